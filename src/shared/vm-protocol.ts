@@ -1,0 +1,125 @@
+/**
+ * What main and a VM process say to each other, as structured-clonable messages over one port. Main treats everything
+ * that comes back as untrusted (`vmEventSchema`).
+ */
+import { z } from 'zod';
+
+/** Serial output, disk image or screenshot destinations are absolute host paths, handed over when the process starts. */
+export interface DiskAttachment {
+  readonly path: string;
+  readonly format: 'raw' | 'iso';
+  readonly bus: 'ide' | 'virtio';
+  readonly kind: 'disk' | 'cdrom';
+  readonly readOnly: boolean;
+  /** Writes go to memory and are forgotten at power-off. */
+  readonly discardChanges: boolean;
+}
+
+/** Everything a VM process needs to build and power on its board. */
+export interface VmStart {
+  readonly name: string;
+  readonly memoryBytes: number;
+  readonly architecture: 'x86_64' | 'i386';
+  readonly accelerator: 'auto' | 'translator' | 'interpreter' | 'kvm';
+  /** Firmware image (SeaBIOS or the caller's), mapped so that it ends at 4 GiB and 1 MiB. */
+  readonly biosPath: string;
+  readonly vgaBiosPath: string | undefined;
+  readonly directBoot: { readonly kernelPath: string; readonly initrdPath: string | undefined; readonly commandLine: string } | undefined;
+  readonly disks: readonly DiskAttachment[];
+  readonly bootOrder: readonly ('hd' | 'cd')[];
+  /** `host`: guest time follows the host's clock; otherwise executed instructions per microsecond. */
+  readonly time: 'host' | { readonly instructionsPerMicrosecond: number };
+  /** Seconds since 1970 that the RTC shows at power-on; `undefined` is the host's time. */
+  readonly rtcEpochSeconds: number | undefined;
+  /** Seed of everything random in the machine; `undefined` is the host's entropy. */
+  readonly seed: number | undefined;
+  /** I/O port to which the guest writes a byte to end the machine with that status. */
+  readonly exitPort: number | undefined;
+  /** I/O port whose bytes come out as `debug-output` events (SeaBIOS uses 0x402). */
+  readonly debugPort: number | undefined;
+  readonly onReset: 'reboot' | 'stop';
+}
+
+export type VmCommand =
+  | { readonly kind: 'power-on'; readonly start: VmStart }
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'resume' }
+  | { readonly kind: 'reset' }
+  /** Presses the ACPI power button. */
+  | { readonly kind: 'power-button' }
+  /** Ends the machine at once, flushing its disks; the process exits with 0. */
+  | { readonly kind: 'power-off' }
+  | { readonly kind: 'serial-input'; readonly bytes: Uint8Array }
+  /** Physical keys as DOM `KeyboardEvent.code` values, in order. */
+  | { readonly kind: 'keys'; readonly events: readonly KeyChange[] }
+  /** Text as keystrokes on a US keyboard; characters that have no key are reported back as a warning. */
+  | { readonly kind: 'type-text'; readonly text: string }
+  /** Relative motion in counts, buttons as bits (1 left, 2 right, 4 middle), wheel in clicks (positive = towards the user). */
+  | { readonly kind: 'pointer'; readonly dx: number; readonly dy: number; readonly wheel: number; readonly buttons: number }
+  /** Starts or stops `display-frame` events on this port; a new subscription begins with a whole frame. */
+  | { readonly kind: 'watch-display'; readonly watch: boolean }
+  /** The receiver has drawn a frame: the next may come (one in flight). */
+  | { readonly kind: 'frame-drawn' }
+  | { readonly kind: 'screenshot'; readonly requestId: number }
+  /** Asks for the text of a text-mode screen, one string a row. */
+  | { readonly kind: 'screen-text'; readonly requestId: number }
+  | { readonly kind: 'stats'; readonly requestId: number }
+  | { readonly kind: 'ping'; readonly sentAt: number };
+
+export interface KeyChange {
+  readonly code: string;
+  readonly down: boolean;
+}
+
+export const vmStatsSchema = z.object({
+  accelerator: z.string(),
+  wallSeconds: z.number(),
+  guestSeconds: z.number(),
+  haltedSeconds: z.number(),
+  instructions: z.number(),
+  mips: z.number(),
+  exits: z.record(z.string(), z.number()),
+  regions: z.number(),
+  compileMillis: z.number(),
+  tlbMisses: z.number(),
+  peakRssBytes: z.number(),
+  diskBytesRead: z.number(),
+  diskBytesWritten: z.number(),
+  netBytesIn: z.number(),
+  netBytesOut: z.number(),
+});
+export type VmStats = z.infer<typeof vmStatsSchema>;
+
+const bytes = z.instanceof(Uint8Array);
+
+/** A rectangle of the screen, RGBA, rows top to bottom; `width`/`height` of the whole screen come with each frame. */
+export const displayFrameSchema = z.object({
+  screenWidth: z.number().int().positive().max(4096),
+  screenHeight: z.number().int().positive().max(4096),
+  /** Whole pixels changed since the last frame; a new size or subscription begins with one covering the screen. */
+  rectangles: z.array(z.object({
+    x: z.number().int().nonnegative(), y: z.number().int().nonnegative(),
+    width: z.number().int().positive(), height: z.number().int().positive(), rgba: bytes,
+  })),
+});
+export type DisplayFrame = z.infer<typeof displayFrameSchema>;
+
+export const vmEventSchema = z.discriminatedUnion('kind', [
+  /** The board is built and the first instruction is about to run. */
+  z.object({ kind: z.literal('ready') }),
+  z.object({ kind: z.literal('state'), state: z.enum(['running', 'paused', 'halted-forever']) }),
+  z.object({ kind: z.literal('serial-output'), bytes }),
+  z.object({ kind: z.literal('debug-output'), bytes }),
+  z.object({ kind: z.literal('display-frame'), frame: displayFrameSchema }),
+  z.object({ kind: z.literal('screenshot'), requestId: z.number(), png: bytes }),
+  z.object({ kind: z.literal('screen-text'), requestId: z.number(), rows: z.array(z.string()).optional() }),
+  z.object({ kind: z.literal('stats'), requestId: z.number(), stats: vmStatsSchema }),
+  z.object({ kind: z.literal('pong'), sentAt: z.number() }),
+  z.object({ kind: z.literal('log'), level: z.enum(['debug', 'info', 'warning', 'error']), topic: z.string(), message: z.string() }),
+  /** The guest reset: by the keyboard controller, port 0xCF9, ACPI or a triple fault. */
+  z.object({ kind: z.literal('guest-reset'), cause: z.enum(['guest', 'triple-fault', 'user']), countInLastMinute: z.number() }),
+  /** The machine is over; the process exits right after. `exitStatus` comes from the exit port. */
+  z.object({ kind: z.literal('ended'), reason: z.enum(['guest-power-off', 'exit-port', 'stopped', 'reset-stop', 'start-failed', 'crashed']),
+    exitStatus: z.number().int().optional(), error: z.object({ code: z.string(), message: z.string(), advice: z.string() }).optional() }),
+]);
+export type VmEvent = z.infer<typeof vmEventSchema>;
