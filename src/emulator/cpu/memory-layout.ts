@@ -1,0 +1,113 @@
+/**
+ * Where everything lies in the machine's one shared WebAssembly.Memory, as byte offsets. Plain integer constants only:
+ * TypeScript and AssemblyScript both compile this file. "Page" is 4 KiB. Offset 0 is never a valid pointer.
+ */
+
+export const PAGE_BITS = 12;
+export const PAGE_BYTES = 4096;
+
+/** Words that several threads or engines share; see GLOBAL_* below. */
+export const GLOBALS = 0x1000;
+/** Byte offset of guest RAM's first byte, and how many bytes lie below 4 GiB and above it, u32 each. */
+export const GLOBAL_RAM_OFFSET = 0x1000;
+export const GLOBAL_RAM_LOW_BYTES = 0x1004;
+export const GLOBAL_RAM_HIGH_BYTES = 0x1008;
+/** Next free byte of the code arena, u32. */
+export const GLOBAL_CODE_ARENA_NEXT = 0x100c;
+/** Counts emptyings of the code arena, u32. */
+export const GLOBAL_CODE_ARENA_GENERATION = 0x1010;
+/** ANDed to every physical address: clears bit 20 while A20 is off. u32. */
+export const GLOBAL_A20_MASK = 0x1014;
+/** Int32 that Atomics.wait/notify use to wake a halted machine thread; counts letters in the mailbox. */
+export const GLOBAL_DOORBELL = 0x1080;
+
+/** Per-CPU blocks, one after the other; their inside is in state-layout.ts. */
+export const CPU_BLOCKS = 0x10000;
+export const CPU_BLOCK_BYTES = 0x40000;
+export const CPU_BLOCKS_MAX = 8;
+
+/**
+ * Guest-physical page → where it lies: u32 per page, byte offset of the page in this memory | MAP_* bits. 0 is MMIO or
+ * nothing. Covers physical addresses below PHYS_LIMIT.
+ */
+export const PHYS_MAP = 0x400000;
+export const PHYS_MAP_PAGES = 0x180000;
+/** The page can be read (and executed) directly. */
+export const MAP_READABLE = 1;
+/** The page can be written directly. */
+export const MAP_WRITABLE = 2;
+
+/** Page of this memory → first code page descriptor made from it (0 = none): u32 per page. */
+export const CODE_PAGE_HEADS = 0xa00000;
+/** Page of this memory → PAGE_HAS_… bits: u8 per page. */
+export const PAGE_FLAGS = 0xe00000;
+/** Decoded or translated code was made from this page: writes must go through the slow path. */
+export const PAGE_HAS_CODE = 1;
+
+/** Devices' own buffers that I/O reads and writes. */
+export const STAGING = 0x1000000;
+export const STAGING_BYTES = 0x700000;
+/** The display adapter's register block. */
+export const DISPLAY_REGISTERS = 0x1700000;
+export const DISPLAY_REGISTERS_BYTES = 0x10000;
+export const VIDEO_MEMORY = 0x1800000;
+export const VIDEO_MEMORY_BYTES = 0x1000000;
+/** Firmware and option ROM images. */
+export const ROM = 0x2800000;
+export const ROM_BYTES = 0x400000;
+/** Decoded instructions and code page descriptors. */
+export const CODE_ARENA = 0x2c00000;
+export const CODE_ARENA_BYTES = 0x4000000;
+/** Guest RAM, up to the end of the memory. */
+export const GUEST_RAM = 0x7000000;
+
+/** Guest RAM that may lie below the PCI hole; the rest begins at 4 GiB. */
+export const RAM_LOW_LIMIT = 0xc0000000;
+
+/**
+ * A code page descriptor: decoded instructions of one page of memory in one decoding mode. In the code arena, 16-byte
+ * aligned.
+ */
+/** Decoding mode (MODE_* bits that matter to decoding), u32. */
+export const CODE_PAGE_MODE = 0;
+/** Next descriptor of the same page, u32. */
+export const CODE_PAGE_NEXT = 4;
+/** Page number in this memory, u32. */
+export const CODE_PAGE_NUMBER = 8;
+/** First chunk of records, newest first, u32. A chunk begins with {next chunk u32, records used u32, pad 8}. */
+export const CODE_PAGE_CHUNKS = 12;
+/** One bit per byte of the page that decoded instructions cover: 512 bytes. */
+export const CODE_PAGE_COVERED = 16;
+/** Record pointer by page offset, u32[4096], 0 = not decoded. */
+export const CODE_PAGE_ENTRIES = 528;
+export const CODE_PAGE_BYTES = 16912;
+
+export const CODE_CHUNK_HEADER_BYTES = 16;
+/** Records in a chunk. */
+export const CODE_CHUNK_RECORDS = 42;
+
+/** A decoded instruction, 24 bytes, executed by the handler whose number it begins with. */
+export const RECORD_BYTES = 24;
+/** u16 handler number. */
+export const RECORD_HANDLER = 0;
+/** u16 offset of the instruction's first byte in its page. */
+export const RECORD_IP = 2;
+/** u8 instructions from this one to the end of its block, itself included. Pseudo-records count 0 themselves. */
+export const RECORD_REMAINING = 4;
+/** u8 length of the instruction in bytes. */
+export const RECORD_LENGTH = 5;
+/** u8 operand fields: byte offsets of general registers in the CPU block, or other register numbers. */
+export const RECORD_A = 6;
+export const RECORD_B = 7;
+/** u8 address: base and index as 8-byte slots of the CPU block (SLOT_ZERO when absent). */
+export const RECORD_BASE = 8;
+export const RECORD_INDEX = 9;
+/** u8: bits 0–1 log2 of the scale, bits 2–3 address size (0: 16, 1: 32, 2: 64 bits). */
+export const RECORD_SCALE = 10;
+/** u8: segment register number 0–5. Bit 7: REX or other prefix facts a helper needs; see decoder. */
+export const RECORD_SEGMENT = 11;
+/** i32 displacement. */
+export const RECORD_DISPLACEMENT = 12;
+/** i64 immediate; or i32 branch target as an offset from the page's first byte, then u32 link to its record. */
+export const RECORD_IMMEDIATE = 16;
+export const RECORD_LINK = 20;
