@@ -1,0 +1,291 @@
+/**
+ * What a shell's user interface (renderer, CLI) and main say to each other.
+ *
+ * Calls: `noun.method` with one input object, answered by a `Result`. Events: `{ event, payload }`, sent to everyone who
+ * is connected. Channels: one two-way pipe per opened display or console of a machine, carrying `DisplayUp`/`DisplayDown`
+ * or `ConsoleUp`/`ConsoleDown` messages.
+ *
+ * Desktop shell: the preload exposes `window.guesthouse`, a `DesktopBridge`; a channel's MessagePort arrives in the page as
+ * a `message` event of `window` whose data is `{ guesthouseChannel: channelId }`.
+ * Browser shell: a WebSocket at `/api` carries `ClientMessage` up and `ServerMessage` down; each channel is a WebSocket at
+ * `/channel/display/NAME` or `/channel/console/NAME`. All are binary messages of `wire.ts`.
+ */
+import { z } from 'zod';
+import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
+import { machineErrorSchema } from './result.ts';
+import type { MachineError, Result } from './result.ts';
+import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
+import type { VmCommand } from './vm-protocol.ts';
+
+const bytes = z.instanceof(Uint8Array);
+const nothing = z.object({});
+/** Only its shape: what a name may be is `checkMachineName`, and an unknown one is `library.no-such-machine`. */
+const name = z.string().min(1).max(64);
+const byName = z.object({ name });
+
+export const MACHINE_STATES = ['off', 'starting', 'running', 'paused', 'stopping', 'crashed'] as const;
+export type MachineState = (typeof MACHINE_STATES)[number];
+
+export const machineStatusSchema = z.object({
+  state: z.enum(MACHINE_STATES),
+  /** The VM process has not answered for a while. It is shown, not killed. */
+  unresponsive: z.boolean(),
+  /** Resets in the last minute; `resetLoop` when they are too many to be anybody's wish. */
+  resetsInLastMinute: z.number().int().nonnegative(),
+  resetLoop: z.boolean(),
+  /** The guest stopped its CPU for good, with interrupts off. */
+  haltedForever: z.boolean(),
+  /** Milliseconds since 1970; absent unless the machine is on. */
+  startedAt: z.number().optional(),
+  /** Why the machine went off by itself, and the last lines of its log. */
+  crash: z.object({ error: machineErrorSchema, lastLogLines: z.array(z.string()) }).optional(),
+});
+export type MachineStatus = z.infer<typeof machineStatusSchema>;
+
+export const MACHINE_OFF: MachineStatus = { state: 'off', unresponsive: false, resetsInLastMinute: 0, resetLoop: false, haltedForever: false };
+
+/** A VM folder in the library. A broken one (`config` absent) says why; its files are left untouched. */
+export const libraryEntrySchema = z.object({
+  name: z.string(),
+  folder: z.string(),
+  status: machineStatusSchema,
+  config: machineConfigSchema.optional(),
+  broken: machineErrorSchema.optional(),
+  /** Bytes that the VM folder's files occupy on the host; only from `library.get`. */
+  bytesOnHost: z.number().optional(),
+});
+export type LibraryEntry = z.infer<typeof libraryEntrySchema>;
+
+export const newMachineSchema = z.object({
+  name,
+  architecture: z.enum(ARCHITECTURES).default('x86_64'),
+  accelerator: z.enum(ACCELERATORS).default('auto'),
+  memoryBytes: z.number(),
+  /** An empty disk made inside the VM folder. */
+  newDiskBytes: z.number().optional(),
+  newDiskBus: z.enum(['ide', 'virtio']).default('ide'),
+  /** Disk images attached from where they are. */
+  disks: z.array(diskConfigSchema).max(8).default([]),
+  cdroms: z.array(cdromConfigSchema).max(4).default([]),
+  bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
+  directBoot: directBootSchema.optional(),
+  notes: z.string().max(10_000).default(''),
+});
+export type NewMachine = z.input<typeof newMachineSchema>;
+
+/** What can be changed of a machine that is off; what is absent stays. */
+export const machineChangesSchema = z.object({
+  memoryBytes: z.number().optional(),
+  accelerator: z.enum(ACCELERATORS).optional(),
+  disks: z.array(diskConfigSchema).max(8).optional(),
+  cdroms: z.array(z.object({ path: mediumPathSchema })).max(4).optional(),
+  bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).optional(),
+  onReset: z.enum(['reboot', 'stop']).optional(),
+  notes: z.string().max(10_000).optional(),
+});
+export type MachineChanges = z.input<typeof machineChangesSchema>;
+
+export const HOST_KEYS = ['ControlRight', 'AltRight', 'MetaRight', 'ControlLeft+AltLeft'] as const;
+export const preferencesSchema = z.object({
+  /** `system` follows the host's language. */
+  language: z.enum(['system', 'en', 'de']).default('system'),
+  theme: z.enum(['system', 'light', 'dark']).default('system'),
+  /** Releases the captured mouse and keyboard. DOM `KeyboardEvent.code` values. */
+  hostKey: z.enum(HOST_KEYS).default('ControlRight'),
+});
+export type Preferences = z.infer<typeof preferencesSchema>;
+
+export const hostInfoSchema = z.object({
+  shell: z.enum(['desktop', 'browser', 'command-line']),
+  version: z.string(),
+  platform: z.string(),
+  hostName: z.string(),
+  cpuModel: z.string(),
+  cores: z.number().int().positive(),
+  memoryBytes: z.number(),
+  freeMemoryBytes: z.number(),
+  /** What `auto` means here. */
+  accelerator: z.enum(['interpreter', 'translator', 'kvm']),
+  libraryFolder: z.string(),
+});
+export type HostInfo = z.infer<typeof hostInfoSchema>;
+
+export const bundledGuestSchema = z.object({
+  id: z.string(),
+  title: z.string(),
+  memoryBytes: z.number(),
+  diskBytes: z.number(),
+  architecture: z.enum(ARCHITECTURES),
+});
+export type BundledGuest = z.infer<typeof bundledGuestSchema>;
+
+export const FILE_PURPOSES = ['disk-image', 'cd-image', 'kernel', 'any'] as const;
+
+const keyChanges = z.array(z.object({ code: z.string().max(32), down: z.boolean() })).max(1024);
+const pointerMotion = { dx: z.number(), dy: z.number(), wheel: z.number(), buttons: z.number().int().min(0).max(7) };
+
+/** Every call: noun → method → schemas. Outputs are validated too, by whoever reads them across a boundary. */
+export const api = {
+  library: {
+    list: { input: nothing, output: z.object({ folder: z.string(), entries: z.array(libraryEntrySchema) }) },
+    get: { input: byName, output: libraryEntrySchema },
+    create: { input: newMachineSchema, output: libraryEntrySchema },
+    /** Makes a machine from a bundled guest; without `name` it gets the guest's title, numbered when taken. */
+    createFromBundledGuest: { input: z.object({ id: z.string(), name: name.optional() }), output: libraryEntrySchema },
+    change: { input: z.object({ name, changes: machineChangesSchema }), output: libraryEntrySchema },
+    rename: { input: z.object({ name, newName: name }), output: libraryEntrySchema },
+    /** `trash` moves the VM folder beside the others into `.trash`; `for-good` can't be undone. Ask the person first. */
+    delete: { input: z.object({ name, how: z.enum(['trash', 'for-good']) }), output: nothing },
+  },
+  machines: {
+    /** Resolves when the board runs its first instruction (or with the reason why not). */
+    start: { input: byName, output: machineStatusSchema },
+    pause: { input: byName, output: machineStatusSchema },
+    resume: { input: byName, output: machineStatusSchema },
+    /** `acpi` presses the power button and returns; the guest decides. `force` ends the machine now. */
+    stop: { input: z.object({ name, how: z.enum(['acpi', 'force']) }), output: machineStatusSchema },
+    reset: { input: byName, output: nothing },
+    status: { input: byName, output: machineStatusSchema },
+    sendKeys: { input: z.object({ name, events: keyChanges }), output: nothing },
+    typeText: { input: z.object({ name, text: z.string().max(65_536) }), output: nothing },
+    pointer: { input: z.object({ name, ...pointerMotion }), output: nothing },
+    serialInput: { input: z.object({ name, bytes }), output: nothing },
+    /** PNG of the guest's screen. */
+    screenshot: { input: byName, output: z.object({ png: bytes }) },
+    /** Rows of a text-mode screen; absent in graphics modes. */
+    screenText: { input: byName, output: z.object({ rows: z.array(z.string()).optional() }) },
+    stats: { input: byName, output: vmStatsSchema },
+    /** The last lines of the machine's log file, also when it is off. */
+    logs: { input: z.object({ name, lines: z.number().int().min(1).max(10_000).default(200) }), output: z.object({ lines: z.array(z.string()) }) },
+  },
+  preferences: {
+    get: { input: nothing, output: preferencesSchema },
+    set: { input: z.object({ language: z.enum(['system', 'en', 'de']).optional(), theme: z.enum(['system', 'light', 'dark']).optional(), hostKey: z.enum(HOST_KEYS).optional() }), output: preferencesSchema },
+  },
+  host: {
+    info: { input: nothing, output: hostInfoSchema },
+  },
+  guests: {
+    bundled: { input: nothing, output: z.object({ guests: z.array(bundledGuestSchema) }) },
+  },
+  dialogs: {
+    /** Desktop shell only (elsewhere `dialogs.not-here`: use `files.browse`). `path` is absent when the person cancelled. */
+    pickFile: { input: z.object({ title: z.string(), purpose: z.enum(FILE_PURPOSES) }), output: z.object({ path: z.string().optional() }) },
+  },
+  files: {
+    /** One folder of the host, for choosing a file in the browser shell. Without `path`: the person's home. */
+    browse: {
+      input: z.object({ path: z.string().max(4096).optional(), purpose: z.enum(FILE_PURPOSES).default('any') }),
+      output: z.object({
+        path: z.string(),
+        parent: z.string().optional(),
+        entries: z.array(z.object({ name: z.string(), path: z.string(), kind: z.enum(['folder', 'file']), bytes: z.number().optional() })),
+        /** There were more entries than are listed. */
+        truncated: z.boolean(),
+      }),
+    },
+  },
+} as const;
+
+export type Api = typeof api;
+export type Noun = keyof Api;
+export type MethodName = { [N in Noun]: `${N}.${keyof Api[N] & string}` }[Noun];
+
+type Schemas = { readonly input: z.ZodType; readonly output: z.ZodType };
+type SchemasOf<N extends Noun, M extends keyof Api[N]> = Extract<Api[N][M], Schemas>;
+
+/** What a caller holds: `client.machines.start({ name })` → `Promise<Result<MachineStatus>>`. */
+export type ApiClient = { readonly [N in Noun]: { readonly [M in keyof Api[N]]: (input: z.input<SchemasOf<N, M>['input']>) => Promise<Result<z.output<SchemasOf<N, M>['output']>>> } };
+
+/** What main implements: inputs are validated and defaulted before a handler sees them. */
+export type ApiHandlers = { readonly [N in Noun]: { readonly [M in keyof Api[N]]: (input: z.output<SchemasOf<N, M>['input']>) => Promise<Result<z.output<SchemasOf<N, M>['output']>>> } };
+
+/** The schemas of `noun.method`, or `undefined` for a name that the contract doesn't hold. */
+export function schemasOf(method: string): Schemas | undefined {
+  const [noun, verb, ...rest] = method.split('.');
+  if (noun === undefined || verb === undefined || rest.length > 0 || !Object.hasOwn(api, noun)) return undefined;
+  const methods = api[noun as Noun] as Readonly<Record<string, Schemas>>;
+  return Object.hasOwn(methods, verb) ? methods[verb] : undefined;
+}
+
+/** A typed client over any transport; answers are checked against the contract. */
+export function createApiClient(call: (method: MethodName, input: unknown) => Promise<unknown>): ApiClient {
+  const client: Record<string, Record<string, (input: unknown) => Promise<Result<unknown>>>> = {};
+  for (const [noun, methods] of Object.entries(api)) {
+    const verbs: Record<string, (input: unknown) => Promise<Result<unknown>>> = {};
+    for (const [verb, schemas] of Object.entries(methods as Readonly<Record<string, Schemas>>)) {
+      const answer = resultSchema(schemas.output);
+      verbs[verb] = async (input) => {
+        const checked = answer.safeParse(await call(`${noun}.${verb}` as MethodName, input));
+        if (checked.success) return checked.data as Result<unknown>;
+        return { ok: false, error: { code: 'api.bad-answer', message: `the answer to ${noun}.${verb} is not what the contract says`, advice: 'use the same version of Guesthouse on both sides' } };
+      };
+    }
+    client[noun] = verbs;
+  }
+  return client as unknown as ApiClient;
+}
+
+function resultSchema(value: z.ZodType): z.ZodType {
+  return z.discriminatedUnion('ok', [z.object({ ok: z.literal(true), value }), z.object({ ok: z.literal(false), error: machineErrorSchema })]);
+}
+
+export const apiEventSchema = z.discriminatedUnion('event', [
+  /** Machines came, went or changed: list again. */
+  z.object({ event: z.literal('library.changed'), payload: nothing }),
+  z.object({ event: z.literal('machines.status'), payload: z.object({ name: z.string(), status: machineStatusSchema }) }),
+  /** Something the person should know that is no change of state, such as characters that have no key. */
+  z.object({ event: z.literal('machines.warning'), payload: z.object({ name: z.string(), message: z.string() }) }),
+  z.object({ event: z.literal('preferences.changed'), payload: preferencesSchema }),
+]);
+export type ApiEvent = z.infer<typeof apiEventSchema>;
+
+// Control connection (WebSocket, pipe): calls up, answers and events down.
+export const clientMessageSchema = z.object({ id: z.number().int().nonnegative(), method: z.string().max(128), input: z.unknown() });
+export type ClientMessage = z.infer<typeof clientMessageSchema>;
+export type ServerMessage = { readonly id: number; readonly result: Result<unknown> } | ApiEvent;
+
+// Channels.
+export const CHANNEL_KINDS = ['display', 'console'] as const;
+export type ChannelKind = (typeof CHANNEL_KINDS)[number];
+
+/**
+ * Up a display channel. Frames flow from `watch-display` on (also while the machine is off: they begin when it starts);
+ * after each one the receiver says `frame-drawn`, and only then the next is sent.
+ */
+export const displayUpSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('watch-display'), watch: z.boolean() }),
+  z.object({ kind: z.literal('frame-drawn') }),
+  z.object({ kind: z.literal('keys'), events: keyChanges }),
+  z.object({ kind: z.literal('type-text'), text: z.string().max(65_536) }),
+  z.object({ kind: z.literal('pointer'), ...pointerMotion }),
+]);
+export type DisplayUp = Extract<VmCommand, { kind: 'watch-display' | 'frame-drawn' | 'keys' | 'type-text' | 'pointer' }>;
+
+/** Down a display channel. `display-gone`: the machine went off; the channel stays open for its next start. */
+export const displayDownSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('display-frame'), frame: displayFrameSchema }),
+  z.object({ kind: z.literal('display-gone') }),
+]);
+export type DisplayDown = z.infer<typeof displayDownSchema>;
+
+/** Up a console channel: typed bytes. */
+export const consoleUpSchema = z.object({ kind: z.literal('serial-input'), bytes });
+export type ConsoleUp = z.infer<typeof consoleUpSchema>;
+
+/** Down a console channel: first the scrollback (`replay`), also of a machine that is off, then what comes. */
+export const consoleDownSchema = z.object({ kind: z.literal('serial-output'), bytes, replay: z.boolean() });
+export type ConsoleDown = z.infer<typeof consoleDownSchema>;
+
+/** `window.guesthouse` in the desktop shell. */
+export interface DesktopBridge {
+  readonly shell: 'desktop';
+  /** Answers with a `Result`. */
+  call(method: string, input: unknown): Promise<unknown>;
+  /** Returns what ends the subscription. */
+  onEvent(listener: (event: unknown) => void): () => void;
+  /** The channel's MessagePort follows as a `message` event of `window` with data `{ guesthouseChannel: channelId }`. */
+  openChannel(kind: ChannelKind, machine: string): Promise<Result<{ channelId: number }>>;
+}
+
+export type { MachineError };

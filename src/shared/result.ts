@@ -1,0 +1,31 @@
+/** Errors cross processes as data: a stable code for programs, one sentence for people, and what to do about it. */
+import { z } from 'zod';
+
+export const machineErrorSchema = z.object({
+  /** Dotted and stable, such as `library.no-permission`. */
+  code: z.string(),
+  /** What is wrong, one line, no full stop. */
+  message: z.string(),
+  /** What to do, one line, no full stop; empty when there is nothing to advise. */
+  advice: z.string(),
+});
+export type MachineError = z.infer<typeof machineErrorSchema>;
+
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: MachineError };
+
+export function ok<T>(value: T): Result<T> {
+  return { ok: true, value };
+}
+
+export function fail(code: string, message: string, advice = ''): { readonly ok: false; readonly error: MachineError } {
+  return { ok: false, error: { code, message: oneLine(message), advice: oneLine(advice) } };
+}
+
+/** `what is wrong: what to do`, on one line. */
+export function errorLine(error: MachineError): string {
+  return error.advice === '' ? oneLine(error.message) : `${oneLine(error.message)}: ${oneLine(error.advice)}`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*[\r\n]+\s*/g, ' ').trim();
+}
