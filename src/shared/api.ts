@@ -250,8 +250,9 @@ export const CHANNEL_KINDS = ['display', 'console'] as const;
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 /**
- * Up a display channel. Frames flow from `watch-display` on (also while the machine is off: they begin when it starts);
- * after each one the receiver says `frame-drawn`, and only then the next is sent.
+ * Up a display channel. It can be opened while the machine is on (else `machines.not-running`), and closes when the
+ * machine goes off: open another at its next start. Frames flow from `watch-display` on, the first covering the whole
+ * screen; after each one the receiver says `frame-drawn`, and only then the next is sent.
  */
 export const displayUpSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('watch-display'), watch: z.boolean() }),
@@ -262,14 +263,11 @@ export const displayUpSchema = z.discriminatedUnion('kind', [
 ]);
 export type DisplayUp = Extract<VmCommand, { kind: 'watch-display' | 'frame-drawn' | 'keys' | 'type-text' | 'pointer' }>;
 
-/** Down a display channel. `display-gone`: the machine went off; the channel stays open for its next start. */
-export const displayDownSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('display-frame'), frame: displayFrameSchema }),
-  z.object({ kind: z.literal('display-gone') }),
-]);
+/** Down a display channel. */
+export const displayDownSchema = z.object({ kind: z.literal('display-frame'), frame: displayFrameSchema });
 export type DisplayDown = z.infer<typeof displayDownSchema>;
 
-/** Up a console channel: typed bytes. */
+/** Up a console channel: typed bytes. The channel outlives the machine's being on or off. */
 export const consoleUpSchema = z.object({ kind: z.literal('serial-input'), bytes });
 export type ConsoleUp = z.infer<typeof consoleUpSchema>;
 

@@ -60,6 +60,12 @@ export type VmCommand =
   | { readonly kind: 'watch-display'; readonly watch: boolean }
   /** The receiver has drawn a frame: the next may come (one in flight). */
   | { readonly kind: 'frame-drawn' }
+  /**
+   * Desktop shell only: comes with one transferred MessagePort, on whose other end a window speaks `watch-display`,
+   * `frame-drawn`, `keys`, `type-text` and `pointer`, and gets its own `display-frame` events, so that frames don't pass
+   * through main. Several may be attached.
+   */
+  | { readonly kind: 'attach-display' }
   | { readonly kind: 'screenshot'; readonly requestId: number }
   /** Asks for the text of a text-mode screen, one string a row. */
   | { readonly kind: 'screen-text'; readonly requestId: number }
