@@ -20,11 +20,10 @@ export interface AddressRange {
 /** RAM below 4 GiB ends here at the latest; what is more begins at `RAM_HIGH_BASE`. */
 export const RAM_LOW_MAXIMUM_BYTES = 3 * GIBIBYTE;
 export const RAM_HIGH_BASE = 4 * GIBIBYTE;
-/** The CPU's page map ends at 6 GiB. */
-export const RAM_MAXIMUM_BYTES = RAM_LOW_MAXIMUM_BYTES + 2 * GIBIBYTE;
-/** SeaBIOS needs its own code, the tables at the top of RAM and room to decompress; less does not reach a boot loader. */
-export const RAM_MINIMUM_BYTES = 4 * MEBIBYTE;
-export const RAM_GRANULARITY_BYTES = MEBIBYTE;
+
+export function lowRamBytes(ramBytes: number): number {
+  return Math.min(ramBytes, RAM_LOW_MAXIMUM_BYTES);
+}
 
 /** The legacy VGA window: MMIO, never RAM. */
 export const VGA_WINDOW: AddressRange = { base: 0xa0000, length: 128 * KIBIBYTE };
@@ -36,8 +35,13 @@ export const BIOS_LOW: AddressRange = { base: 0xe0000, length: 128 * KIBIBYTE };
 export const BIOS_HIGH_END = 4 * GIBIBYTE;
 export const BIOS_MAXIMUM_BYTES = 256 * KIBIBYTE;
 
-/** Memory BARs lie here. SeaBIOS starts at 2 GiB when RAM ends below that, at 3 GiB otherwise. */
+/** The host bridge passes this range to PCI whatever the RAM. */
 export const PCI_HOLE: AddressRange = { base: 0xc0000000, length: 0xfec00000 - 0xc0000000 };
+/** Where SeaBIOS puts memory BARs: from 2 GiB up when RAM ends at or below that, in the hole otherwise. */
+export function pciMemoryWindow(ramBytes: number): AddressRange {
+  const base = ramBytes <= 2 * GIBIBYTE ? 2 * GIBIBYTE : PCI_HOLE.base;
+  return { base, length: PCI_HOLE.base + PCI_HOLE.length - base };
+}
 export const IOAPIC_REGISTERS: AddressRange = { base: 0xfec00000, length: 0x1000 };
 export const LOCAL_APIC_REGISTERS: AddressRange = { base: 0xfee00000, length: 0x1000 };
 /** Writes here by a PCI function are MSIs (SDM 3A §11.11); address bits 19:12 name the destination. */
@@ -95,14 +99,13 @@ export const POWER_MANAGEMENT: AddressRange = { base: 0x600, length: 0x40 };
 export const PM1_EVENT_OFFSET = 0x00;
 export const PM1_CONTROL_OFFSET = 0x04;
 export const PM_TIMER_OFFSET = 0x08;
+/** General purpose events exist as registers only; the FADT doesn't name them. */
 export const GPE0_OFFSET = 0x0c;
 /** Written to APM control they set and clear SCI_EN, as the firmware's SMI handler does on real boards. */
 export const ACPI_ENABLE_COMMAND = 0xf1;
 export const ACPI_DISABLE_COMMAND = 0xf0;
 /** SLP_TYP of soft off (\_S5) in PM1 control. 1 is suspend to RAM, which the board doesn't offer. */
 export const SLEEP_TYPE_SOFT_OFF = 0;
-/** SLP_TYP of working and of halted-by-CPU (\_S1), unused. */
-export const SLEEP_TYPE_WORKING = 5;
 export const SMBUS: AddressRange = { base: 0x700, length: 0x10 };
 /** Written to RESET_CONTROL: full reset. */
 export const RESET_CONTROL_FULL_RESET = 0x06;
@@ -194,9 +197,13 @@ export const CMOS = {
   shutdownStatus: 0x0f,
   /** High nibble drive A, low nibble B; 0 = none. */
   floppyTypes: 0x10,
+  equipment: 0x14,
   /** KiB below 640 KiB, 16 bits. */
   baseMemoryLow: 0x15,
   baseMemoryHigh: 0x16,
+  /** The same as `extendedMemory`, where a setup program would note it. */
+  measuredMemoryLow: 0x17,
+  measuredMemoryHigh: 0x18,
   /** KiB from 1 MiB on, 16 bits, at most 65,535. */
   extendedMemoryLow: 0x30,
   extendedMemoryHigh: 0x31,
@@ -220,7 +227,7 @@ export const CMOS = {
 
 /** CMOS bytes of a machine with this much RAM: {index: value}, for the RTC's power-on contents. */
 export function cmosContents(ramBytes: number, cpuCount: number): ReadonlyMap<number, number> {
-  const low = Math.min(ramBytes, RAM_LOW_MAXIMUM_BYTES);
+  const low = lowRamBytes(ramBytes);
   const high = ramBytes - low;
   const extendedKibibytes = Math.min(0xffff, Math.max(0, low - MEBIBYTE) / KIBIBYTE);
   const above16 = Math.max(0, low - 16 * MEBIBYTE) / (64 * KIBIBYTE);
@@ -228,8 +235,8 @@ export function cmosContents(ramBytes: number, cpuCount: number): ReadonlyMap<nu
   return new Map([
     [CMOS.baseMemoryLow, 640 & 0xff],
     [CMOS.baseMemoryHigh, 640 >> 8],
-    [0x17, extendedKibibytes & 0xff],
-    [0x18, extendedKibibytes >> 8],
+    [CMOS.measuredMemoryLow, extendedKibibytes & 0xff],
+    [CMOS.measuredMemoryHigh, extendedKibibytes >> 8],
     [CMOS.extendedMemoryLow, extendedKibibytes & 0xff],
     [CMOS.extendedMemoryHigh, extendedKibibytes >> 8],
     [CMOS.extendedMemory2Low, above16 & 0xff],
@@ -238,7 +245,7 @@ export function cmosContents(ramBytes: number, cpuCount: number): ReadonlyMap<nu
     [CMOS.highMemoryMiddle, (above4 >> 8) & 0xff],
     [CMOS.highMemoryHigh, above4 >> 16],
     // Equipment: display adapter with its own ROM, coprocessor, PS/2 mouse; no floppy.
-    [0x14, 0x06],
+    [CMOS.equipment, 0x06],
     [CMOS.bootFlag2, 0x32],
     [CMOS.cpuCount, cpuCount - 1],
   ]);
