@@ -1,0 +1,142 @@
+/**
+ * The control thread's end of the disks: executes the machine thread's requests on the images, reading and writing the
+ * shared memory directly.
+ */
+import type { BlockRequest, BlockStatus } from '../interfaces/block-backend.ts';
+import type { DiskImage } from '../interfaces/disk-image.ts';
+
+/** Requests of one disk that are executed at the same time. */
+const MAX_IN_FLIGHT = 8;
+
+interface Waiting {
+  readonly request: BlockRequest;
+  readonly done: (status: BlockStatus) => void;
+}
+
+export class DiskService {
+  readonly #image: DiskImage;
+  readonly #shared: Uint8Array;
+  readonly #queue: Waiting[] = [];
+  #inFlight = 0;
+  /** A flush is under way: it came after all writes before it, and what came after it waits. */
+  #flushing = false;
+  #idle: (() => void)[] = [];
+  bytesRead = 0;
+  bytesWritten = 0;
+
+  /** `shared` is the whole shared memory; requests name segments of it. */
+  constructor(image: DiskImage, shared: Uint8Array) {
+    this.#image = image;
+    this.#shared = shared;
+  }
+
+  submit(request: BlockRequest, done: (status: BlockStatus) => void): void {
+    this.#queue.push({ request, done });
+    this.#startMore();
+  }
+
+  /** Finishes what is queued, flushes and closes the image. */
+  async close(): Promise<void> {
+    while (this.#inFlight > 0 || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    try {
+      if (!this.#image.readOnly) await this.#image.flush();
+    } finally {
+      await this.#image[Symbol.asyncDispose]();
+    }
+  }
+
+  #startMore(): void {
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      const isFlush = next.request.kind === 'flush';
+      if (this.#flushing || this.#inFlight >= MAX_IN_FLIGHT || (isFlush && this.#inFlight > 0)) return;
+      this.#queue.shift();
+      this.#inFlight++;
+      this.#flushing = isFlush;
+      void this.#execute(next);
+    }
+  }
+
+  async #execute({ request, done }: Waiting): Promise<void> {
+    let status: BlockStatus;
+    try {
+      status = await this.#transfer(request);
+    } catch (error) {
+      status = (error as NodeJS.ErrnoException).code === 'ENOSPC' ? 'no-space' : 'io-error';
+    }
+    this.#inFlight--;
+    if (request.kind === 'flush') this.#flushing = false;
+    done(status);
+    this.#startMore();
+    if (this.#inFlight === 0 && this.#queue.length === 0) {
+      const idle = this.#idle;
+      this.#idle = [];
+      for (const resolve of idle) resolve();
+    }
+  }
+
+  async #transfer(request: BlockRequest): Promise<BlockStatus> {
+    const image = this.#image;
+    if (request.kind === 'flush') {
+      if (!image.readOnly) await image.flush();
+      return 'ok';
+    }
+    const { sector, sectorCount } = request;
+    if (!Number.isSafeInteger(sector) || sector < 0 || sectorCount < 0 || sector + sectorCount > image.sectorCount) return 'out-of-range';
+    if (request.kind !== 'read' && image.readOnly) return 'read-only';
+    if (request.kind === 'discard') {
+      await image.discard(sector, sectorCount);
+      return 'ok';
+    }
+    const bytes = sectorCount * image.sectorBytes;
+    const total = request.segments.reduce((sum, segment) => sum + segment.length, 0);
+    if (total !== bytes || request.segments.some((segment) => segment.offset + segment.length > this.#shared.length)) return 'out-of-range';
+    if (request.kind === 'read') {
+      await this.#read(request);
+      this.bytesRead += bytes;
+    } else {
+      await this.#write(request);
+      this.bytesWritten += bytes;
+    }
+    return 'ok';
+  }
+
+  async #read({ sector, segments }: BlockRequest): Promise<void> {
+    if (this.#wholeSectors(segments)) {
+      let at = sector;
+      for (const segment of segments) {
+        await this.#image.read(at, this.#shared.subarray(segment.offset, segment.offset + segment.length));
+        at += segment.length / this.#image.sectorBytes;
+      }
+      return;
+    }
+    const bounce = new Uint8Array(segments.reduce((sum, segment) => sum + segment.length, 0));
+    await this.#image.read(sector, bounce);
+    let from = 0;
+    for (const segment of segments) {
+      this.#shared.set(bounce.subarray(from, from + segment.length), segment.offset);
+      from += segment.length;
+    }
+  }
+
+  async #write({ sector, segments }: BlockRequest): Promise<void> {
+    if (this.#wholeSectors(segments)) {
+      let at = sector;
+      for (const segment of segments) {
+        await this.#image.write(at, this.#shared.subarray(segment.offset, segment.offset + segment.length));
+        at += segment.length / this.#image.sectorBytes;
+      }
+      return;
+    }
+    const bounce = new Uint8Array(segments.reduce((sum, segment) => sum + segment.length, 0));
+    let to = 0;
+    for (const segment of segments) {
+      bounce.set(this.#shared.subarray(segment.offset, segment.offset + segment.length), to);
+      to += segment.length;
+    }
+    await this.#image.write(sector, bounce);
+  }
+
+  #wholeSectors(segments: readonly { length: number }[]): boolean {
+    return segments.every((segment) => segment.length % this.#image.sectorBytes === 0);
+  }
+}

@@ -1,0 +1,44 @@
+/** What the two threads of a VM process say to each other besides letters. */
+import type { BlockRequest } from '../interfaces/block-backend.ts';
+import type { MessagePort } from 'node:worker_threads';
+import type { VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
+import type { MachineEnd } from '../machine/machine-loop.ts';
+
+/** Facts of an opened image that the machine thread needs to show a disk to the guest. */
+export interface DiskFacts {
+  readonly sectorBytes: 512 | 2048 | 4096;
+  readonly sectorCount: number;
+  readonly readOnly: boolean;
+  readonly serial: string;
+}
+
+/** Files that the control thread has read for the board. */
+export interface BoardFiles {
+  readonly bios: Uint8Array;
+  readonly vgaBios: Uint8Array | undefined;
+  readonly kernel: Uint8Array | undefined;
+  readonly initrd: Uint8Array | undefined;
+}
+
+/** The machine thread's `workerData`. */
+export interface MachineThreadStart {
+  readonly start: VmStart;
+  readonly memory: WebAssembly.Memory;
+  readonly files: BoardFiles;
+  readonly disks: readonly DiskFacts[];
+  /** Letters come in here, posts go out there. */
+  readonly letters: MessagePort;
+  readonly posts: MessagePort;
+}
+
+/** The part of the statistics that the machine thread knows. */
+export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'diskBytesWritten' | 'netBytesIn' | 'netBytesOut'>;
+
+export type MachinePost =
+  | { readonly kind: 'event'; readonly event: VmEvent }
+  /** Counted against the bound on serial output under way; answered by a `serial-drained` letter. */
+  | { readonly kind: 'serial'; readonly bytes: Uint8Array }
+  | { readonly kind: 'block'; readonly disk: number; readonly requestId: number; readonly request: BlockRequest }
+  | { readonly kind: 'stats'; readonly requestId: number; readonly stats: MachineStats }
+  | { readonly kind: 'start-failed'; readonly code: string; readonly message: string; readonly advice: string }
+  | { readonly kind: 'ended'; readonly end: MachineEnd; readonly stats: MachineStats };

@@ -1,0 +1,28 @@
+/**
+ * The one gate through which everything from outside reaches a machine: I/O completions, keys, serial input, commands.
+ * The machine loop empties it between two slices of guest code, and sleeps on it while the guest is halted.
+ */
+import type { BlockStatus } from '../interfaces/block-backend.ts';
+import type { VmCommand } from '../../shared/vm-protocol.ts';
+
+type PassedOn = 'pause' | 'resume' | 'reset' | 'power-button' | 'power-off' | 'serial-input' | 'keys' | 'type-text' | 'pointer'
+  | 'stats' | 'ping';
+
+/** A letter to the machine thread, structured-clonable. */
+export type Letter =
+  | Extract<VmCommand, { kind: PassedOn }>
+  | { readonly kind: 'block-done'; readonly disk: number; readonly requestId: number; readonly status: BlockStatus }
+  /** The receiver of serial output has taken this many bytes. */
+  | { readonly kind: 'serial-drained'; readonly bytes: number };
+
+export interface Mailbox {
+  /** The oldest letter, or `undefined`. Cheap when there is none. */
+  take(): Letter | undefined;
+  /**
+   * Sleeps until a letter has come or `nanos` of host time have passed (`undefined`: however long it takes). Returns at
+   * once when letters wait.
+   */
+  wait(nanos: number | undefined): void;
+  /** Sleeps until a letter that `matches` has come and takes it; the others stay in order. */
+  waitFor(matches: (letter: Letter) => boolean): Letter;
+}
