@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest';
+import { MachineLoop, type LoopBoard } from '../../../../src/emulator/machine/machine-loop.ts';
+import type { Letter, Mailbox } from '../../../../src/emulator/machine/mailbox.ts';
+import { Scheduler } from '../../../../src/emulator/machine/scheduler.ts';
+import { HostTimeSource, InstructionTimeSource } from '../../../../src/emulator/machine/time-source.ts';
+import { FakeAccelerator } from '../../../support/fake-accelerator.ts';
+
+class FakeMailbox implements Mailbox {
+  readonly letters: Letter[] = [];
+  readonly waits: (number | undefined)[] = [];
+  readonly #asleep: (nanos: number | undefined) => void;
+
+  constructor(asleep: (nanos: number | undefined) => void) {
+    this.#asleep = asleep;
+  }
+
+  take(): Letter | undefined {
+    return this.letters.shift();
+  }
+
+  wait(nanos: number | undefined): void {
+    if (this.letters.length > 0) return;
+    this.waits.push(nanos);
+    this.#asleep(nanos);
+  }
+
+  waitFor(): Letter {
+    throw new Error('not used here');
+  }
+}
+
+type Instruction = ConstructorParameters<typeof FakeAccelerator>[0];
+
+function machine(options: { time?: 'host' | number; instruction?: Instruction; onReset?: 'reboot' | 'stop'; nanosPerInstruction?: number }) {
+  const host = { nanos: 0 };
+  const nanosPerInstruction = options.nanosPerInstruction ?? 20;
+  const accelerator = new FakeAccelerator((cpu) => {
+    host.nanos += nanosPerInstruction;
+    return options.instruction?.(cpu) ?? 'go-on';
+  });
+  const timeSource = typeof options.time === 'number'
+    ? new InstructionTimeSource(() => accelerator.instructions, options.time)
+    : new HostTimeSource(() => host.nanos);
+  const mailbox = new FakeMailbox((nanos) => (host.nanos += nanos ?? 0));
+  const told: string[] = [];
+  const flags = { interruptsEnabled: true, congested: false, flushes: 0 };
+  const board: LoopBoard = {
+    accelerator,
+    scheduler: new Scheduler(timeSource, 0),
+    timeSource,
+    mailbox,
+    hostNanos: () => host.nanos,
+    onReset: options.onReset ?? 'reboot',
+    deliver: (letter) => told.push(`letter ${letter.kind}`),
+    reset: (kind) => told.push(`board reset ${kind}`),
+    flush: () => flags.flushes++,
+    congested: () => flags.congested,
+    interruptsEnabled: () => flags.interruptsEnabled,
+    announceState: (state) => told.push(state),
+    announceReset: (cause, count) => told.push(`reset by ${cause}, ${count}`),
+  };
+  return { host, accelerator, mailbox, told, flags, board, loop: new MachineLoop(board) };
+}
+
+describe('MachineLoop in host time', () => {
+  it('adapts its slices to about 0.4 ms of host time', () => {
+    const { loop, accelerator } = machine({ nanosPerInstruction: 10 });
+    for (let turn = 0; turn < 100; turn++) loop.turn();
+    expect(accelerator.runs.at(-1)!.budget).toBeGreaterThan(36_000);
+    expect(accelerator.runs.at(-1)!.budget).toBeLessThan(44_000);
+    expect(accelerator.runs.at(-1)!.exact).toBe(false);
+  });
+
+  it('sleeps until the next deadline while the guest is halted', () => {
+    const { loop, board, mailbox, host } = machine({ instruction: () => 'halted' });
+    let fired = 0;
+    board.scheduler.timer('t', () => fired++).arm(3_000_000);
+    loop.turn();
+    expect(mailbox.waits).toEqual([3_000_000 - 20]);
+    loop.turn();
+    expect(fired).toBe(1);
+    expect(loop.haltedNanos).toBeGreaterThan(2_900_000);
+    expect(host.nanos).toBeGreaterThanOrEqual(3_000_000);
+  });
+
+  it('does not sleep longer than host time can account for', () => {
+    const { loop, mailbox } = machine({ instruction: () => 'halted' });
+    loop.turn();
+    expect(mailbox.waits).toEqual([500_000_000]);
+  });
+
+  it('ends a slice early when a device arms a nearer deadline', () => {
+    let armed = false;
+    const { loop, board, accelerator } = machine({
+      instruction: (cpu) => {
+        if (cpu.instructions === 1_000 && !armed) {
+          armed = true;
+          board.scheduler.timer('near', () => {}).arm(board.scheduler.now() + 1_000);
+        }
+        return 'go-on';
+      },
+    });
+    loop.turn();
+    expect(accelerator.instructions).toBe(1_000);
+  });
+
+  it('delivers the ticks of a stalled host one by one, with guest code in between', () => {
+    const { loop, board, host, accelerator } = machine({});
+    const ticksAt: number[] = [];
+    let deadline = 1_000_000;
+    const timer = board.scheduler.timer('tick', () => {
+      ticksAt.push(accelerator.instructions);
+      deadline += 1_000_000;
+      timer.arm(deadline);
+    });
+    timer.arm(deadline);
+    loop.turn();
+    host.nanos = 5_500_000;
+    for (let turn = 0; turn < 5; turn++) loop.turn();
+    expect(ticksAt).toHaveLength(5);
+    expect(new Set(ticksAt).size).toBe(5);
+  });
+});
+
+describe('MachineLoop in instruction time', () => {
+  it('stops exactly at a deadline, whatever the slices', () => {
+    const { loop, board, accelerator } = machine({ time: 100 });
+    const firedAt: number[] = [];
+    let deadline = 12_340;
+    const timer = board.scheduler.timer('t', () => {
+      firedAt.push(accelerator.instructions);
+      deadline += 1_234_560;
+      timer.arm(deadline);
+    });
+    timer.arm(deadline);
+    while (firedAt.length < 3) loop.turn();
+    expect(firedAt).toEqual([1_234, 124_690, 248_146]);
+    expect(accelerator.runs.every((run) => run.exact)).toBe(true);
+  });
+
+  it('skips the time in which the guest is halted', () => {
+    const { loop, board, mailbox } = machine({ time: 100, instruction: () => 'halted' });
+    let fired = 0;
+    board.scheduler.timer('hour', () => fired++).arm(3_600e9);
+    loop.turn();
+    loop.turn();
+    expect(fired).toBe(1);
+    expect(mailbox.waits).toEqual([undefined]);
+  });
+});
+
+describe('MachineLoop', () => {
+  it('runs no guest code while paused and passes other letters on', () => {
+    const { loop, mailbox, accelerator, told } = machine({});
+    mailbox.letters.push({ kind: 'pause' }, { kind: 'power-button' });
+    loop.turn();
+    expect(accelerator.runs).toEqual([]);
+    expect(told).toEqual(['paused', 'letter power-button']);
+    mailbox.letters.push({ kind: 'resume' });
+    loop.turn();
+    expect(accelerator.runs).toHaveLength(1);
+    expect(told.at(-1)).toBe('running');
+  });
+
+  it('holds the guest while its output waits for the receiver', () => {
+    const { loop, flags, accelerator } = machine({});
+    flags.congested = true;
+    loop.turn();
+    expect(accelerator.runs).toEqual([]);
+    flags.congested = false;
+    loop.turn();
+    expect(accelerator.runs).toHaveLength(1);
+  });
+
+  it('resets the machine after a triple fault and counts', () => {
+    const { loop, told } = machine({ instruction: () => 'triple-fault' });
+    for (let turn = 0; turn < 3; turn++) loop.turn();
+    expect(told).toEqual(['reset by triple-fault, 1', 'board reset power-on', 'reset by triple-fault, 2', 'board reset power-on']);
+  });
+
+  it('ends at a reset when it was told to stop there, but not when the user resets', () => {
+    const { loop, mailbox, told } = machine({ onReset: 'stop' });
+    mailbox.letters.push({ kind: 'reset' });
+    expect(loop.turn()).toBeUndefined();
+    expect(told).toContain('board reset power-on');
+    loop.requestReset('guest');
+    expect(loop.run()).toEqual({ reason: 'reset-stop' });
+  });
+
+  it('ends with the first reason given', () => {
+    const { loop, mailbox } = machine({});
+    loop.requestEnd({ reason: 'exit-port', exitStatus: 7 });
+    mailbox.letters.push({ kind: 'power-off' });
+    expect(loop.run()).toEqual({ reason: 'exit-port', exitStatus: 7 });
+  });
+
+  it('tells once when the guest is halted with interrupts off, and that a reset wakes it', () => {
+    const { loop, flags, mailbox, told } = machine({ instruction: () => 'halted' });
+    flags.interruptsEnabled = false;
+    loop.turn();
+    loop.turn();
+    expect(told).toEqual(['halted-forever']);
+    mailbox.letters.push({ kind: 'reset' });
+    flags.interruptsEnabled = true;
+    loop.turn();
+    expect(told).toContain('running');
+  });
+});
