@@ -6,6 +6,7 @@
  */
 import type { AccessWidth, IoHandler } from '../interfaces/bus.ts';
 import type { Device, ResetKind } from '../interfaces/device.ts';
+import type { FwCfgItem } from '../interfaces/fw-cfg-item.ts';
 import type { GuestMemory } from '../interfaces/guest-memory.ts';
 
 /** Offsets from the claim's base (0x510 on a PC). */
@@ -15,32 +16,10 @@ const DMA_ADDRESS_HIGH = 4;
 const DMA_ADDRESS_LOW = 8;
 export const FW_CFG_LENGTH = 12;
 
-/** Selector keys below FILE_FIRST; the rest are files, found through the directory. */
-export const FW_CFG_KEYS = {
-  signature: 0x00,
-  interfaceVersion: 0x01,
-  uuid: 0x02,
-  ramSize: 0x03,
-  noGraphics: 0x04,
-  cpuCount: 0x05,
-  kernelAddress: 0x07,
-  kernelSize: 0x08,
-  initrdAddress: 0x0a,
-  initrdSize: 0x0b,
-  numaNodes: 0x0d,
-  bootMenu: 0x0e,
-  maximumCpuCount: 0x0f,
-  kernelData: 0x11,
-  initrdData: 0x12,
-  commandLineAddress: 0x13,
-  commandLineSize: 0x14,
-  commandLineData: 0x15,
-  setupAddress: 0x16,
-  setupSize: 0x17,
-  setupData: 0x18,
-  fileDirectory: 0x19,
-  irq0Override: 0x8002,
-} as const;
+/** Keys of what the device makes itself; the board's items have others below FILE_FIRST or from 0x8000 on. */
+const KEY_SIGNATURE = 0x00;
+const KEY_INTERFACE_VERSION = 0x01;
+const KEY_FILE_DIRECTORY = 0x19;
 const FILE_FIRST = 0x20;
 const FILES_MAXIMUM = 0x4000 - FILE_FIRST;
 const FILE_NAME_BYTES = 56;
@@ -63,11 +42,6 @@ const ZEROS_AT_ONCE = 0x10000;
 
 const NO_BYTES = new Uint8Array(0);
 
-/** An item under a fixed key, or a file of the directory. Its bytes are kept, not copied: don't change them. */
-export type FwCfgItem =
-  | { readonly key: number; readonly bytes: Uint8Array }
-  | { readonly name: string; readonly bytes: Uint8Array };
-
 interface FwCfgState {
   /** Key last selected. */
   selected: number;
@@ -89,7 +63,7 @@ export interface FwCfgOptions {
 }
 
 function powerOnState(): FwCfgState {
-  return { selected: FW_CFG_KEYS.signature, position: 0, dmaAddressHigh: 0 };
+  return { selected: KEY_SIGNATURE, position: 0, dmaAddressHigh: 0 };
 }
 
 /**
@@ -97,13 +71,6 @@ function powerOnState(): FwCfgState {
  */
 export function isFwCfgFileName(name: string): boolean {
   return name.length < FILE_NAME_BYTES && /^[\x21-\x7e]+$/.test(name);
-}
-
-/** Integers as items hold them: little-endian, 2, 4 or 8 bytes. */
-export function fwCfgInteger(value: number, bytes: 2 | 4 | 8): Uint8Array {
-  const encoded = new Uint8Array(bytes);
-  for (let index = 0, rest = value; index < bytes; index++, rest = Math.floor(rest / 256)) encoded[index] = rest % 256;
-  return encoded;
 }
 
 export class FwCfg implements Device<SavedFwCfg> {
@@ -124,8 +91,8 @@ export class FwCfg implements Device<SavedFwCfg> {
   constructor(options: FwCfgOptions) {
     this.id = options.id;
     this.#memory = options.memory;
-    this.#add(FW_CFG_KEYS.signature, new TextEncoder().encode('QEMU'));
-    this.#add(FW_CFG_KEYS.interfaceVersion, fwCfgInteger(VERSION_TRADITIONAL | VERSION_DMA, 4));
+    this.#add(KEY_SIGNATURE, new TextEncoder().encode('QEMU'));
+    this.#add(KEY_INTERFACE_VERSION, Uint8Array.of(VERSION_TRADITIONAL | VERSION_DMA, 0, 0, 0));
     const files: { name: string; bytes: Uint8Array }[] = [];
     for (const item of options.items) {
       if ('name' in item) files.push(item);
@@ -171,7 +138,7 @@ export class FwCfg implements Device<SavedFwCfg> {
       directory.set(new TextEncoder().encode(file.name), at + 8);
       this.#add(FILE_FIRST + index, file.bytes);
     }
-    this.#add(FW_CFG_KEYS.fileDirectory, directory);
+    this.#add(KEY_FILE_DIRECTORY, directory);
   }
 
   #select(selector: number): void {

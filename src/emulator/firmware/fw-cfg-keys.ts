@@ -1,0 +1,22 @@
+/** Fixed keys of fw_cfg items (QEMU's docs/specs/fw_cfg). Everything newer is a file with a name. */
+export const FW_CFG_KEYS = {
+  uuid: 0x02,
+  ramSize: 0x03,
+  noGraphics: 0x04,
+  cpuCount: 0x05,
+  kernelAddress: 0x07,
+  kernelSize: 0x08,
+  initrdAddress: 0x0a,
+  initrdSize: 0x0b,
+  bootMenu: 0x0e,
+  maximumCpuCount: 0x0f,
+  kernelData: 0x11,
+  initrdData: 0x12,
+  commandLineAddress: 0x13,
+  commandLineSize: 0x14,
+  commandLineData: 0x15,
+  setupAddress: 0x16,
+  setupSize: 0x17,
+  setupData: 0x18,
+  irq0Override: 0x8002,
+} as const;
