@@ -1,0 +1,213 @@
+import type { DecodedInstruction, Decoder } from '../decoder.ts';
+import {
+  CODE_CHUNK_HEADER_BYTES, CODE_CHUNK_RECORDS, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, PAGE_BYTES,
+  RECORD_A, RECORD_B, RECORD_BASE, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_INDEX, RECORD_IP, RECORD_LENGTH, RECORD_LINK,
+  RECORD_REMAINING, RECORD_SCALE, RECORD_SEGMENT,
+} from '../memory-layout.ts';
+import { ARGUMENTS, SLOT_RIP_PAGE, SLOT_ZERO, STEP_RECORDS } from '../state-layout.ts';
+import {
+  HANDLER_CROSSING, HANDLER_GOTO, HANDLER_PAGE_END, HANDLER_RESUME, HANDLER_STEPPED, HANDLER_UNDEFINED, type FormTable,
+} from './forms.ts';
+
+/** Instructions decoded ahead at most: past conditional branches the next ones are a guess. */
+const DECODE_AHEAD = 48;
+
+/** Runtime functions the decoder needs; see runtime/code-pages.ts. */
+export interface CodePages {
+  /** Takes `bytes` of the code arena; the caller may use all of them. */
+  allocCode(bytes: number): number;
+  /** Copies up to `count` code bytes at a linear address to ARGUMENTS; returns how many could be read. */
+  fetchBytes(linear: bigint, count: number): number;
+}
+
+/** Writes decoded instructions as records, one block after the other, into the chunks of their code page. */
+export class BlockDecoder {
+  private readonly decoder: Decoder;
+  private readonly table: FormTable;
+  private readonly bytes: Uint8Array;
+  private readonly view: DataView;
+  private readonly pages: CodePages;
+  private readonly cpuBase: number;
+  /** Whether the newest record begins a chunk that the one before leads to. */
+  private bridged = false;
+  /** Instructions decoded, for statistics. */
+  decoded = 0;
+
+  constructor(options: { decoder: Decoder; table: FormTable; memory: ArrayBufferLike; pages: CodePages; cpuBase: number }) {
+    this.decoder = options.decoder;
+    this.table = options.table;
+    this.bytes = new Uint8Array(options.memory);
+    this.view = new DataView(options.memory);
+    this.pages = options.pages;
+    this.cpuBase = options.cpuBase;
+  }
+
+  /**
+   * Decodes from `start` (offset in the page) of a code page on, to the next unconditional transfer at most. Returns the
+   * record of the instruction at `start`.
+   */
+  decodeBlock(page: number, start: number): number {
+    const { view } = this;
+    const mode = view.getUint32(page + CODE_PAGE_MODE, true);
+    const pageStart = view.getUint32(page + CODE_PAGE_NUMBER, true) * PAGE_BYTES;
+    let first = 0;
+    let offset = start;
+    /** Records of the current block, newest last, to fill in RECORD_REMAINING. */
+    let open: number[] = [];
+    const close = (): void => {
+      for (let i = 0; i < open.length; i++) this.bytes[(open[i] as number) + RECORD_REMAINING] = open.length - i;
+      open = [];
+    };
+    for (let count = 0; ; count++) {
+      const known = offset < PAGE_BYTES ? view.getUint32(page + CODE_PAGE_ENTRIES + offset * 4, true) : 0;
+      if (offset >= PAGE_BYTES || known || (count >= DECODE_AHEAD && open.length === 0) || open.length >= 200) {
+        const record = this.newRecord(page, offset >= PAGE_BYTES ? HANDLER_PAGE_END : HANDLER_GOTO, offset);
+        view.setUint32(record + RECORD_IMMEDIATE, offset, true);
+        view.setUint32(record + RECORD_LINK, known, true);
+        first ||= record;
+        close();
+        break;
+      }
+      const decoded = this.decoder.decode(this.bytes, pageStart + offset, pageStart + PAGE_BYTES, mode);
+      if (decoded === 'incomplete') {
+        const record = this.newRecord(page, HANDLER_CROSSING, offset);
+        view.setUint32(page + CODE_PAGE_ENTRIES + offset * 4, record, true);
+        this.cover(page, offset, PAGE_BYTES - offset);
+        first ||= record;
+        close();
+        break;
+      }
+      const length = typeof decoded === 'string' ? 1 : decoded.length;
+      const record = this.newRecord(page, HANDLER_UNDEFINED, offset);
+      // The way to a new chunk enters a block, and so pays for it: the old block ends before.
+      if (this.bridged) close();
+      view.setUint32(page + CODE_PAGE_ENTRIES + offset * 4, record, true);
+      this.cover(page, offset, typeof decoded === 'string' ? Math.min(15, PAGE_BYTES - offset) : length);
+      first ||= record;
+      open.push(record);
+      this.decoded++;
+      if (typeof decoded === 'string') {
+        this.bytes[record + RECORD_LENGTH] = length;
+        close();
+        break;
+      }
+      this.write(record, decoded, offset, true);
+      offset += length;
+      if (decoded.row.ends) {
+        close();
+        if (isUnconditional(decoded)) break;
+      }
+    }
+    return first;
+  }
+
+  /**
+   * Decodes the instruction at `linear`, whose bytes lie in two pages, into the step records, with a record behind it that
+   * goes on at the next instruction. Returns its record, 0 where the second page can't be read (a fault is pending).
+   */
+  decodeCrossing(linear: bigint, pageOffset: number, mode: number): number {
+    const available = this.pages.fetchBytes(linear, 15);
+    const at = this.cpuBase + ARGUMENTS;
+    const decoded = this.decoder.decode(this.bytes, at, at + available, mode);
+    if (decoded === 'incomplete') return 0;
+    return this.writeSingle(decoded, pageOffset, HANDLER_RESUME);
+  }
+
+  /** As `decodeCrossing` for any instruction, ending the engine's run after it. */
+  decodeStep(linear: bigint, pageOffset: number, mode: number): number {
+    const available = this.pages.fetchBytes(linear, 15);
+    const at = this.cpuBase + ARGUMENTS;
+    const decoded = this.decoder.decode(this.bytes, at, at + available, mode);
+    if (decoded === 'incomplete') return 0;
+    return this.writeSingle(decoded, pageOffset, HANDLER_STEPPED);
+  }
+
+  private writeSingle(decoded: DecodedInstruction | string, pageOffset: number, after: number): number {
+    const record = this.cpuBase + STEP_RECORDS;
+    const { view } = this;
+    this.clear(record, HANDLER_UNDEFINED, pageOffset);
+    this.bytes[record + RECORD_REMAINING] = 1;
+    let length = 1;
+    if (typeof decoded !== 'string') {
+      this.write(record, decoded, pageOffset, false);
+      length = decoded.length;
+    }
+    this.clear(record + RECORD_BYTES, after, pageOffset + length);
+    view.setUint8(record + RECORD_LENGTH, length);
+    return record;
+  }
+
+  private write(record: number, decoded: DecodedInstruction, offset: number, linkable: boolean): void {
+    const { view, bytes } = this;
+    const { row, width } = decoded;
+    let { kind } = decoded;
+    const next = offset + decoded.length;
+    if (kind === 'far') {
+      const target = next + decoded.relative;
+      if (linkable && width !== 16 && target >= 0 && target < PAGE_BYTES) kind = 'link';
+      view.setInt32(record + RECORD_IMMEDIATE, target, true);
+      view.setUint32(record + RECORD_LINK, 0, true);
+    } else view.setBigInt64(record + RECORD_IMMEDIATE, decoded.immediate, true);
+    view.setUint16(record + RECORD_HANDLER, this.table.handler(row, width, kind), true);
+    bytes[record + RECORD_LENGTH] = decoded.length;
+    const text = row.mnemonic;
+    bytes[record + RECORD_A] = isString(row.encoding) ? decoded.repeat : decoded.a;
+    bytes[record + RECORD_B] = decoded.b;
+    bytes[record + RECORD_BASE] = text === 'XLATB' ? 3 : decoded.base;
+    bytes[record + RECORD_INDEX] = decoded.index;
+    bytes[record + RECORD_SCALE] = decoded.scale | (decoded.addressBits === 64 ? 8 : decoded.addressBits === 32 ? 4 : 0);
+    bytes[record + RECORD_SEGMENT] = decoded.segment;
+    view.setInt32(record + RECORD_DISPLACEMENT, decoded.base === SLOT_RIP_PAGE ? decoded.displacement + next : decoded.displacement, true);
+  }
+
+  private clear(record: number, handler: number, offset: number): void {
+    this.bytes.fill(0, record, record + RECORD_BYTES);
+    this.view.setUint16(record + RECORD_HANDLER, handler, true);
+    this.view.setUint16(record + RECORD_IP, offset, true);
+    this.bytes[record + RECORD_BASE] = SLOT_ZERO;
+    this.bytes[record + RECORD_INDEX] = SLOT_ZERO;
+  }
+
+  /** The next free record of the page's newest chunk. A chunk's last record is kept for the way to the next chunk. */
+  private newRecord(page: number, handler: number, offset: number): number {
+    const { view } = this;
+    let chunk = view.getUint32(page + CODE_PAGE_CHUNKS, true);
+    this.bridged = false;
+    let used = chunk ? view.getUint32(chunk + 4, true) : CODE_CHUNK_RECORDS;
+    if (used >= CODE_CHUNK_RECORDS - 1) {
+      const fresh = this.pages.allocCode(CODE_CHUNK_HEADER_BYTES + CODE_CHUNK_RECORDS * RECORD_BYTES);
+      view.setUint32(fresh, chunk, true);
+      if (chunk && used === CODE_CHUNK_RECORDS - 1) {
+        const bridge = chunk + CODE_CHUNK_HEADER_BYTES + used * RECORD_BYTES;
+        this.clear(bridge, HANDLER_GOTO, offset);
+        view.setUint32(bridge + RECORD_IMMEDIATE, offset, true);
+        view.setUint32(bridge + RECORD_LINK, fresh + CODE_CHUNK_HEADER_BYTES, true);
+        view.setUint32(chunk + 4, used + 1, true);
+        this.bridged = true;
+      }
+      view.setUint32(page + CODE_PAGE_CHUNKS, fresh, true);
+      chunk = fresh;
+      used = 0;
+    }
+    view.setUint32(chunk + 4, used + 1, true);
+    const record = chunk + CODE_CHUNK_HEADER_BYTES + used * RECORD_BYTES;
+    this.clear(record, handler, offset);
+    return record;
+  }
+
+  private cover(page: number, offset: number, length: number): void {
+    for (let at = offset; at < offset + length && at < PAGE_BYTES; at++) {
+      const index = page + CODE_PAGE_COVERED + (at >> 3);
+      this.bytes[index] = (this.bytes[index] as number) | (1 << (at & 7));
+    }
+  }
+}
+
+function isString(encoding: string): boolean {
+  return /^(A[4-7AB-F]|6[C-F])$/.test(encoding);
+}
+
+/** Whether what follows in memory is not what follows in time. */
+function isUnconditional(decoded: DecodedInstruction): boolean {
+  return /^(JMP|JMP_FAR|RET|RETF|IRET|UD2|SYSRET|SYSEXIT|HLT|INT3)$/.test(decoded.row.mnemonic);
+}

@@ -1,0 +1,30 @@
+import { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { VECTOR_UD } from '../arch.ts';
+import { instructionTable } from '../isa/table.ts';
+import { Flow } from './flow.ts';
+import { FormTable } from './forms.ts';
+import { InterpreterEmitter } from './interpreter-emitter.ts';
+
+/** The forms of the product's instruction table. */
+export function instructionForms(): FormTable {
+  return new FormTable(instructionTable);
+}
+
+/** Encodes the interpreter for the CPU whose block begins at `cpuBase`. */
+export function buildInterpreterModule(table: FormTable, cpuBase: number): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  module.importMemory(1, 65536);
+  const flow = new Flow(module, cpuBase);
+  const elements = flow.definePseudoHandlers(VECTOR_UD);
+  for (const form of table.forms) {
+    const index = module.declare(['i32', 'i32'], []);
+    try {
+      module.define(index, new InterpreterEmitter(form, flow, cpuBase).emit());
+    } catch (error) {
+      throw new Error(`${form.row.mnemonic} ${form.row.encoding} ${form.width} ${form.kind}: ${String(error)}`, { cause: error });
+    }
+    elements.push(index);
+  }
+  module.setTable(elements);
+  return module.encode();
+}

@@ -1,0 +1,266 @@
+import { add, and, call, eq, eqz, extendU, i32, i64, load, ltS, ne, or, select, shl, shrU, sub, wrap, type Expr } from '../../wasm/expression.ts';
+import { FunctionBody } from '../../wasm/function-body.ts';
+import type { ModuleBuilder } from '../../wasm/module-builder.ts';
+import {
+  CODE_PAGE_ENTRIES, GLOBAL_CODE_ARENA_GENERATION, RECORD_BYTES, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING,
+} from '../memory-layout.ts';
+import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
+import {
+  BUDGET, CODE_TLB, CODE_TLB_ENTRIES, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
+  STATUS_AGAIN, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
+} from '../state-layout.ts';
+
+/**
+ * How control passes between handlers. A handler is `(record i32, budget i32) -> ()` and ends by tail-calling another;
+ * returning leaves the interpreter with EXIT_REASON, RIP and BUDGET stored.
+ *
+ * Invariant: on entry to a block's first record its RECORD_REMAINING has been taken from the budget; a block left early
+ * gives back what it did not execute. So the count is exact wherever the interpreter stops.
+ */
+export class Flow {
+  readonly module: ModuleBuilder;
+  readonly handlerType: number;
+  readonly runtime: Readonly<Record<RuntimeFunction, number>>;
+  readonly decodeCrossing: number;
+  /** (rip i64, budget): finds the record at CS:rip and goes there. */
+  readonly resume: number;
+  /** (record, budget): delivers the pending fault of the instruction. */
+  readonly fault: number;
+  /** (record, budget, status): ends an instruction as its helper says. */
+  readonly finish: number;
+  /** (record, budget): goes to the target of a branch within the page, linking it. */
+  readonly link: number;
+  /** (record, budget, linear i64, bytes, access) -> pointer or 0: the slow path, with the count made exact. */
+  readonly slow: number;
+  /** (record, budget): leaves for the machine loop at the next instruction. */
+  readonly attend: number;
+  private readonly cpuBase: number;
+
+  constructor(module: ModuleBuilder, cpuBase: number) {
+    this.module = module;
+    this.cpuBase = cpuBase;
+    const runtime: Record<string, number> = {};
+    for (const [name, [parameters, result]] of Object.entries(RUNTIME_FUNCTIONS)) {
+      runtime[name] = module.importFunction('runtime', name, parameters, result ? [result] : []);
+    }
+    this.runtime = runtime as Record<RuntimeFunction, number>;
+    this.decodeCrossing = module.importFunction('decoder', 'decodeCrossing', ['i32'], ['i32']);
+    this.handlerType = module.type(['i32', 'i32'], []);
+    this.resume = module.declare(['i64', 'i32'], []);
+    this.fault = module.declare(['i32', 'i32'], []);
+    this.finish = module.declare(['i32', 'i32', 'i32'], []);
+    this.link = module.declare(['i32', 'i32'], []);
+    this.slow = module.declare(['i32', 'i32', 'i64', 'i32', 'i32'], ['i32']);
+    this.attend = module.declare(['i32', 'i32'], []);
+    this.defineResume();
+    this.defineFault();
+    this.defineFinish();
+    this.defineLink();
+    this.defineSlow();
+    this.defineAttend();
+    this.defineEnter();
+  }
+
+  private state(type: 'i32' | 'i64', offset: number): Expr {
+    return load(type, type === 'i64' ? 'u64' : 'u32', i32(0), this.cpuBase + offset);
+  }
+  private setState(body: FunctionBody, bits: 32 | 64, offset: number, value: Expr): void {
+    body.store(bits, i32(0), value, this.cpuBase + offset);
+  }
+
+  /** RIP of a record's own instruction (or, `after`, of the next), wrapped to 32 bits outside 64-bit mode. */
+  ripOf(body: FunctionBody, record: Expr, after: boolean): Expr {
+    let offset = load('i32', 'u16', record, RECORD_IP);
+    if (after) offset = add(offset, load('i32', 'u8', record, RECORD_LENGTH));
+    const rip = body.let(add(this.state('i64', RIP_PAGE), extendU(offset)));
+    return select(and(this.state('i32', MODE), i32(MODE_CODE_64)), rip, and(rip, i64(0xffffffffn)));
+  }
+
+  /** Dispatches to `record`'s handler. */
+  dispatch(body: FunctionBody, record: Expr, budget: Expr): void {
+    body.returnCallIndirect(this.handlerType, [record, budget], load('i32', 'u16', record, RECORD_HANDLER));
+  }
+
+  /** Enters the block that begins at `record` (a local): pays for it or stops there. */
+  enterBlock(body: FunctionBody, record: Expr, budget: Expr): void {
+    const rest = body.let(sub(budget, load('i32', 'u8', record, RECORD_REMAINING)));
+    body.if(ltS(rest, i32(0)), () => {
+      this.setState(body, 64, RIP, this.ripOf(body, record, false));
+      this.exit(body, budget, EXIT_BUDGET);
+    });
+    this.dispatch(body, record, rest);
+  }
+
+  exit(body: FunctionBody, budget: Expr, reason?: number): void {
+    this.setState(body, 32, BUDGET, budget);
+    if (reason !== undefined) this.setState(body, 32, EXIT_REASON, i32(reason));
+    body.return();
+  }
+
+  private defineResume(): void {
+    const body = new FunctionBody(['i64', 'i32']);
+    const rip = body.parameter(0);
+    const budget = body.parameter(1);
+    const mode = body.let(this.state('i32', MODE));
+    const record = body.newLocal('i32');
+    body.block((slow) => {
+      // Without MODE_CS_LIMITED the CS base is 0, so RIP is the linear address.
+      body.brIf(slow, and(mode, i32(MODE_CS_LIMITED)));
+      const offset = body.let(and(wrap(rip), i32(0xfff)));
+      const entry = body.let(shl(and(wrap(shrU(rip, i64(12n))), i32(CODE_TLB_ENTRIES - 1)), i32(4)));
+      const tag = or(and(rip, i64(~0xfffn)), extendU(mode));
+      body.brIf(slow, ne(load('i64', 'u64', entry, this.cpuBase + CODE_TLB), tag));
+      const page = load('i32', 'u32', entry, this.cpuBase + CODE_TLB + 8);
+      body.set(record, load('i32', 'u32', add(page, shl(offset, i32(2))), CODE_PAGE_ENTRIES));
+      body.brIf(slow, eqz(record));
+      this.setState(body, 64, RIP_PAGE, sub(rip, extendU(offset)));
+      this.enterBlock(body, record, budget);
+    });
+    this.setState(body, 64, RIP, rip);
+    this.setState(body, 32, BUDGET, budget);
+    body.set(record, call(this.runtime.fetch, 'i32', rip));
+    body.if(record, () => {
+      this.enterBlock(body, record, budget);
+    });
+    this.deliver(body, budget);
+    this.module.define(this.resume, body);
+  }
+
+  /** Delivers the pending fault at RIP and goes on, or leaves. */
+  private deliver(body: FunctionBody, budget: Expr): void {
+    this.setState(body, 32, BUDGET, budget);
+    body.if(eq(call(this.runtime.deliverFault, 'i32'), i32(STATUS_RESUME)), () => {
+      body.returnCall(this.resume, [this.state('i64', RIP), budget]);
+    });
+    body.return();
+  }
+
+  private defineFault(): void {
+    const body = new FunctionBody(['i32', 'i32']);
+    const record = body.parameter(0);
+    const budget = body.let(add(body.parameter(1), load('i32', 'u8', record, RECORD_REMAINING)));
+    this.setState(body, 64, RIP, this.ripOf(body, record, false));
+    this.deliver(body, budget);
+    this.module.define(this.fault, body);
+  }
+
+  private defineFinish(): void {
+    const body = new FunctionBody(['i32', 'i32', 'i32']);
+    const record = body.parameter(0);
+    const given = body.parameter(1);
+    const status = body.parameter(2);
+    body.if(eq(status, i32(STATUS_NEXT)), () => {
+      const next = body.let(add(record, i32(RECORD_BYTES)));
+      body.if(eq(load('i32', 'u8', record, RECORD_REMAINING), i32(1)), () => {
+        this.enterBlock(body, next, given);
+      });
+      this.dispatch(body, next, given);
+    });
+    body.if(eq(status, i32(STATUS_FAULT)), () => {
+      body.returnCall(this.fault, [record, given]);
+    });
+    const unexecuted = body.let(add(given, load('i32', 'u8', record, RECORD_REMAINING)));
+    body.if(eq(status, i32(STATUS_AGAIN)), () => {
+      this.setState(body, 64, RIP, this.ripOf(body, record, false));
+      this.exit(body, unexecuted, EXIT_BUDGET);
+    });
+    const budget = body.let(sub(unexecuted, i32(1)));
+    body.if(eq(status, i32(STATUS_RESUME)), () => {
+      body.returnCall(this.resume, [this.state('i64', RIP), budget]);
+    });
+    this.exit(body, budget);
+    this.module.define(this.finish, body);
+  }
+
+  private defineLink(): void {
+    const body = new FunctionBody(['i32', 'i32']);
+    const record = body.parameter(0);
+    const budget = body.parameter(1);
+    const generation = body.let(load('i32', 'u32', i32(0), GLOBAL_CODE_ARENA_GENERATION));
+    const rip = body.let(add(this.state('i64', RIP_PAGE), extendU(load('i32', 'u32', record, RECORD_IMMEDIATE))));
+    const masked = body.let(select(and(this.state('i32', MODE), i32(MODE_CODE_64)), rip, and(rip, i64(0xffffffffn))));
+    this.setState(body, 64, RIP, masked);
+    this.setState(body, 32, BUDGET, budget);
+    const target = body.let(call(this.runtime.fetch, 'i32', masked));
+    body.if(eqz(target), () => {
+      this.deliver(body, budget);
+    });
+    body.if(eq(generation, load('i32', 'u32', i32(0), GLOBAL_CODE_ARENA_GENERATION)), () => {
+      body.store(32, record, target, RECORD_LINK);
+    });
+    this.enterBlock(body, target, budget);
+    this.module.define(this.link, body);
+  }
+
+  private defineSlow(): void {
+    const body = new FunctionBody(['i32', 'i32', 'i64', 'i32', 'i32']);
+    this.setState(body, 32, BUDGET, add(body.parameter(1), load('i32', 'u8', body.parameter(0), RECORD_REMAINING)));
+    body.returnValue(call(this.runtime.slowAccess, 'i32', body.parameter(2), body.parameter(3), body.parameter(4)));
+    body.unreachable();
+    this.module.define(this.slow, body);
+  }
+
+  private defineAttend(): void {
+    const body = new FunctionBody(['i32', 'i32']);
+    const record = body.parameter(0);
+    this.setState(body, 64, RIP, this.ripOf(body, record, true));
+    const budget = add(body.parameter(1), sub(load('i32', 'u8', record, RECORD_REMAINING), i32(1)));
+    this.exit(body, budget, EXIT_ATTENTION);
+    this.module.define(this.attend, body);
+  }
+
+  private defineEnter(): void {
+    const enter = this.module.declare([], []);
+    const body = new FunctionBody([]);
+    body.returnCall(this.resume, [this.state('i64', RIP), this.state('i32', BUDGET)]);
+    this.module.define(enter, body);
+    this.module.export('enter', enter);
+    // Executes one record that is not part of a block of its own, with the budget stored.
+    const enterRecord = this.module.declare(['i32'], []);
+    const single = new FunctionBody(['i32']);
+    this.enterBlock(single, single.parameter(0), this.state('i32', BUDGET));
+    this.module.define(enterRecord, single);
+    this.module.export('enterRecord', enterRecord);
+  }
+
+  /** The handlers of the pseudo-records, in the order of PSEUDO_HANDLERS. */
+  definePseudoHandlers(undefinedOpcodeVector: number): number[] {
+    const handler = (write: (body: FunctionBody, record: Expr, budget: Expr) => void): number => {
+      const index = this.module.declare(['i32', 'i32'], []);
+      const body = new FunctionBody(['i32', 'i32']);
+      write(body, body.parameter(0), body.parameter(1));
+      this.module.define(index, body);
+      return index;
+    };
+    const remaining = (record: Expr): Expr => load('i32', 'u8', record, RECORD_REMAINING);
+    const invalid = handler((body) => body.unreachable());
+    const refetch = handler((body, record, budget) => {
+      body.returnCall(this.resume, [this.ripOf(body, record, false), add(budget, remaining(record))]);
+    });
+    const goTo = handler((body, record, budget) => {
+      const target = body.let(load('i32', 'u32', record, RECORD_LINK));
+      body.if(target, () => this.enterBlock(body, target, budget));
+      body.returnCall(this.link, [record, budget]);
+    });
+    const resume = handler((body, record, budget) => {
+      body.returnCall(this.resume, [this.ripOf(body, record, false), budget]);
+    });
+    const crossing = handler((body, record, budget) => {
+      const rip = body.let(this.ripOf(body, record, false));
+      this.setState(body, 64, RIP, rip);
+      this.setState(body, 32, BUDGET, budget);
+      const single = body.let(call(this.decodeCrossing, 'i32', record));
+      body.if(single, () => this.enterBlock(body, single, budget));
+      this.deliver(body, budget);
+    });
+    const stepped = handler((body, record, budget) => {
+      this.setState(body, 64, RIP, this.ripOf(body, record, false));
+      this.exit(body, budget, EXIT_STEPPED);
+    });
+    const undefinedOpcode = handler((body, record, budget) => {
+      body.call(this.runtime.raise, [i32(undefinedOpcodeVector), i32(0), i32(0)]);
+      body.returnCall(this.fault, [record, budget]);
+    });
+    return [invalid, refetch, goTo, resume, crossing, resume, stepped, undefinedOpcode];
+  }
+}

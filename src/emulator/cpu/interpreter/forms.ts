@@ -1,0 +1,88 @@
+import type { InstructionRow, OperandSpec, Width } from '../isa/row.ts';
+
+/**
+ * How a form reaches its r/m operand or its branch target; each gets a handler of its own.
+ * - `m64b` base + displacement, `m64` with index, `m64s` with index and FS or GS base: 64-bit addressing
+ * - `m32b`, `m32`: 32-bit addressing with flat segments
+ * - `abs64`: a 64-bit address in the instruction
+ * - `mg`: everything else, through the runtime
+ * - `link`: branch within the page, linked to the target's record; `far`: branch to another page, or by lookup
+ */
+export type FormKind = 'none' | 'reg' | 'm64b' | 'm64' | 'm64s' | 'm32b' | 'm32' | 'mg' | 'abs64' | 'link' | 'far';
+
+export interface Form {
+  readonly row: InstructionRow;
+  readonly width: Width;
+  readonly kind: FormKind;
+  readonly handler: number;
+}
+
+/** Handlers that are no instruction. Their numbers are fixed: the runtime writes some of them into records. */
+export const PSEUDO_HANDLERS = ['invalid', 'refetch', 'goto', 'page-end', 'crossing', 'resume', 'stepped', 'undefined'] as const;
+export type PseudoHandler = (typeof PSEUDO_HANDLERS)[number];
+export const HANDLER_REFETCH = 1;
+export const HANDLER_GOTO = 2;
+export const HANDLER_PAGE_END = 3;
+export const HANDLER_CROSSING = 4;
+export const HANDLER_RESUME = 5;
+export const HANDLER_STEPPED = 6;
+export const HANDLER_UNDEFINED = 7;
+const FIRST_HANDLER = 8;
+
+const REGISTER_OR_MEMORY = /^(r\/m|xmm\/m|mm\/m)/;
+
+export function hasRegisterForm(operands: readonly OperandSpec[]): boolean {
+  return operands.some((o) => REGISTER_OR_MEMORY.test(o) || /^(R[dqy]|Xmm|Mm)$/.test(o));
+}
+export function hasMemoryForm(operands: readonly OperandSpec[]): boolean {
+  return operands.some((o) => REGISTER_OR_MEMORY.test(o) || o === 'm' || o === 'moffs');
+}
+
+function kindsOf(row: InstructionRow, width: Width): FormKind[] {
+  if (row.operands.some((o) => o === 'rel8' || o === 'relz')) return width === 16 ? ['far'] : ['link', 'far'];
+  const kinds: FormKind[] = [];
+  if (hasRegisterForm(row.operands)) kinds.push('reg');
+  if (row.operands.includes('moffs')) kinds.push('abs64', 'mg');
+  else if (hasMemoryForm(row.operands)) {
+    if (!row.rare) {
+      if (row.modes !== 'no64') kinds.push('m64b', 'm64', 'm64s');
+      if (row.modes !== 'only64' && width !== 64) kinds.push('m32b', 'm32');
+    }
+    kinds.push('mg');
+  }
+  return kinds.length ? kinds : ['none'];
+}
+
+/** Numbers every form of the table; the same table gives the same numbers. */
+export class FormTable {
+  readonly forms: readonly Form[];
+  private readonly byRow = new Map<InstructionRow, Map<string, Form>>();
+
+  constructor(rows: readonly InstructionRow[]) {
+    const forms: Form[] = [];
+    for (const row of rows) {
+      const own = new Map<string, Form>();
+      for (const width of row.widths) {
+        for (const kind of kindsOf(row, width)) {
+          const form = { row, width, kind, handler: FIRST_HANDLER + forms.length };
+          forms.push(form);
+          own.set(`${width}.${kind}`, form);
+        }
+      }
+      this.byRow.set(row, own);
+    }
+    this.forms = forms;
+  }
+
+  /** The form's handler, or that of the general memory form where there is no special one. */
+  handler(row: InstructionRow, width: Width, kind: FormKind): number {
+    const own = this.byRow.get(row);
+    const form = own?.get(`${width}.${kind}`) ?? own?.get(`${width}.mg`);
+    if (!form) throw new Error(`${row.mnemonic} ${row.encoding} has no form ${width}.${kind}`);
+    return form.handler;
+  }
+
+  form(handler: number): Form | undefined {
+    return this.forms[handler - FIRST_HANDLER];
+  }
+}

@@ -1,0 +1,310 @@
+import type { Accelerator, CpuBoard, CpuExit } from '../../interfaces/accelerator.ts';
+import { EFLAGS_IF, EFLAGS_TF, DR6_BS, VECTOR_DB } from '../arch.ts';
+import { cpuid } from '../cpuid.ts';
+import { Decoder } from '../decoder.ts';
+import { instructionTable } from '../isa/table.ts';
+import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES } from '../memory-layout.ts';
+import {
+  ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_TLB_MISSES, CS, DR6, EFLAGS_REST, EXIT_ATTENTION, EXIT_BUDGET,
+  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, INTERRUPT_SHADOW, MODE, MODE_CODE_64, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, STATUS_EXIT,
+} from '../state-layout.ts';
+import { BlockDecoder } from './block-decoder.ts';
+import type { FormTable } from './forms.ts';
+
+/** What the runtime module exports to this side. */
+interface RuntimeExports {
+  reset(kind: number): void;
+  allocCode(bytes: number): number;
+  fetchBytes(linear: bigint, count: number): number;
+  deliverFault(): number;
+  deliverInterrupt(vector: number): number;
+  raise(vector: number, errorCode: number, hasError: number): void;
+  invalidateCode(memoryOffset: number, length: number): void;
+  flushAllTlbs(): void;
+}
+
+interface InterpreterExports {
+  enter(): void;
+  enterRecord(record: number): void;
+}
+
+export interface InterpreterOptions {
+  readonly memory: WebAssembly.Memory;
+  readonly runtime: WebAssembly.Module;
+  readonly interpreter: WebAssembly.Module;
+  readonly forms: FormTable;
+  readonly board: CpuBoard;
+  /** Number of the CPU, which selects its block. */
+  readonly cpu: number;
+  readonly longMode: boolean;
+}
+
+/** The threaded interpreter: executes decoded records by handlers generated from the instruction table. */
+export class Interpreter implements Accelerator {
+  readonly name = 'interpreter';
+  instructions = 0;
+  private readonly base: number;
+  private readonly view: DataView;
+  private readonly bytes: Uint8Array;
+  private readonly words: Int32Array;
+  private readonly board: CpuBoard;
+  private readonly longMode: boolean;
+  private readonly runtime: RuntimeExports;
+  private readonly engine: InterpreterExports;
+  private readonly blocks: BlockDecoder;
+  private halted = false;
+  /** While a budget runs: what BUDGET was set to, so that `instructions` can be told from within. */
+  private budgetGiven = 0;
+  private readonly exitCounts = { budget: 0, halted: 0, attention: 0, interrupts: 0, steps: 0 };
+
+  constructor(options: InterpreterOptions) {
+    this.base = CPU_BLOCKS + options.cpu * CPU_BLOCK_BYTES;
+    const { buffer } = options.memory;
+    this.view = new DataView(buffer);
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Int32Array(buffer);
+    this.board = options.board;
+    this.longMode = options.longMode;
+    const imports: WebAssembly.Imports = { env: { memory: options.memory, cpuBase: this.base }, board: this.boardImports() };
+    const runtime = new WebAssembly.Instance(options.runtime, imports);
+    this.runtime = runtime.exports as unknown as RuntimeExports;
+    this.blocks = new BlockDecoder({
+      decoder: new Decoder(instructionTable), table: options.forms, memory: buffer, pages: this.runtime, cpuBase: this.base,
+    });
+    const engine = new WebAssembly.Instance(options.interpreter, {
+      env: { memory: options.memory },
+      runtime: runtime.exports as WebAssembly.Imports[string],
+      decoder: { decodeCrossing: () => this.decodeSingle(false) },
+    });
+    this.engine = engine.exports as unknown as InterpreterExports;
+    this.reset('power-on');
+  }
+
+  private boardImports(): WebAssembly.Imports[string] {
+    const { board, bytes, view, base } = this;
+    const setArgument = (value: bigint): void => view.setBigUint64(base + ARGUMENTS, value, true);
+    const argument = (): bigint => view.getBigUint64(base + ARGUMENTS, true);
+    type Width = 1 | 2 | 4;
+    const physical = (low: number, high: number): number => (low >>> 0) + (high >>> 0) * 0x100000000;
+    return {
+      ioRead: (port: number, width: Width) => board.readPort(port, width),
+      ioWrite: (port: number, width: Width, value: number) => board.writePort(port, width, value >>> 0),
+      ioReadBlock: (port: number, width: Width, at: number, length: number) => board.readPortBlock(port, width, bytes.subarray(at >>> 0, (at >>> 0) + length)),
+      ioWriteBlock: (port: number, width: Width, at: number, length: number) => board.writePortBlock(port, width, bytes.subarray(at >>> 0, (at >>> 0) + length)),
+      mmioRead: (low: number, high: number, width: Width) => board.readMmio(physical(low, high), width),
+      mmioWrite: (low: number, high: number, width: Width, value: number) => board.writeMmio(physical(low, high), width, value >>> 0),
+      decodeBlock: (page: number, offset: number) => this.blocks.decodeBlock(page >>> 0, offset),
+      cpuid: () => this.executeCpuid(),
+      timeStampCounter: () => setArgument(BigInt(board.timeStampCounter())),
+      getTaskPriority: () => board.localApic.getTaskPriority(),
+      setTaskPriority: (priority: number) => board.localApic.setTaskPriority(priority),
+      apicMsrRead: (index: number) => setArgument(index === 0x6e0 ? board.localApic.getTscDeadline() : 0n),
+      apicMsrWrite: (index: number) => {
+        if (index === 0x6e0) board.localApic.setTscDeadline(argument());
+        else board.localApic.setBaseMsr(argument());
+      },
+    };
+  }
+
+  private state32(offset: number): number {
+    return this.words[(this.base + offset) >> 2] as number;
+  }
+  private setState32(offset: number, value: number): void {
+    this.words[(this.base + offset) >> 2] = value;
+  }
+  private state64(offset: number): bigint {
+    return this.view.getBigUint64(this.base + offset, true);
+  }
+  private setState64(offset: number, value: bigint): void {
+    this.view.setBigUint64(this.base + offset, value, true);
+  }
+
+  private executeCpuid(): void {
+    const leaf = this.state32(RAX) >>> 0;
+    const subleaf = this.state32(RCX) >>> 0;
+    const [eax, ebx, ecx, edx] = cpuid({ longMode: this.longMode, tscHertz: this.board.tscHertz }, leaf, subleaf);
+    this.setState64(RAX, BigInt(eax));
+    this.setState64(RBX, BigInt(ebx));
+    this.setState64(RCX, BigInt(ecx));
+    this.setState64(RDX, BigInt(edx));
+  }
+
+  reset(kind: 'power-on' | 'init'): void {
+    this.halted = false;
+    if (kind === 'power-on') this.instructions = 0;
+    this.runtime.reset(kind === 'power-on' ? 0 : 1);
+    this.runtime.flushAllTlbs();
+  }
+
+  attend(): void {
+    this.setState32(ATTENTION, this.state32(ATTENTION) | ATTENTION_DEVICE);
+  }
+  interruptRaised(): void {
+    this.setState32(ATTENTION, this.state32(ATTENTION) | ATTENTION_INTERRUPT);
+  }
+  nmi(): void {
+    this.setState32(ATTENTION, this.state32(ATTENTION) | ATTENTION_NMI);
+  }
+  mappingChanged(): void {
+    this.runtime.flushAllTlbs();
+  }
+  codeChanged(memoryOffset: number, length: number): void {
+    this.runtime.invalidateCode(memoryOffset, length);
+  }
+  setA20(enabled: boolean): void {
+    const mask = enabled ? -1 : ~0x100000;
+    if (this.words[GLOBAL_A20_MASK >> 2] === mask) return;
+    this.words[GLOBAL_A20_MASK >> 2] = mask;
+    this.runtime.flushAllTlbs();
+  }
+
+  run(budget: number, exact: boolean): CpuExit {
+    let left = Math.min(budget, 0x7fffffff);
+    for (;;) {
+      const attention = this.state32(ATTENTION);
+      if (attention & ATTENTION_DEVICE) {
+        this.setState32(ATTENTION, attention & ~ATTENTION_DEVICE);
+        this.exitCounts.attention++;
+        return 'attention';
+      }
+      const pending = this.takeInterrupt();
+      if (this.halted) {
+        this.exitCounts.halted++;
+        return 'halted';
+      }
+      if (left <= 0) {
+        this.exitCounts.budget++;
+        return 'budget';
+      }
+      const before = this.instructions;
+      const single = pending === 'shadowed' || (this.state32(EFLAGS_REST) & EFLAGS_TF) !== 0;
+      const exit = single ? this.step() : this.runBlocks(left);
+      left -= this.instructions - before;
+      switch (exit) {
+        case EXIT_HALTED: this.halted = true; break;
+        case EXIT_TRIPLE_FAULT: return 'triple-fault';
+        case EXIT_BUDGET:
+          if (single || left <= 0) break;
+          if (!exact) {
+            this.exitCounts.budget++;
+            return 'budget';
+          }
+          // The next block is longer than what is left: go on one by one. (A REP that yielded also comes here.)
+          if (left <= 255) {
+            const count = this.instructions;
+            if (this.step() === EXIT_HALTED) this.halted = true;
+            left -= this.instructions - count;
+          }
+          break;
+        default:
+      }
+    }
+  }
+
+  /** Delivers what waits and may come in. `shadowed`: it may only after the next instruction. */
+  private takeInterrupt(): 'none' | 'shadowed' {
+    const attention = this.state32(ATTENTION);
+    const nmi = (attention & ATTENTION_NMI) !== 0;
+    const { interrupts } = this.board;
+    if (!nmi && !interrupts.pending) {
+      if (attention & ATTENTION_INTERRUPT) this.setState32(ATTENTION, attention & ~ATTENTION_INTERRUPT);
+      return 'none';
+    }
+    const open = (this.state32(EFLAGS_REST) & EFLAGS_IF) !== 0;
+    if (!nmi && !open) {
+      this.setState32(ATTENTION, attention | ATTENTION_INTERRUPT);
+      return 'none';
+    }
+    if (this.state32(INTERRUPT_SHADOW)) return 'shadowed';
+    this.halted = false;
+    this.exitCounts.interrupts++;
+    if (nmi) {
+      this.setState32(ATTENTION, attention & ~ATTENTION_NMI);
+      this.deliver(2);
+      return 'none';
+    }
+    this.deliver(interrupts.acknowledge());
+    if (!interrupts.pending) this.setState32(ATTENTION, this.state32(ATTENTION) & ~ATTENTION_INTERRUPT);
+    return 'none';
+  }
+
+  private deliver(vector: number): void {
+    if (this.runtime.deliverInterrupt(vector) === STATUS_EXIT && this.state32(EXIT_REASON) === EXIT_TRIPLE_FAULT) this.attend();
+  }
+
+  private runBlocks(budget: number): number {
+    this.setState32(INTERRUPT_SHADOW, 0);
+    this.setState32(BUDGET, budget);
+    this.setState32(EXIT_REASON, EXIT_ATTENTION);
+    this.budgetGiven = budget;
+    this.engine.enter();
+    this.instructions += budget - this.state32(BUDGET);
+    this.budgetGiven = 0;
+    return this.state32(EXIT_REASON);
+  }
+
+  /** Instructions retired up to now, also when asked by a device while the engine runs. */
+  instructionsNow(): number {
+    return this.budgetGiven ? this.instructions + this.budgetGiven - this.state32(BUDGET) : this.instructions;
+  }
+
+  /** Executes one instruction, and the single-step trap after it where EFLAGS.TF asks for one. */
+  private step(): number {
+    this.exitCounts.steps++;
+    const trap = (this.state32(EFLAGS_REST) & EFLAGS_TF) !== 0;
+    this.setState32(INTERRUPT_SHADOW, 0);
+    const record = this.decodeSingle(true);
+    if (!record) {
+      this.setState32(EXIT_REASON, EXIT_STEPPED);
+      this.runtime.deliverFault();
+      return this.state32(EXIT_REASON);
+    }
+    this.setState32(BUDGET, 1);
+    this.setState32(EXIT_REASON, EXIT_STEPPED);
+    this.budgetGiven = 1;
+    this.engine.enterRecord(record);
+    const executed = 1 - this.state32(BUDGET);
+    this.budgetGiven = 0;
+    this.instructions += executed;
+    const reason = this.state32(EXIT_REASON);
+    if (trap && executed && reason !== EXIT_TRIPLE_FAULT) {
+      this.setState64(DR6, this.state64(DR6) | BigInt(DR6_BS));
+      this.runtime.raise(VECTOR_DB, 0, 0);
+      this.runtime.deliverFault();
+      return this.state32(EXIT_REASON) === EXIT_TRIPLE_FAULT ? EXIT_TRIPLE_FAULT : EXIT_STEPPED;
+    }
+    return reason;
+  }
+
+  /** Decodes the instruction at RIP into the step records; 0 with a fault pending. */
+  private decodeSingle(stepping: boolean): number {
+    const rip = this.state64(RIP);
+    const mode = this.state32(MODE);
+    let linear = rip;
+    if ((mode & 3) !== MODE_CODE_64) linear = (rip + this.state64(CS + SEGMENT_BASE)) & 0xffffffffn;
+    const pageOffset = Number(linear & BigInt(PAGE_BYTES - 1));
+    this.setState64(RIP_PAGE, BigInt.asUintN(64, rip - BigInt(pageOffset)));
+    return stepping ? this.blocks.decodeStep(linear, pageOffset, mode) : this.blocks.decodeCrossing(linear, pageOffset, mode);
+  }
+
+  counters(): ReturnType<Accelerator['counters']> {
+    return {
+      tlbMisses: this.state32(COUNT_TLB_MISSES) >>> 0,
+      regions: 0,
+      compileMillis: 0,
+      exits: { ...this.exitCounts, exceptions: this.state32(COUNT_EXCEPTIONS) >>> 0, deliveredInterrupts: this.state32(COUNT_INTERRUPTS) >>> 0, decoded: this.blocks.decoded },
+    };
+  }
+
+  /** The CPU's registers; decoded code and TLBs are made anew. */
+  save(): unknown {
+    return { state: this.bytes.slice(this.base, this.base + 0x600), halted: this.halted, instructions: this.instructions };
+  }
+  restore(saved: unknown): void {
+    const { state, halted, instructions } = saved as { state: Uint8Array; halted: boolean; instructions: number };
+    this.bytes.set(state, this.base);
+    this.halted = halted;
+    this.instructions = instructions;
+    this.runtime.flushAllTlbs();
+  }
+}

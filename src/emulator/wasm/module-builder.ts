@@ -1,0 +1,129 @@
+import { ByteWriter } from './bytes.ts';
+import type { ValueType } from './expression.ts';
+import { VALUE_TYPE_CODES, type FunctionBody } from './function-body.ts';
+
+/** Collects imports and functions and encodes a WebAssembly module (Core Specification, §5.5). Imports come first. */
+export class ModuleBuilder {
+  private readonly types: string[] = [];
+  private readonly typeBytes = new ByteWriter();
+  private readonly imports: { module: string; name: string; typeIndex: number }[] = [];
+  private memory: { minimumPages: number; maximumPages: number } | undefined;
+  private readonly functions: { typeIndex: number; body: FunctionBody | undefined }[] = [];
+  private readonly exports: { name: string; functionIndex: number }[] = [];
+  private table: { elements: readonly number[] } | undefined;
+
+  type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
+    const key = `${parameters.join()}>${results.join()}`;
+    const found = this.types.indexOf(key);
+    if (found >= 0) return found;
+    this.types.push(key);
+    this.typeBytes.u8(0x60);
+    for (const list of [parameters, results]) {
+      this.typeBytes.u32(list.length);
+      for (const type of list) this.typeBytes.u8(VALUE_TYPE_CODES[type]);
+    }
+    return this.types.length - 1;
+  }
+
+  /** The shared memory, imported as `env.memory`. */
+  importMemory(minimumPages: number, maximumPages: number): void {
+    this.memory = { minimumPages, maximumPages };
+  }
+
+  importFunction(module: string, name: string, parameters: readonly ValueType[], results: readonly ValueType[]): number {
+    if (this.functions.length > 0) throw new Error('imports come before functions');
+    this.imports.push({ module, name, typeIndex: this.type(parameters, results) });
+    return this.imports.length - 1;
+  }
+
+  /** Reserves a function; its body may come later, so that functions can call each other. */
+  declare(parameters: readonly ValueType[], results: readonly ValueType[]): number {
+    this.functions.push({ typeIndex: this.type(parameters, results), body: undefined });
+    return this.imports.length + this.functions.length - 1;
+  }
+
+  define(functionIndex: number, body: FunctionBody): void {
+    const entry = this.functions[functionIndex - this.imports.length];
+    if (!entry || entry.body) throw new Error(`function ${functionIndex} can't be defined`);
+    entry.body = body;
+  }
+
+  export(name: string, functionIndex: number): void {
+    this.exports.push({ name, functionIndex });
+  }
+
+  /** One table of functions, in this order from element 0. */
+  setTable(elements: readonly number[]): void {
+    this.table = { elements };
+  }
+
+  encode(): Uint8Array<ArrayBuffer> {
+    const out = new ByteWriter();
+    out.bytes([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
+    const section = (id: number, write: (w: ByteWriter) => void): void => {
+      const content = new ByteWriter();
+      write(content);
+      out.u8(id);
+      out.u32(content.length);
+      out.bytes(content.view());
+    };
+    section(1, (w) => {
+      w.u32(this.types.length);
+      w.bytes(this.typeBytes.view());
+    });
+    section(2, (w) => {
+      w.u32(this.imports.length + (this.memory ? 1 : 0));
+      for (const { module, name, typeIndex } of this.imports) {
+        w.name(module);
+        w.name(name);
+        w.u8(0);
+        w.u32(typeIndex);
+      }
+      if (this.memory) {
+        w.name('env');
+        w.name('memory');
+        w.bytes([0x02, 0x03]);
+        w.u32(this.memory.minimumPages);
+        w.u32(this.memory.maximumPages);
+      }
+    });
+    section(3, (w) => {
+      w.u32(this.functions.length);
+      for (const { typeIndex } of this.functions) w.u32(typeIndex);
+    });
+    const { table } = this;
+    if (table) {
+      section(4, (w) => {
+        w.u32(1);
+        w.bytes([0x70, 0x01]);
+        w.u32(table.elements.length);
+        w.u32(table.elements.length);
+      });
+    }
+    section(7, (w) => {
+      w.u32(this.exports.length);
+      for (const { name, functionIndex } of this.exports) {
+        w.name(name);
+        w.u8(0);
+        w.u32(functionIndex);
+      }
+    });
+    if (table) {
+      section(9, (w) => {
+        w.u32(1);
+        w.u32(0);
+        w.bytes([0x41, 0x00, 0x0b]);
+        w.u32(table.elements.length);
+        for (const element of table.elements) w.u32(element);
+      });
+    }
+    section(10, (w) => {
+      w.u32(this.functions.length);
+      for (const { body } of this.functions) {
+        if (!body) throw new Error('a declared function has no body');
+        w.bytes(body.encode());
+      }
+    });
+    return out.copy();
+  }
+}
