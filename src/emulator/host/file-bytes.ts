@@ -2,20 +2,9 @@
 import { constants } from 'node:fs';
 import { open, readFile, unlink, type FileHandle } from 'node:fs/promises';
 import type { ByteFile } from '../interfaces/disk-image.ts';
+import { StartError } from './start-error.ts';
 
 const ZERO_CHUNK_BYTES = 1 << 20;
-
-/** A host file can't be used: a message for people and what to do about it. */
-export class HostFileError extends Error {
-  readonly code: string;
-  readonly advice: string;
-
-  constructor(code: string, message: string, advice: string) {
-    super(message);
-    this.code = code;
-    this.advice = advice;
-  }
-}
 
 export class HostByteFile implements ByteFile {
   readonly readOnly: boolean;
@@ -28,18 +17,18 @@ export class HostByteFile implements ByteFile {
     this.#lockPath = lockPath;
   }
 
-  /** Throws `HostFileError` when the file is missing, not a file, not permitted or in use by another machine. */
+  /** Throws `StartError` when the file is missing, not a file, not permitted or in use by another machine. */
   static async open(path: string, access: 'read-only' | 'read-write'): Promise<HostByteFile> {
     let handle: FileHandle;
     try {
       handle = await open(path, access === 'read-only' ? constants.O_RDONLY : constants.O_RDWR);
     } catch (error) {
-      throw describe(error, path, access);
+      throw describeFileError(error, path, access);
     }
     const lockPath = `${path}.lock`;
     try {
       const status = await handle.stat();
-      if (status.isDirectory()) throw new HostFileError('not-a-file', `${path} is a folder`, 'name an image file');
+      if (status.isDirectory()) throw new StartError('not-a-file', `${path} is a folder`, 'name an image file');
       const locked = access === 'read-write' && status.isFile() && (await takeLock(path, lockPath));
       return new HostByteFile(handle, access === 'read-only', locked ? lockPath : undefined);
     } catch (error) {
@@ -113,10 +102,10 @@ async function takeLock(path: string, lockPath: string): Promise<boolean> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
     }
     const owner = Number.parseInt(await readFile(lockPath, 'utf8').catch(() => ''), 10);
-    if (isAlive(owner)) throw new HostFileError('image-in-use', `${path} is in use by process ${owner}`, 'stop the machine that uses it, or attach it read-only');
+    if (isAlive(owner)) throw new StartError('image-in-use', `${path} is in use by process ${owner}`, 'stop the machine that uses it, or attach it read-only');
     await unlink(lockPath).catch(() => {});
   }
-  throw new HostFileError('image-in-use', `${path} is being opened by another machine`, 'stop the machine that uses it, or attach it read-only');
+  throw new StartError('image-in-use', `${path} is being opened by another machine`, 'stop the machine that uses it, or attach it read-only');
 }
 
 function isAlive(processId: number): boolean {
@@ -130,13 +119,13 @@ function isAlive(processId: number): boolean {
 }
 
 /** A file system error as a sentence for people. */
-export function describe(error: unknown, path: string, access: 'read-only' | 'read-write'): HostFileError {
+export function describeFileError(error: unknown, path: string, access: 'read-only' | 'read-write'): StartError {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT') return new HostFileError('file-missing', `${path} does not exist`, 'check the path');
+  if (code === 'ENOENT') return new StartError('file-missing', `${path} does not exist`, 'check the path');
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new HostFileError('file-not-permitted', `${path} may not be ${access === 'read-only' ? 'read' : 'written'}`,
+    return new StartError('file-not-permitted', `${path} may not be ${access === 'read-only' ? 'read' : 'written'}`,
       access === 'read-only' ? 'change its permissions' : 'change its permissions, or attach it read-only or with discard-changes');
   }
-  if (code === 'EISDIR') return new HostFileError('not-a-file', `${path} is a folder`, 'name a file');
-  return new HostFileError('file-unusable', `${path} can't be opened (${code ?? String(error)})`, 'check the file and its disk');
+  if (code === 'EISDIR') return new StartError('not-a-file', `${path} is a folder`, 'name a file');
+  return new StartError('file-unusable', `${path} can't be opened (${code ?? String(error)})`, 'check the file and its disk');
 }

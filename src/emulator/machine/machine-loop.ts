@@ -216,7 +216,7 @@ export class MachineLoop {
       this.#end ??= { reason: 'reset-stop' };
       return;
     }
-    board.reset('power-on');
+    board.reset('soft');
     if (this.#haltedForever) this.#setHaltedForever(false);
   }
 

@@ -175,14 +175,14 @@ describe('MachineLoop', () => {
   it('resets the machine after a triple fault and counts', () => {
     const { loop, told } = machine({ instruction: () => 'triple-fault' });
     for (let turn = 0; turn < 3; turn++) loop.turn();
-    expect(told).toEqual(['reset by triple-fault, 1', 'board reset power-on', 'reset by triple-fault, 2', 'board reset power-on']);
+    expect(told).toEqual(['reset by triple-fault, 1', 'board reset soft', 'reset by triple-fault, 2', 'board reset soft']);
   });
 
   it('ends at a reset when it was told to stop there, but not when the user resets', () => {
     const { loop, mailbox, told } = machine({ onReset: 'stop' });
     mailbox.letters.push({ kind: 'reset' });
     expect(loop.turn()).toBeUndefined();
-    expect(told).toContain('board reset power-on');
+    expect(told).toContain('board reset soft');
     loop.requestReset('guest');
     expect(loop.run()).toEqual({ reason: 'reset-stop' });
   });

@@ -1,0 +1,290 @@
+/**
+ * The control thread of a VM process: takes commands from main, owns files and the display encoder, and starts the
+ * machine thread. It never waits for the machine thread, so it answers whatever the guest does.
+ */
+import { readFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
+import { GUEST_RAM } from '../cpu/memory-layout.ts';
+import type { DiskImage } from '../interfaces/disk-image.ts';
+import { DiskService } from './disk-service.ts';
+import { DisplayService } from './display-service.ts';
+import { describeFileError } from './file-bytes.ts';
+import type { BoardFiles, DiskFacts, MachinePost, MachineStats, MachineThreadStart } from './machine-post.ts';
+import { openDisk } from './open-disk.ts';
+import { MailboxSender } from './port-mailbox.ts';
+import { StartError } from './start-error.ts';
+import { completeStats } from './stats.ts';
+import type { CommandPort, Transport } from './transport.ts';
+
+const WASM_PAGE_BYTES = 0x10000;
+/** One 32-bit memory holds guest RAM and everything else of the machine. */
+const MAX_MEMORY_BYTES = 0x1_0000_0000;
+const MIN_RAM_BYTES = 0x10_0000;
+/** What the host itself and this process need besides guest RAM. */
+const HOST_RESERVE_BYTES = 256 * 0x10_0000;
+/** A kernel or initrd beyond this is a mistake. */
+const MAX_BOOT_FILE_BYTES = 0x4000_0000;
+const MAX_FIRMWARE_BYTES = 0x40_0000;
+/** How long the machine thread may take to end when it was told to. */
+const STOP_MILLIS = 3_000;
+/** `requestId` of the statistics that come unasked before `ended`. */
+const FINAL_STATS_REQUEST = -1;
+
+type Ended = Extract<VmEvent, { kind: 'ended' }>;
+
+interface RunningMachine {
+  readonly worker: Worker;
+  readonly mailbox: MailboxSender;
+  readonly disks: readonly DiskService[];
+  readonly display: DisplayService;
+}
+
+export class ControlThread {
+  readonly #transport: Transport;
+  readonly #machineThread: URL;
+  readonly #exit: (status: number) => void;
+  #machine: RunningMachine | undefined;
+  #poweredOn = false;
+  #ending = false;
+  #stopTimer: NodeJS.Timeout | undefined;
+  /** Letters that came while the machine was being built. */
+  readonly #early: VmCommand[] = [];
+
+  /** `machineThread` is the worker's module; `exit` ends the process. */
+  constructor(transport: Transport, machineThread: URL, exit: (status: number) => void) {
+    this.#transport = transport;
+    this.#machineThread = machineThread;
+    this.#exit = exit;
+    transport.onCommand((command, port) => this.#take(command, port, transport));
+    transport.onClose(() => this.stop());
+  }
+
+  /** Ends the machine as `power-off` does: for signals and a main process that went away. */
+  stop(): void {
+    if (this.#ending) return;
+    if (this.#machine === undefined) {
+      void this.#finish({ kind: 'ended', reason: 'stopped' }, 0, undefined);
+      return;
+    }
+    if (this.#stopTimer !== undefined) return;
+    this.#machine.mailbox.post({ kind: 'power-off' });
+    this.#stopTimer = setTimeout(() => void this.#finish({ kind: 'ended', reason: 'stopped' }, 0, undefined), STOP_MILLIS);
+  }
+
+  #take(command: VmCommand, port: CommandPort | undefined, from: CommandPort): void {
+    switch (command.kind) {
+      case 'power-on':
+        if (this.#poweredOn) return;
+        this.#poweredOn = true;
+        void this.#powerOn(command.start);
+        return;
+      case 'power-off':
+        this.stop();
+        return;
+      case 'attach-display':
+        if (port === undefined) return;
+        port.onCommand((inner) => {
+          // A window may look and type; it may not end the machine.
+          if (['watch-display', 'frame-drawn', 'keys', 'type-text', 'pointer'].includes(inner.kind)) this.#take(inner, undefined, port);
+        });
+        port.onClose(() => this.#machine?.display.forget(port));
+        return;
+    }
+    const machine = this.#machine;
+    if (machine === undefined) {
+      if (command.kind === 'ping') from.send({ kind: 'pong', sentAt: command.sentAt });
+      else if (!this.#ending && this.#early.length < 1_000) this.#early.push(command);
+      return;
+    }
+    switch (command.kind) {
+      case 'watch-display':
+        machine.display.watch(from, command.watch);
+        break;
+      case 'frame-drawn':
+        machine.display.frameDrawn(from);
+        break;
+      case 'screenshot':
+        from.send({ kind: 'screenshot', requestId: command.requestId, png: machine.display.screenshot() });
+        break;
+      case 'screen-text': {
+        const rows = machine.display.screenText();
+        from.send(rows === undefined ? { kind: 'screen-text', requestId: command.requestId } : { kind: 'screen-text', requestId: command.requestId, rows });
+        break;
+      }
+      default:
+        machine.mailbox.post(command);
+    }
+  }
+
+  async #powerOn(start: VmStart): Promise<void> {
+    const images: DiskImage[] = [];
+    try {
+      checkSizes(start);
+      const files = await readBoardFiles(start);
+      for (const attachment of start.disks) images.push(await openDisk(attachment));
+      if (this.#ending) throw new StartError('stopped', 'the machine was stopped while it started', 'start it again');
+      this.#startMachineThread(start, files, images);
+    } catch (error) {
+      for (const image of images) await image[Symbol.asyncDispose]().catch(() => {});
+      await this.#finish(startFailed(error), 1, undefined);
+    }
+  }
+
+  #startMachineThread(start: VmStart, files: BoardFiles, images: readonly DiskImage[]): void {
+    const pages = Math.ceil((GUEST_RAM + start.memoryBytes) / WASM_PAGE_BYTES);
+    const memory = allocateMemory(pages);
+    const shared = new Uint8Array(memory.buffer);
+    const letters = new MessageChannel();
+    const posts = new MessageChannel();
+    const workerData: MachineThreadStart = {
+      start, memory, files, disks: images.map(diskFacts), letters: letters.port1, posts: posts.port1,
+    };
+    const worker = new Worker(this.#machineThread, { workerData, transferList: [letters.port1, posts.port1], name: 'machine' });
+    const machine: RunningMachine = {
+      worker,
+      mailbox: new MailboxSender(letters.port2, memory.buffer),
+      disks: images.map((image) => new DiskService(image, shared)),
+      display: new DisplayService(shared, start.vgaBiosPath !== undefined),
+    };
+    this.#machine = machine;
+    posts.port2.on('message', (post: MachinePost) => this.#receive(post, machine));
+    worker.on('error', (error) => void this.#finish(crashed(error), 1, undefined));
+    worker.on('exit', (status) => {
+      // Every regular end is announced by a post first, which arrives before this event.
+      setImmediate(() => void this.#finish(crashed(new Error(`the machine thread ended with status ${status}`)), 1, undefined));
+    });
+    const from = this.#transport;
+    for (const command of this.#early.splice(0)) this.#take(command, undefined, from);
+  }
+
+  #receive(post: MachinePost, machine: RunningMachine): void {
+    switch (post.kind) {
+      case 'event':
+        this.#transport.send(post.event);
+        break;
+      case 'serial':
+        this.#transport.send({ kind: 'serial-output', bytes: post.bytes }, () => {
+          machine.mailbox.post({ kind: 'serial-drained', bytes: post.bytes.length });
+        });
+        break;
+      case 'block':
+        machine.disks[post.disk]!.submit(post.request, (status) => {
+          machine.mailbox.post({ kind: 'block-done', disk: post.disk, requestId: post.requestId, status });
+        });
+        break;
+      case 'stats':
+        this.#transport.send({ kind: 'stats', requestId: post.requestId, stats: completeStats(post.stats, machine.disks) });
+        break;
+      case 'start-failed':
+        void this.#finish(startFailed(new StartError(post.code, post.message, post.advice)), 1, undefined);
+        break;
+      case 'ended':
+        void this.#finish(
+          post.end.reason === 'exit-port'
+            ? { kind: 'ended', reason: 'exit-port', exitStatus: post.end.exitStatus }
+            : { kind: 'ended', reason: post.end.reason },
+          0, post.stats);
+        break;
+    }
+  }
+
+  async #finish(ended: Ended, status: number, stats: MachineStats | undefined): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    clearTimeout(this.#stopTimer);
+    const machine = this.#machine;
+    let last = ended;
+    if (machine !== undefined) {
+      machine.display.stop();
+      // A machine thread that still runs could write to the guest's RAM while its disks are being flushed.
+      await machine.worker.terminate();
+      for (const disk of machine.disks) {
+        try {
+          await disk.close();
+        } catch (error) {
+          last = { kind: 'ended', reason: 'crashed', error: {
+            code: 'disk-flush-failed', message: `a disk image could not be written to its end (${describe(error)})`, advice: 'check the disk it lies on' } };
+          status = 1;
+        }
+      }
+      if (stats !== undefined) {
+        this.#transport.send({ kind: 'stats', requestId: FINAL_STATS_REQUEST, stats: completeStats(stats, machine.disks) });
+      }
+    }
+    this.#transport.send(last);
+    await this.#transport.drain();
+    this.#exit(status);
+  }
+}
+
+function checkSizes(start: VmStart): void {
+  const bytes = start.memoryBytes;
+  const mebibytes = (value: number): string => `${Math.floor(value / 0x10_0000)} MiB`;
+  if (!Number.isSafeInteger(bytes) || bytes < MIN_RAM_BYTES) {
+    throw new StartError('memory-size', 'the machine needs at least 1 MiB of memory', 'give it more');
+  }
+  if (bytes > MAX_MEMORY_BYTES - GUEST_RAM) {
+    throw new StartError('memory-size', `a machine can have at most ${mebibytes(MAX_MEMORY_BYTES - GUEST_RAM)} of memory`, 'give it less');
+  }
+  const available = totalmem() - HOST_RESERVE_BYTES;
+  if (bytes > available) {
+    throw new StartError('memory-size', `the machine asks for ${mebibytes(bytes)} of memory; this host can give ${mebibytes(Math.max(0, available))}`, 'give it less');
+  }
+}
+
+function allocateMemory(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch {
+    throw new StartError('out-of-memory', 'the host has no room for the machine\'s memory', 'give the machine less, or end other programs');
+  }
+}
+
+async function readBoardFiles(start: VmStart): Promise<BoardFiles> {
+  const { biosPath, vgaBiosPath, directBoot } = start;
+  const [bios, vgaBios, kernel, initrd] = await Promise.all([
+    readBounded(biosPath, MAX_FIRMWARE_BYTES),
+    vgaBiosPath === undefined ? undefined : readBounded(vgaBiosPath, MAX_FIRMWARE_BYTES),
+    directBoot === undefined ? undefined : readBounded(directBoot.kernelPath, MAX_BOOT_FILE_BYTES),
+    directBoot?.initrdPath === undefined ? undefined : readBounded(directBoot.initrdPath, MAX_BOOT_FILE_BYTES),
+  ]);
+  return { bios, vgaBios, kernel, initrd };
+}
+
+async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw describeFileError(error, path, 'read-only');
+  }
+  if (bytes.length === 0) throw new StartError('file-empty', `${path} is empty`, 'name another file');
+  if (bytes.length > maxBytes) throw new StartError('file-too-large', `${path} is too large for what it is used as`, 'name another file');
+  return bytes;
+}
+
+function diskFacts(image: DiskImage, index: number): DiskFacts {
+  return {
+    sectorBytes: image.sectorBytes, sectorCount: image.sectorCount, readOnly: image.readOnly,
+    serial: `GUESTHOUSE${String(index).padStart(4, '0')}`,
+  };
+}
+
+function startFailed(error: unknown): Ended {
+  const facts = error instanceof StartError
+    ? { code: error.code, message: error.message, advice: error.advice }
+    : { code: 'start-failed', message: describe(error), advice: 'see the machine\'s log' };
+  return { kind: 'ended', reason: 'start-failed', error: facts };
+}
+
+function crashed(error: unknown): Ended {
+  return { kind: 'ended', reason: 'crashed', error: {
+    code: 'crashed', message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    advice: 'this is a mistake of Guesthouse; report it with the machine\'s log' } };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

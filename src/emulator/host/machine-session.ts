@@ -1,0 +1,161 @@
+/**
+ * What the machine thread does: builds the board around one accelerator, runs its loop, and tells the control thread
+ * how it ended. The accelerator is given, so that tests can run a board with a CPU of their own.
+ */
+import type { BlockRequest } from '../interfaces/block-backend.ts';
+import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
+import { BoardError, Pc } from '../machine/pc.ts';
+import { MachineLoop } from '../machine/machine-loop.ts';
+import type { Letter } from '../machine/mailbox.ts';
+import { RateLimitedLog } from '../machine/rate-limited-log.ts';
+import { Scheduler } from '../machine/scheduler.ts';
+import { HostTimeSource, InstructionTimeSource } from '../machine/time-source.ts';
+import type { VmEvent } from '../../shared/vm-protocol.ts';
+import { DebugOutput } from './debug-output.ts';
+import { HostEntropy, SeededEntropy } from './entropy.ts';
+import type { MachinePost, MachineStats, MachineThreadStart } from './machine-post.ts';
+import { PortMailbox } from './port-mailbox.ts';
+import { RemoteDisk } from './remote-disk.ts';
+import { SerialChannel } from './serial-channel.ts';
+import { StartError } from './start-error.ts';
+import { machineStats } from './stats.ts';
+
+export type AcceleratorFactory = (memory: WebAssembly.Memory, board: CpuBoard) => Accelerator;
+
+/** Runs one machine from power-on to its end, synchronously. */
+export function runMachine(given: MachineThreadStart, createAccelerator: AcceleratorFactory): void {
+  const post = (message: MachinePost): void => given.posts.postMessage(message);
+  let session: MachineSession;
+  try {
+    session = new MachineSession(given, createAccelerator, post);
+  } catch (error) {
+    if (!(error instanceof StartError || error instanceof BoardError)) throw error;
+    post({ kind: 'start-failed', code: error.code, message: error.message, advice: error.advice });
+    return;
+  }
+  session.run();
+}
+
+class MachineSession {
+  readonly #post: (message: MachinePost) => void;
+  readonly #serial: SerialChannel;
+  readonly #debug: DebugOutput;
+  readonly #disks: readonly RemoteDisk[];
+  readonly #scheduler: Scheduler;
+  readonly #pc: Pc;
+  readonly #loop: MachineLoop;
+  readonly #startNanos = hostNanos();
+
+  constructor(given: MachineThreadStart, createAccelerator: AcceleratorFactory, post: (message: MachinePost) => void) {
+    const { start, memory } = given;
+    this.#post = post;
+    const mailbox = new PortMailbox(given.letters, memory.buffer);
+    const timeSource = start.time === 'host'
+      ? new HostTimeSource(hostNanos)
+      : new InstructionTimeSource(() => this.#pc?.accelerator.instructions ?? 0, start.time.instructionsPerMicrosecond);
+    this.#scheduler = new Scheduler(timeSource, start.rtcEpochSeconds ?? Math.floor(Date.now() / 1000));
+    const log = new RateLimitedLog((level, topic, message) => this.#tell({ kind: 'log', level, topic, message }), () => hostNanos() / 1e9);
+    this.#serial = new SerialChannel((bytes) => post({ kind: 'serial', bytes }));
+    this.#debug = new DebugOutput((bytes) => this.#tell({ kind: 'debug-output', bytes }));
+    const deterministic = start.time === 'host' ? undefined : { clock: this.#scheduler, mailbox };
+    this.#disks = given.disks.map((facts, disk) => {
+      const submit = (requestId: number, request: BlockRequest): void => post({ kind: 'block', disk, requestId, request });
+      return new RemoteDisk(disk, facts, submit, deterministic);
+    });
+    this.#pc = new Pc({
+      shared: memory.buffer,
+      ramBytes: start.memoryBytes,
+      name: start.name,
+      clock: this.#scheduler,
+      log,
+      firmware: given.files.bios,
+      videoFirmware: given.files.vgaBios,
+      directBoot: given.files.kernel === undefined ? undefined : {
+        kernel: given.files.kernel,
+        initrd: given.files.initrd,
+        commandLine: start.directBoot?.commandLine ?? '',
+      },
+      architecture: start.architecture,
+      disks: this.#disks.map((backend, index) => ({ backend, bus: start.disks[index]!.bus, kind: start.disks[index]!.kind })),
+      bootOrder: start.bootOrder,
+      serial: this.#serial,
+      entropy: start.seed === undefined ? new HostEntropy() : new SeededEntropy(start.seed),
+      exitPort: start.exitPort,
+      debugPort: start.debugPort,
+      debugOutput: (byte) => this.#debug.write(byte),
+      createAccelerator: (board) => createAccelerator(memory, board),
+      requestReset: () => this.#loop.requestReset('guest'),
+      requestEnd: (end) => this.#loop.requestEnd(end),
+    });
+    this.#loop = new MachineLoop({
+      accelerator: this.#pc.accelerator,
+      scheduler: this.#scheduler,
+      timeSource,
+      mailbox,
+      hostNanos,
+      onReset: start.onReset,
+      deliver: (letter) => this.#deliver(letter),
+      reset: (kind) => this.#pc.reset(kind),
+      flush: () => {
+        this.#serial.flush();
+        this.#debug.flush();
+      },
+      congested: () => this.#serial.congested,
+      interruptsEnabled: () => this.#pc.interruptsEnabled(),
+      announceState: (state) => this.#tell({ kind: 'state', state }),
+      announceReset: (cause, countInLastMinute) => this.#tell({ kind: 'guest-reset', cause, countInLastMinute }),
+    });
+  }
+
+  run(): void {
+    this.#tell({ kind: 'ready' });
+    this.#tell({ kind: 'state', state: 'running' });
+    const end = this.#loop.run();
+    this.#post({ kind: 'ended', end, stats: this.#stats() });
+  }
+
+  #deliver(letter: Letter): void {
+    switch (letter.kind) {
+      case 'block-done':
+        this.#disks[letter.disk]!.completed(letter);
+        break;
+      case 'serial-drained':
+        this.#serial.drained(letter.bytes);
+        break;
+      case 'serial-input':
+        this.#serial.deliver(letter.bytes);
+        break;
+      case 'keys':
+        this.#pc.keys(letter.events);
+        break;
+      case 'type-text':
+        this.#pc.typeText(letter.text);
+        break;
+      case 'pointer':
+        this.#pc.pointer(letter);
+        break;
+      case 'power-button':
+        this.#pc.pressPowerButton();
+        break;
+      case 'stats':
+        this.#post({ kind: 'stats', requestId: letter.requestId, stats: this.#stats() });
+        break;
+      case 'ping':
+        this.#tell({ kind: 'pong', sentAt: letter.sentAt });
+        break;
+    }
+  }
+
+  #stats(): MachineStats {
+    return machineStats(this.#pc.accelerator, hostNanos() - this.#startNanos, this.#scheduler.now(), this.#loop.haltedNanos);
+  }
+
+  #tell(event: VmEvent): void {
+    this.#post({ kind: 'event', event });
+  }
+}
+
+/** Host time that never goes back. Only the time source and statistics see it. */
+function hostNanos(): number {
+  return Math.floor(performance.now() * 1e6);
+}

@@ -1,0 +1,35 @@
+/** The numbers of `--stats`: the machine thread's and this process's. */
+import type { VmStats } from '../../shared/vm-protocol.ts';
+import type { Accelerator } from '../interfaces/accelerator.ts';
+import type { DiskService } from './disk-service.ts';
+import type { MachineStats } from './machine-post.ts';
+
+/** `haltedNanos` is host time in which the guest was halted or paused; it doesn't count against `mips`. */
+export function machineStats(accelerator: Accelerator, wallNanos: number, guestNanos: number, haltedNanos: number): MachineStats {
+  const counters = accelerator.counters();
+  const busyMicros = Math.max(1, (wallNanos - haltedNanos) / 1_000);
+  return {
+    accelerator: accelerator.name,
+    wallSeconds: wallNanos / 1e9,
+    guestSeconds: guestNanos / 1e9,
+    haltedSeconds: haltedNanos / 1e9,
+    instructions: accelerator.instructions,
+    mips: accelerator.instructions / busyMicros,
+    exits: counters.exits,
+    regions: counters.regions,
+    compileMillis: counters.compileMillis,
+    tlbMisses: counters.tlbMisses,
+  };
+}
+
+export function completeStats(stats: MachineStats, disks: readonly DiskService[]): VmStats {
+  return {
+    ...stats,
+    exits: { ...stats.exits },
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    diskBytesRead: disks.reduce((sum, disk) => sum + disk.bytesRead, 0),
+    diskBytesWritten: disks.reduce((sum, disk) => sum + disk.bytesWritten, 0),
+    netBytesIn: 0,
+    netBytesOut: 0,
+  };
+}

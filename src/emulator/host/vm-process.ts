@@ -1,0 +1,19 @@
+/**
+ * Entry of a VM process: one machine, started by main with `fork` (serialization 'advanced') or as an Electron utility
+ * process, commanded with `VmCommand`s and answering with `VmEvent`s. It ends when its machine ends, when main goes
+ * away, and on SIGTERM.
+ */
+import { ControlThread } from './control-thread.ts';
+import { connectToParent } from './transport.ts';
+
+const transport = connectToParent();
+if (transport === undefined) {
+  process.stderr.write('guesthouse: a VM process is started by guesthouse itself: use "guesthouse run"\n');
+  process.exit(2);
+}
+
+// Sources run as they are; a build puts both modules side by side under the same names.
+const machineThread = new URL(import.meta.url.endsWith('.ts') ? './machine-thread.ts' : './machine-thread.js', import.meta.url);
+const control = new ControlThread(transport, machineThread, (status) => process.exit(status));
+process.on('SIGTERM', () => control.stop());
+process.on('SIGINT', () => control.stop());

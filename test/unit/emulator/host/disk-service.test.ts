@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest';
+import type { BlockRequest, BlockStatus } from '../../../../src/emulator/interfaces/block-backend.ts';
+import type { DiskImage } from '../../../../src/emulator/interfaces/disk-image.ts';
+import { DiskService } from '../../../../src/emulator/host/disk-service.ts';
+
+const SECTOR_COUNT = 64;
+
+class FakeImage implements DiskImage {
+  readonly format = 'fake';
+  readonly sectorBytes = 512;
+  readonly sectorCount = SECTOR_COUNT;
+  readOnly = false;
+  readonly bytes = new Uint8Array(SECTOR_COUNT * 512);
+  readonly calls: string[] = [];
+  /** Requests wait here until the test lets them go on. */
+  readonly gates: (() => void)[] = [];
+  gated = false;
+  failure: Error | undefined;
+
+  async read(sector: number, target: Uint8Array): Promise<void> {
+    await this.#step(`read ${sector}+${target.length / 512}`);
+    target.set(this.bytes.subarray(sector * 512, sector * 512 + target.length));
+  }
+
+  async write(sector: number, source: Uint8Array): Promise<void> {
+    await this.#step(`write ${sector}+${source.length / 512}`);
+    this.bytes.set(source, sector * 512);
+  }
+
+  async flush(): Promise<void> {
+    await this.#step('flush');
+  }
+
+  async discard(sector: number, sectorCount: number): Promise<void> {
+    await this.#step(`discard ${sector}+${sectorCount}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.calls.push('close');
+  }
+
+  async #step(call: string): Promise<void> {
+    this.calls.push(call);
+    if (this.failure !== undefined) throw this.failure;
+    if (this.gated) await new Promise<void>((resolve) => this.gates.push(resolve));
+  }
+}
+
+function setUp() {
+  const image = new FakeImage();
+  const shared = new Uint8Array(new SharedArrayBuffer(0x10000));
+  const service = new DiskService(image, shared);
+  const run = (request: Partial<BlockRequest> & { kind: BlockRequest['kind'] }): Promise<BlockStatus> =>
+    new Promise((resolve) => service.submit({ sector: 0, sectorCount: 0, segments: [], ...request }, resolve));
+  return { image, shared, service, run };
+}
+
+async function settle(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('DiskService', () => {
+  it('moves sectors between the image and segments of the shared memory, whole or broken', async () => {
+    const { image, shared, run } = setUp();
+    for (let index = 0; index < 1024; index++) shared[0x1000 + index] = index * 7;
+    expect(await run({ kind: 'write', sector: 3, sectorCount: 2, segments: [{ offset: 0x1000, length: 1024 }] })).toBe('ok');
+    const broken = [{ offset: 0x4000, length: 100 }, { offset: 0x5000, length: 924 }];
+    expect(await run({ kind: 'read', sector: 3, sectorCount: 2, segments: broken })).toBe('ok');
+    expect([...shared.subarray(0x4000, 0x4064), ...shared.subarray(0x5000, 0x5000 + 924)]).toEqual([...shared.subarray(0x1000, 0x1400)]);
+    shared.fill(0, 0x4000, 0x4064);
+    expect(await run({ kind: 'write', sector: 10, sectorCount: 2, segments: broken })).toBe('ok');
+    expect(image.bytes[10 * 512]).toBe(0);
+    expect(image.bytes[10 * 512 + 100]).toBe(shared[0x5000]);
+  });
+
+  it('refuses what lies outside the disk or the memory, or has the wrong length, without touching the image', async () => {
+    const { image, run } = setUp();
+    const segments = [{ offset: 0, length: 512 }];
+    expect(await run({ kind: 'read', sector: 64, sectorCount: 1, segments })).toBe('out-of-range');
+    expect(await run({ kind: 'read', sector: -1, sectorCount: 1, segments })).toBe('out-of-range');
+    expect(await run({ kind: 'write', sector: 2 ** 40, sectorCount: 1, segments })).toBe('out-of-range');
+    expect(await run({ kind: 'write', sector: 0, sectorCount: 2, segments })).toBe('out-of-range');
+    expect(await run({ kind: 'read', sector: 0, sectorCount: 1, segments: [{ offset: 0xff00, length: 512 }] })).toBe('out-of-range');
+    image.readOnly = true;
+    expect(await run({ kind: 'write', sector: 0, sectorCount: 1, segments })).toBe('read-only');
+    expect(image.calls).toEqual([]);
+  });
+
+  it('flushes after all that came before and before all that comes after', async () => {
+    const { image, run } = setUp();
+    image.gated = true;
+    const segments = [{ offset: 0, length: 512 }];
+    const done: string[] = [];
+    const requests = [
+      run({ kind: 'write', sector: 1, sectorCount: 1, segments }).then(() => done.push('write 1')),
+      run({ kind: 'flush' }).then(() => done.push('flush')),
+      run({ kind: 'write', sector: 2, sectorCount: 1, segments }).then(() => done.push('write 2')),
+    ];
+    await settle();
+    expect(image.calls).toEqual(['write 1+1']);
+    image.gates.shift()!();
+    await settle();
+    expect(image.calls).toEqual(['write 1+1', 'flush']);
+    image.gates.shift()!();
+    await settle();
+    image.gates.shift()!();
+    await Promise.all(requests);
+    expect(done).toEqual(['write 1', 'flush', 'write 2']);
+  });
+
+  it('bounds the requests under way and completes them all', async () => {
+    const { image, run } = setUp();
+    image.gated = true;
+    const requests = Array.from({ length: 50 }, (_, sector) => run({ kind: 'read', sector, sectorCount: 1, segments: [{ offset: 0, length: 512 }] }));
+    await settle();
+    expect(image.calls.length).toBe(8);
+    image.gated = false;
+    for (const gate of image.gates) gate();
+    expect((await Promise.all(requests)).every((status) => status === 'ok')).toBe(true);
+  });
+
+  it('tells a full disk from a broken one', async () => {
+    const { image, run } = setUp();
+    image.failure = Object.assign(new Error('full'), { code: 'ENOSPC' });
+    expect(await run({ kind: 'flush' })).toBe('no-space');
+    image.failure = new Error('broken');
+    expect(await run({ kind: 'discard', sector: 0, sectorCount: 1 })).toBe('io-error');
+  });
+
+  it('finishes what is queued before it flushes and closes', async () => {
+    const { image, service, run } = setUp();
+    const write = run({ kind: 'write', sector: 0, sectorCount: 1, segments: [{ offset: 0, length: 512 }] });
+    await service.close();
+    expect(await write).toBe('ok');
+    expect(image.calls).toEqual(['write 0+1', 'flush', 'close']);
+  });
+});

@@ -1,0 +1,57 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HostByteFile } from '../../../../src/emulator/host/file-bytes.ts';
+
+describe('HostByteFile', () => {
+  let folder: string;
+  let path: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'guesthouse-'));
+    path = join(folder, 'image');
+    await writeFile(path, Uint8Array.of(1, 2, 3, 4));
+  });
+
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it('reads and writes at positions, into shared memory too, and zeros past the end', async () => {
+    await using file = await HostByteFile.open(path, 'read-write');
+    await file.write(2, Uint8Array.of(9));
+    const target = new Uint8Array(new SharedArrayBuffer(16)).subarray(4, 10);
+    target.fill(0xee);
+    await file.read(1, target);
+    expect([...target]).toEqual([2, 9, 4, 0, 0, 0]);
+    expect(await file.size()).toBe(4);
+  });
+
+  it('makes a hole read as zeros, inside and at the end, without changing the size', async () => {
+    await using file = await HostByteFile.open(path, 'read-write');
+    await file.punchHole(1, 1);
+    await file.punchHole(3, 100);
+    await file.flush();
+    expect([...(await readFile(path))]).toEqual([1, 0, 3, 0]);
+  });
+
+  it('lets one machine write a file at a time, and others once it is closed', async () => {
+    const first = await HostByteFile.open(path, 'read-write');
+    await expect(HostByteFile.open(path, 'read-write')).rejects.toMatchObject({ code: 'image-in-use' });
+    await (await HostByteFile.open(path, 'read-only'))[Symbol.asyncDispose]();
+    await first[Symbol.asyncDispose]();
+    expect(existsSync(`${path}.lock`)).toBe(false);
+    await (await HostByteFile.open(path, 'read-write'))[Symbol.asyncDispose]();
+  });
+
+  it('takes over the lock of a process that is gone', async () => {
+    await writeFile(`${path}.lock`, '999999999\n');
+    await using file = await HostByteFile.open(path, 'read-write');
+    expect(file.readOnly).toBe(false);
+  });
+
+  it('says what is wrong with a file that can not be opened', async () => {
+    await expect(HostByteFile.open(join(folder, 'none'), 'read-only')).rejects.toMatchObject({ code: 'file-missing' });
+    await expect(HostByteFile.open(folder, 'read-only')).rejects.toMatchObject({ code: 'not-a-file' });
+  });
+});
