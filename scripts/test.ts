@@ -1,0 +1,49 @@
+/**
+ * `npm test [-- FILTER…]`: builds, runs Vitest and then Playwright, and ends with one line summed over both. With filters
+ * only Vitest runs, on the test files whose path holds one of them.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheFolder, projectFolder } from './build/folders.mjs';
+import { printLine } from './build/report.ts';
+import { buildTargets } from './build/steps.ts';
+import { isGreen, sumTallies, tallyLine, type Tally } from './test/tally.ts';
+
+const BROKEN: Tally = { passed: 0, failed: 1, skipped: [] };
+
+function run(name: string, program: string, args: readonly string[]): Tally {
+  const file = join(cacheFolder, `tally-${name}.json`);
+  mkdirSync(cacheFolder, { recursive: true });
+  rmSync(file, { force: true });
+  const { status } = spawnSync(process.execPath, [join(projectFolder, 'node_modules', program), ...args], {
+    cwd: projectFolder,
+    stdio: 'inherit',
+    env: { ...process.env, GUESTHOUSE_TALLY_FILE: file },
+  });
+  let tally: Tally;
+  try {
+    tally = JSON.parse(readFileSync(file, 'utf8')) as Tally;
+  } catch {
+    printLine(`test: ${name} ended with status ${String(status)} and left no count`);
+    return BROKEN;
+  }
+  // A runner may fail for a reason it attributes to no test.
+  return status !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+}
+
+function hasEndToEndTests(): boolean {
+  const folder = join(projectFolder, 'test/e2e');
+  return existsSync(folder) && readdirSync(folder, { recursive: true, encoding: 'utf8' }).some((name) => name.endsWith('.spec.ts'));
+}
+
+const filters = process.argv.slice(2);
+const tallies: Tally[] = [];
+if (!await buildTargets('tests', { quiet: true })) tallies.push(BROKEN);
+tallies.push(run('vitest', 'vitest/vitest.mjs', ['run', ...filters]));
+if (filters.length === 0 && hasEndToEndTests()) tallies.push(run('playwright', '@playwright/test/cli.js', ['test']));
+
+const total = sumTallies(tallies);
+for (const { test, reason } of total.skipped) process.stdout.write(`skipped: ${test}: ${reason}\n`);
+process.stdout.write(`${tallyLine(total)}\n`);
+process.exitCode = isGreen(total) ? 0 : 1;

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+import { VitestTally } from './scripts/test/vitest-tally.ts';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
+    exclude: ['test/e2e/**', 'test/layers/planted/**', 'node_modules/**'],
+    environment: 'node',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    reporters: ['default', new VitestTally()],
+  },
+});
