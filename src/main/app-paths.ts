@@ -1,0 +1,70 @@
+/** Where everything lies: what the app brings along, and what belongs to the person. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface AppPaths {
+  /** The VM process's program. */
+  readonly vmProcess: string;
+  readonly bios: string;
+  readonly vgaBios: string;
+  readonly guestFolder: string;
+  readonly rendererFolder: string;
+  readonly preload: string;
+  readonly commandLine: string;
+  /** Folder that the VM folders are in. */
+  readonly library: string;
+  readonly preferencesFolder: string;
+  readonly runtimeFolder: string;
+  /** The socket (on Windows, the pipe) at which the library's owner listens. */
+  readonly ownerSocket: string;
+  /** Of the background service. */
+  readonly serviceLog: string;
+}
+
+/**
+ * `GUESTHOUSE_HOME` puts all that belongs to the person into one folder; `GUESTHOUSE_LIBRARY` moves the library alone;
+ * `GUESTHOUSE_VM_PROCESS` names another program for VM processes.
+ */
+export function appPaths(environment: NodeJS.ProcessEnv = process.env, overrides: Partial<AppPaths> = {}): AppPaths {
+  const root = appRoot();
+  const home = environment['GUESTHOUSE_HOME'];
+  const data = home !== undefined && home !== '' ? resolve(home) : dataFolder(environment);
+  const library = resolve(overrides.library ?? environment['GUESTHOUSE_LIBRARY'] ?? (home !== undefined && home !== '' ? join(data, 'machines') : join(homedir(), 'Guesthouse')));
+  const runtimeFolder = home !== undefined && home !== '' ? join(data, 'run')
+    : environment['XDG_RUNTIME_DIR'] !== undefined ? join(environment['XDG_RUNTIME_DIR'], 'guesthouse') : join(tmpdir(), `guesthouse-${userInfo().uid}`);
+  const libraryKey = createHash('sha256').update(library).digest('hex').slice(0, 12);
+  return {
+    vmProcess: environment['GUESTHOUSE_VM_PROCESS'] ?? join(root, 'dist', 'vm-process.js'),
+    bios: join(root, 'assets', 'firmware', 'bios-256k.bin'),
+    vgaBios: join(root, 'assets', 'firmware', 'vgabios-stdvga.bin'),
+    guestFolder: join(root, 'assets', 'guest'),
+    rendererFolder: join(root, 'dist', 'renderer'),
+    preload: join(root, 'dist', 'preload.cjs'),
+    commandLine: join(root, 'dist', 'cli.js'),
+    preferencesFolder: join(data, 'preferences'),
+    runtimeFolder,
+    ownerSocket: process.platform === 'win32' ? `\\\\.\\pipe\\guesthouse-${userInfo().username}-${libraryKey}` : join(runtimeFolder, `${libraryKey}.sock`),
+    serviceLog: join(runtimeFolder, `${libraryKey}.log`),
+    ...overrides,
+    library,
+  };
+}
+
+function dataFolder(environment: NodeJS.ProcessEnv): string {
+  switch (process.platform) {
+    case 'darwin': return join(homedir(), 'Library', 'Application Support', 'Guesthouse');
+    case 'win32': return join(environment['APPDATA'] ?? join(homedir(), 'AppData', 'Roaming'), 'Guesthouse');
+    default: return join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'guesthouse');
+  }
+}
+
+/** The folder that `package.json`, `dist` and `assets` are in, from wherever this runs. */
+function appRoot(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder;
+    if (dirname(folder) === folder) throw new Error('the app is incomplete: its package.json is missing');
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * What can be said of a medium before a VM process opens it: that it is there, is a file, may be read and written, and has
+ * a size that it can have. What is in it is guest-controlled and looked at in the VM process alone.
+ */
+import { accessSync, constants, statSync } from 'node:fs';
+import { fail, ok } from '../../shared/result.ts';
+import type { Result } from '../../shared/result.ts';
+import { MIB } from '../../shared/sizes.ts';
+
+const DISK_SECTOR_BYTES = 512;
+const CD_SECTOR_BYTES = 2048;
+/** Formats that a later board will read, by what their files are called. */
+const FOREIGN_FORMATS: Readonly<Record<string, string>> = { qcow2: 'qcow2', qcow: 'qcow2', vdi: 'VDI', vmdk: 'VMDK', vhd: 'VHD', vhdx: 'VHDX', ova: 'OVA', ovf: 'OVF' };
+export const FIRMWARE_BYTES_MAXIMUM = 4 * MIB;
+
+export type MediumPurpose = 'disk' | 'CD image' | 'kernel' | 'initrd' | 'firmware';
+
+/**
+ * Size of the file in bytes.
+ * Errors: `media.missing`, `media.not-a-file`, `media.no-permission`, `media.empty`, `media.truncated`, `media.format`, `media.unreadable`.
+ */
+export function checkMedium(path: string, purpose: MediumPurpose, writable: boolean): Result<number> {
+  let bytes: number;
+  try {
+    const found = statSync(path);
+    if (!found.isFile() && !found.isBlockDevice()) return fail('media.not-a-file', `the ${purpose} ${path} is not a file`, 'give the path of a file');
+    bytes = found.isBlockDevice() ? Number.NaN : found.size;
+  } catch (error) {
+    return fileError(error, path, purpose);
+  }
+  try {
+    accessSync(path, writable ? constants.R_OK | constants.W_OK : constants.R_OK);
+  } catch {
+    return writable
+      ? fail('media.no-permission', `the ${purpose} ${path} may not be written by you`, 'change its permissions, or attach it read-only or with changes discarded')
+      : fail('media.no-permission', `the ${purpose} ${path} may not be read by you`, 'change its permissions');
+  }
+  if (Number.isNaN(bytes)) return ok(bytes);
+  if (bytes === 0) return fail('media.empty', `the ${purpose} ${path} is empty`, 'give another file');
+  if (purpose === 'disk') {
+    const foreign = FOREIGN_FORMATS[/\.([a-z0-9]+)$/i.exec(path)?.[1]?.toLowerCase() ?? ''];
+    if (foreign !== undefined) return fail('media.format', `the disk ${path} is a ${foreign} image, which this version can't read`, 'convert it to a raw image');
+    if (bytes % DISK_SECTOR_BYTES !== 0) return fail('media.truncated', `the disk ${path} is truncated: its ${bytes} bytes are no whole number of sectors of ${DISK_SECTOR_BYTES}`, 'get a complete copy of it');
+  }
+  if (purpose === 'CD image' && bytes % CD_SECTOR_BYTES !== 0) return fail('media.truncated', `the CD image ${path} is truncated: its ${bytes} bytes are no whole number of sectors of ${CD_SECTOR_BYTES}`, 'get a complete copy of it');
+  if (purpose === 'firmware' && (bytes > FIRMWARE_BYTES_MAXIMUM || bytes % 4096 !== 0)) return fail('media.truncated', `the firmware ${path} has ${bytes} bytes, which no firmware image has`, 'give an image of 64 KiB to 4 MiB');
+  return ok(bytes);
+}
+
+/** Says what the system said of a path, in our words. */
+export function fileError(error: unknown, path: string, what: string): { readonly ok: false; readonly error: { code: string; message: string; advice: string } } {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  switch (code) {
+    case 'ENOENT': return fail('media.missing', `the ${what} ${path} does not exist`, 'check the path');
+    case 'ENOTDIR': return fail('media.missing', `the ${what} ${path} does not exist (a part of its path is a file)`, 'check the path');
+    case 'EACCES':
+    case 'EPERM': return fail('media.no-permission', `you have no permission for the ${what} ${path}`, 'change its permissions or choose another place');
+    case 'EROFS': return fail('media.no-permission', `the ${what} ${path} is on a read-only file system`, 'choose another place');
+    case 'ENOSPC': return fail('media.no-space', `there is no space left for the ${what} ${path}`, 'free some space');
+    default: return fail('media.unreadable', `the ${what} ${path} can't be used (${code ?? (error instanceof Error ? error.message : 'unknown error')})`, 'check the path and the disk it is on');
+  }
+}

@@ -1,0 +1,107 @@
+/** From a machine's description to what its VM process needs, everything checked that main may check. */
+import { existsSync, realpathSync } from 'node:fs';
+import { join, resolve, sep } from 'node:path';
+import type { MachineConfig } from '../../shared/machine-config.ts';
+import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
+import { fail, ok } from '../../shared/result.ts';
+import type { Result } from '../../shared/result.ts';
+import type { DiskAttachment, VmStart } from '../../shared/vm-protocol.ts';
+import type { AppPaths } from '../app-paths.ts';
+import { checkHostMemory } from './host-memory.ts';
+import { checkMedium } from './media-check.ts';
+
+/** IDE has two channels of two drives, CD drives among them. */
+export const IDE_DRIVES_MAXIMUM = 4;
+
+/** Direct boot of a guest that comes with the app, resolved by the caller from `config.bundledGuest`. */
+export interface ResolvedDirectBoot { readonly kernelPath: string; readonly initrdPath: string | undefined; readonly commandLine: string }
+
+/** `folder` is the VM folder that relative media are in. Errors: those of `checkVmStart`, and `media.outside-folder`. */
+export function vmStartOf(name: string, config: MachineConfig, folder: string, bundledBoot: ResolvedDirectBoot | undefined, paths: AppPaths): Result<VmStart> {
+  const disks: DiskAttachment[] = [];
+  for (const disk of config.disks) {
+    const path = mediumPath(folder, disk.path);
+    if (!path.ok) return path;
+    disks.push({ path: path.value, format: disk.format, bus: disk.bus, kind: 'disk', readOnly: disk.readOnly, discardChanges: disk.discardChanges });
+  }
+  for (const cdrom of config.cdroms) {
+    const path = mediumPath(folder, cdrom.path);
+    if (!path.ok) return path;
+    disks.push({ path: path.value, format: 'iso', bus: 'ide', kind: 'cdrom', readOnly: true, discardChanges: false });
+  }
+  let directBoot: ResolvedDirectBoot | undefined = bundledBoot;
+  if (config.directBoot !== undefined) {
+    const kernel = mediumPath(folder, config.directBoot.kernel);
+    if (!kernel.ok) return kernel;
+    let initrdPath: string | undefined;
+    if (config.directBoot.initrd !== undefined) {
+      const initrd = mediumPath(folder, config.directBoot.initrd);
+      if (!initrd.ok) return initrd;
+      initrdPath = initrd.value;
+    }
+    directBoot = { kernelPath: kernel.value, initrdPath, commandLine: config.directBoot.commandLine };
+  }
+  return checkVmStart({
+    name,
+    memoryBytes: config.memoryBytes,
+    architecture: config.architecture,
+    accelerator: config.accelerator,
+    biosPath: paths.bios,
+    vgaBiosPath: paths.vgaBios,
+    directBoot,
+    disks,
+    bootOrder: config.bootOrder,
+    time: config.time.mode,
+    rtcEpochSeconds: config.time.rtcEpochSeconds,
+    seed: config.time.seed,
+    exitPort: undefined,
+    debugPort: undefined,
+    onReset: config.onReset,
+  });
+}
+
+/**
+ * Everything that can be known before a process is started.
+ * Errors: those of `checkMedium` and `checkHostMemory`, `firmware.missing`, `machines.no-kvm`, `machines.too-many-drives`, `media.twice`.
+ */
+export function checkVmStart(start: VmStart): Result<VmStart> {
+  if (start.accelerator === 'kvm') return fail('machines.no-kvm', 'the accelerator kvm is not available in this version', 'use the accelerator auto');
+  const memory = checkHostMemory(start.memoryBytes, 0);
+  if (!memory.ok) return memory;
+  for (const path of [start.biosPath, start.vgaBiosPath]) {
+    if (path !== undefined && !existsSync(path)) return fail('firmware.missing', `the firmware ${path} is missing`, 'run "npm run setup", or give another with --bios');
+    const checked = path === undefined ? ok(0) : checkMedium(path, 'firmware', false);
+    if (!checked.ok) return checked;
+  }
+  const { directBoot } = start;
+  if (directBoot !== undefined) {
+    const kernel = checkMedium(directBoot.kernelPath, 'kernel', false);
+    if (!kernel.ok) return kernel;
+    const initrd = directBoot.initrdPath === undefined ? ok(0) : checkMedium(directBoot.initrdPath, 'initrd', false);
+    if (!initrd.ok) return initrd;
+    if (initrd.value >= start.memoryBytes) return fail('memory.too-small', `the initrd ${directBoot.initrdPath ?? ''} does not fit into the machine's memory`, 'give the machine more memory');
+  }
+  if (start.disks.filter((disk) => disk.bus === 'ide').length > IDE_DRIVES_MAXIMUM) return fail('machines.too-many-drives', `more than ${IDE_DRIVES_MAXIMUM} IDE drives don't fit`, 'attach disks with bus=virtio');
+  const written = new Set<string>();
+  for (const disk of start.disks) {
+    const writable = !disk.readOnly && !disk.discardChanges;
+    const checked = checkMedium(disk.path, disk.kind === 'cdrom' ? 'CD image' : 'disk', writable);
+    if (!checked.ok) return checked;
+    if (!writable) continue;
+    const real = realpathSync(disk.path);
+    if (written.has(real)) return fail('media.twice', `the disk ${disk.path} is attached twice`, 'attach it once');
+    written.add(real);
+  }
+  return ok(start);
+}
+
+/** Absolute path of a medium. One inside the VM folder may not lead out of it, not by a link either. */
+function mediumPath(folder: string, path: string): Result<string> {
+  if (isAbsoluteMediumPath(path)) return ok(path);
+  const inside = resolve(folder, ...path.split(/[\\/]/));
+  const outside = fail('media.outside-folder', `the medium ${path} leads out of the VM folder`, 'attach it by its full path instead');
+  if (!inside.startsWith(folder + sep)) return outside;
+  if (!existsSync(inside)) return ok(inside);
+  const real = realpathSync(inside);
+  return real.startsWith(join(realpathSync(folder), sep)) ? ok(inside) : outside;
+}
