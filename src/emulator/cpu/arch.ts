@@ -204,7 +204,7 @@ export const MSR_KERNEL_GS_BASE = 0xc0000102;
 export const MSR_TSC_AUX = 0xc0000103;
 
 /** IA32_ARCH_CAPABILITIES: not open to Meltdown, L1TF, speculative store bypass, MDS, TAA and kin (nothing here speculates). */
-export const ARCH_CAPABILITIES = 0x1e1fb;
+export const ARCH_CAPABILITIES = 0xd00e179;
 /** IA32_MTRRCAP: 8 variable ranges, fixed ranges, write combining. */
 export const MTRR_CAP = 0x508;
 /** IA32_PAT after reset. */

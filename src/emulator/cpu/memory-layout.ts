@@ -90,6 +90,8 @@ export const CODE_CHUNK_RECORDS = 42;
 export const RECORD_BYTES = 24;
 /** u16 handler number. */
 export const RECORD_HANDLER = 0;
+/** The handler that looks its instruction up again: what records of overwritten code are given. See interpreter/forms.ts. */
+export const HANDLER_NUMBER_REFETCH = 1;
 /** u16 offset of the instruction's first byte in its page. */
 export const RECORD_IP = 2;
 /** u8 instructions from this one to the end of its block, itself included. Pseudo-records count 0 themselves. */

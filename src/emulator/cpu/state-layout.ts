@@ -60,6 +60,12 @@ export const COUNT_TLB_MISSES = 0xe0;
 export const COUNT_DECODED = 0xe4;
 export const COUNT_EXCEPTIONS = 0xe8;
 export const COUNT_INTERRUPTS = 0xec;
+/** u64: what CR2 becomes when the pending page fault is delivered. */
+export const FAULT_ADDRESS = 0xf0;
+/** u32: counts invalidations of decoded code. */
+export const COUNT_INVALIDATIONS = 0xf8;
+/** u32: DR6 bits of breakpoints hit by the instruction that is being executed. */
+export const DEBUG_PENDING = 0xfc;
 
 /** Segment registers ES CS SS DS FS GS, then LDTR, TR: SEGMENT_BYTES each. */
 export const SEGMENTS = 0x100;
@@ -85,6 +91,8 @@ export const GDTR_LIMIT = 0x208;
 export const IDTR_BASE = 0x210;
 /** u32 */
 export const IDTR_LIMIT = 0x218;
+/** u32: 1 from the delivery of an NMI to the next IRET. */
+export const NMI_BLOCKED = 0x21c;
 
 export const CR0 = 0x220;
 export const CR2 = 0x228;
@@ -111,6 +119,7 @@ export const PDPTE = 0x2e0;
 export const MTRRS = 0x300;
 export const MISC_ENABLE = 0x3d8;
 export const APIC_BASE = 0x3e0;
+export const TSC_ADJUST = 0x3e8;
 
 /** x87: eight physical registers, 16 bytes each: significand u64, sign and exponent u16. ST(i) is register (TOP + i) & 7. */
 export const FPU_REGISTERS = 0x400;
@@ -165,6 +174,13 @@ export const TLB_USER = 0x8000;
 export const TLB_SUPERVISOR = 0x10000;
 /** Supervisor accesses while SMAP is lifted by EFLAGS.AC (or SMAP is off). */
 export const TLB_SUPERVISOR_AC = 0x18000;
+
+/**
+ * Entries in use, so that a flush costs what was filled: for the user, supervisor, supervisor-with-AC data TLB and the
+ * code TLB, TLB_LIST_BYTES each: {u32 count, u32 0, u64 hash set of the large pages in use, u16 entry index[]}.
+ */
+export const TLB_LISTS = 0x20000;
+export const TLB_LIST_BYTES = 0x1000;
 
 /** MODE bits. 0–1: code size (0: 16, 1: 32, 2: 64 bits). */
 export const MODE_CODE_SIZE = 3;

@@ -1,0 +1,192 @@
+/**
+ * Decoded code: finding the record for an address, making and dropping code pages. Descriptors are laid out in
+ * memory-layout.ts; what is in them is decoded by the board's `decodeBlock`.
+ */
+import {
+  CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_BYTES, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CODE_PAGE_HEADS, CODE_PAGE_MODE, CODE_PAGE_NEXT,
+  CODE_PAGE_NUMBER, CODE_CHUNK_HEADER_BYTES, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, HANDLER_NUMBER_REFETCH, MAP_READABLE, PAGE_FLAGS, PAGE_HAS_CODE,
+  RECORD_BYTES, RECORD_HANDLER,
+} from '../memory-layout.ts';
+import {
+  ARGUMENTS, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES, COUNT_DECODED, COUNT_INVALIDATIONS, CPL, CS, MODE, MODE_CODE_64, MODE_CS_LIMITED,
+  MODE_DECODING, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT,
+} from '../state-layout.ts';
+import { VECTOR_GP } from '../arch.ts';
+import { decodeBlock } from './board.ts';
+import { cpuBase, fault, get32, get64, in64BitCode, inLongMode, isCanonical, set32, set64 } from './cpu-state.ts';
+import { EXECUTE, walk, walkGlobal, walkPageBits, walkPhysical } from './page-walk.ts';
+import { mapEntry } from './physical.ts';
+import { fillCode, flushCodeTlb, protectPage } from './tlb.ts';
+
+/** What one descriptor and one block's decoding may take at most, with a wide margin. */
+const ARENA_RESERVE: u32 = 0x40000;
+const ARENA_END: u32 = CODE_ARENA + CODE_ARENA_BYTES;
+
+/** Bytes of the code arena, 16-byte aligned, contents undefined; 0 when it is full, which `fetch` prevents. */
+export function allocCode(bytes: u32): u32 {
+  let next = load<u32>(GLOBAL_CODE_ARENA_NEXT);
+  if (next < <u32>CODE_ARENA) next = CODE_ARENA;
+  const end = next + ((bytes + 15) & ~15);
+  if (end > ARENA_END || end < next) return 0;
+  store<u32>(GLOBAL_CODE_ARENA_NEXT, end);
+  return next;
+}
+
+@inline function arenaIsShort(): bool {
+  return load<u32>(GLOBAL_CODE_ARENA_NEXT) > ARENA_END - ARENA_RESERVE;
+}
+
+/** Forgets all decoded code. Never while records are being executed. */
+export function flushAllCode(): void {
+  const pages = <u32>memory.size() << 4;
+  for (let page: u32 = 0; page < pages; page += 8) {
+    const flags = load<u64>(PAGE_FLAGS + page);
+    if (!(flags & 0x0101010101010101 * PAGE_HAS_CODE)) continue;
+    store<u64>(PAGE_FLAGS + page, flags & ~(<u64>0x0101010101010101 * PAGE_HAS_CODE));
+    memory.fill(CODE_PAGE_HEADS + page * 4, 0, 32);
+  }
+  flushCodeTlb();
+  store<u32>(GLOBAL_CODE_ARENA_NEXT, CODE_ARENA);
+  store<u32>(GLOBAL_CODE_ARENA_GENERATION, load<u32>(GLOBAL_CODE_ARENA_GENERATION) + 1);
+}
+
+/** The descriptor of a page of memory (byte offset) in a decoding mode, made if need be. */
+function codePage(memoryOffset: u32, mode: u32): u32 {
+  const page = memoryOffset >> 12;
+  const head = load<u32>(CODE_PAGE_HEADS + page * 4);
+  for (let descriptor = head; descriptor != 0; descriptor = load<u32>(descriptor + CODE_PAGE_NEXT)) {
+    if (load<u32>(descriptor + CODE_PAGE_MODE) == mode) return descriptor;
+  }
+  const descriptor = allocCode(CODE_PAGE_BYTES);
+  memory.fill(descriptor, 0, CODE_PAGE_BYTES);
+  store<u32>(descriptor + CODE_PAGE_MODE, mode);
+  store<u32>(descriptor + CODE_PAGE_NEXT, head);
+  store<u32>(descriptor + CODE_PAGE_NUMBER, page);
+  store<u32>(CODE_PAGE_HEADS + page * 4, descriptor);
+  const flags = load<u8>(PAGE_FLAGS + page);
+  if (!(flags & PAGE_HAS_CODE)) {
+    store<u8>(PAGE_FLAGS + page, flags | PAGE_HAS_CODE);
+    protectPage(page << 12);
+  }
+  return descriptor;
+}
+
+/** The linear address of CS:RIP; all ones with #GP pending when it is none. */
+function codeAddress(rip: u64, mode: u32): u64 {
+  if (mode & MODE_CODE_64) {
+    if (isCanonical(rip)) return rip;
+  } else {
+    if (!(mode & MODE_CS_LIMITED)) return rip & 0xffffffff;
+    if (rip <= get32(CS + SEGMENT_LIMIT)) return (rip + get64(CS + SEGMENT_BASE)) & 0xffffffff;
+  }
+  fault(VECTOR_GP, 0);
+  return ~0;
+}
+
+/** The record to execute at CS:`rip`; sets RIP_PAGE. 0 with a fault pending. */
+export function fetch(rip: u64): u32 {
+  const mode = get32(MODE);
+  const linear = codeAddress(rip, mode);
+  // All ones is a canonical address too, but no instruction begins there that ends before the address space does.
+  if (linear == ~0) return 0;
+  const offset = <u32>linear & 0xfff;
+  const tag = (linear & ~<u64>0xfff) | <u64>mode;
+  const entry = <u32>cpuBase + CODE_TLB + ((<u32>(linear >> 12) & (CODE_TLB_ENTRIES - 1)) * CODE_TLB_ENTRY_BYTES);
+  let descriptor: u32;
+  if (load<u64>(entry) == tag) descriptor = load<u32>(entry + 8);
+  else {
+    if (!walk(linear, EXECUTE, get32(CPL) == 3, false)) return 0;
+    const map = mapEntry(walkPhysical);
+    if (!(map & MAP_READABLE)) {
+      // Nothing executable lies there. A PC's bus would deliver all ones, which soon end in a fault too.
+      fault(VECTOR_GP, 0);
+      return 0;
+    }
+    if (arenaIsShort()) flushAllCode();
+    descriptor = codePage(map & ~0xfff, mode & MODE_DECODING);
+    fillCode(tag, descriptor, walkGlobal, walkPageBits);
+  }
+  const record = load<u32>(descriptor + CODE_PAGE_ENTRIES + (offset << 2));
+  if (record) {
+    set64(RIP_PAGE, rip - offset);
+    return record;
+  }
+  if (arenaIsShort()) {
+    flushAllCode();
+    return fetch(rip);
+  }
+  set64(RIP_PAGE, rip - offset);
+  set32(COUNT_DECODED, get32(COUNT_DECODED) + 1);
+  return decodeBlock(descriptor, offset);
+}
+
+/**
+ * Copies up to `bytes` (at most 16) code bytes at a linear address to ARGUMENTS and returns how many could be read; where
+ * they end early, the fault is pending.
+ */
+export function fetchBytes(linear: u64, bytes: u32): u32 {
+  let done: u32 = 0;
+  while (done < bytes) {
+    let at = linear + done;
+    if (!in64BitCode()) at &= 0xffffffff;
+    else if (inLongMode() && !isCanonical(at)) {
+      fault(VECTOR_GP, 0);
+      return done;
+    }
+    if (!walk(at, EXECUTE, get32(CPL) == 3, false)) return done;
+    const map = mapEntry(walkPhysical);
+    if (!(map & MAP_READABLE)) {
+      fault(VECTOR_GP, 0);
+      return done;
+    }
+    const inPage = min<u32>(bytes - done, 0x1000 - (<u32>at & 0xfff));
+    memory.copy(<u32>cpuBase + ARGUMENTS + done, (map & ~0xfff) + (<u32>walkPhysical & 0xfff), inPage);
+    done += inPage;
+  }
+  return done;
+}
+
+/** Whether decoded instructions cover one of the bytes [start, end) of the page. */
+function covers(descriptor: u32, start: u32, end: u32): bool {
+  const bits = descriptor + CODE_PAGE_COVERED;
+  while (start < end) {
+    if ((start & 7) == 0 && start + 8 <= end) {
+      if (load<u8>(bits + (start >> 3))) return true;
+      start += 8;
+      continue;
+    }
+    if (load<u8>(bits + (start >> 3)) >> <u8>(start & 7) & 1) return true;
+    start++;
+  }
+  return false;
+}
+
+/** Drops all that was decoded of a page. Records stay where they are, since some may be in execution, but lead back here. */
+function dropPage(descriptor: u32): void {
+  for (let chunk = load<u32>(descriptor + CODE_PAGE_CHUNKS); chunk != 0; chunk = load<u32>(chunk)) {
+    const end = chunk + CODE_CHUNK_HEADER_BYTES + load<u32>(chunk + 4) * RECORD_BYTES;
+    for (let record = chunk + CODE_CHUNK_HEADER_BYTES; record < end; record += RECORD_BYTES) {
+      store<u16>(record + RECORD_HANDLER, HANDLER_NUMBER_REFETCH);
+    }
+  }
+  store<u32>(descriptor + CODE_PAGE_CHUNKS, 0);
+  memory.fill(descriptor + CODE_PAGE_COVERED, 0, CODE_PAGE_BYTES - CODE_PAGE_COVERED);
+}
+
+/** Bytes of memory are about to change, or have: what was decoded from them is dropped. */
+export function invalidateCode(memoryOffset: u32, length: u32): void {
+  while (length != 0) {
+    const start = memoryOffset & 0xfff;
+    const inPage = min<u32>(length, 0x1000 - start);
+    const page = memoryOffset >> 12;
+    if (load<u8>(PAGE_FLAGS + page) & PAGE_HAS_CODE) {
+      for (let descriptor = load<u32>(CODE_PAGE_HEADS + page * 4); descriptor != 0; descriptor = load<u32>(descriptor + CODE_PAGE_NEXT)) {
+        if (!covers(descriptor, start, start + inPage)) continue;
+        dropPage(descriptor);
+        set32(COUNT_INVALIDATIONS, get32(COUNT_INVALIDATIONS) + 1);
+      }
+    }
+    memoryOffset += inPage;
+    length -= inPage;
+  }
+}
