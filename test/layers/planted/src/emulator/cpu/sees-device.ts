@@ -1,0 +1,3 @@
+import { value } from '../devices/pit.ts';
+
+export const seen = value;

@@ -1,0 +1,3 @@
+import { value } from './runtime/index.ts';
+
+export const seen = value;

@@ -1,0 +1,3 @@
+import { value } from './pit.ts';
+
+export const seen = value;

@@ -1,0 +1,3 @@
+import { value } from '../machine/board.ts';
+
+export const seen = value;

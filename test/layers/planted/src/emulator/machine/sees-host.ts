@@ -1,0 +1,3 @@
+import { value } from '../host/files.ts';
+
+export const seen = value;

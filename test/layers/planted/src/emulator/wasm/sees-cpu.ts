@@ -1,0 +1,3 @@
+import { value } from '../cpu/decoder.ts';
+
+export const seen = value;

@@ -1,0 +1,3 @@
+import { value } from '../emulator/machine/board.ts';
+
+export const seen = value;

@@ -1,0 +1,3 @@
+import { value } from './gone.ts';
+
+export const seen = value;

@@ -1,0 +1,3 @@
+import { value } from '../../test/support/fake.ts';
+
+export const seen = value;

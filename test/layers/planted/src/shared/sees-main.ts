@@ -1,0 +1,3 @@
+import { value } from '../main/service.ts';
+
+export const seen = value;
