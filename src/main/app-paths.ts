@@ -62,7 +62,7 @@ function dataFolder(environment: NodeJS.ProcessEnv): string {
 }
 
 /** The folder that `package.json`, `dist` and `assets` are in, from wherever this runs. */
-function appRoot(): string {
+export function appRoot(): string {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json'))) return folder;
     if (dirname(folder) === folder) throw new Error('the app is incomplete: its package.json is missing');

@@ -38,7 +38,12 @@ export interface VmStart {
   /** I/O port whose bytes come out as `debug-output` events (SeaBIOS uses 0x402). */
   readonly debugPort: number | undefined;
   readonly onReset: 'reboot' | 'stop';
+  /** Before `ended`, the last screen comes unasked, as a `screen-text` and a `screenshot` event with `UNASKED_REQUEST`. */
+  readonly finalScreen?: boolean;
 }
+
+/** `requestId` of what comes unasked before `ended`: the statistics always, the screen with `finalScreen`. */
+export const UNASKED_REQUEST = -1;
 
 export type VmCommand =
   | { readonly kind: 'power-on'; readonly start: VmStart }

@@ -43,7 +43,7 @@ export function checkMedium(path: string, purpose: MediumPurpose, writable: bool
     if (bytes % DISK_SECTOR_BYTES !== 0) return fail('media.truncated', `the disk ${path} is truncated: its ${bytes} bytes are no whole number of sectors of ${DISK_SECTOR_BYTES}`, 'get a complete copy of it');
   }
   if (purpose === 'CD image' && bytes % CD_SECTOR_BYTES !== 0) return fail('media.truncated', `the CD image ${path} is truncated: its ${bytes} bytes are no whole number of sectors of ${CD_SECTOR_BYTES}`, 'get a complete copy of it');
-  if (purpose === 'firmware' && (bytes > FIRMWARE_BYTES_MAXIMUM || bytes % 4096 !== 0)) return fail('media.truncated', `the firmware ${path} has ${bytes} bytes, which no firmware image has`, 'give an image of 64 KiB to 4 MiB');
+  if (purpose === 'firmware' && (bytes > FIRMWARE_BYTES_MAXIMUM || bytes % 512 !== 0)) return fail('media.truncated', `the firmware ${path} has ${bytes} bytes, which no firmware image has`, 'give a firmware image of at most 4 MiB');
   return ok(bytes);
 }
 

@@ -2,7 +2,7 @@
  * One VM process from launch to exit: validates what it says, matches answers to requests, watches its heartbeat and
  * remembers its last log lines. What that means for a machine is `running-machine.ts`'s.
  */
-import { vmEventSchema } from '../../shared/vm-protocol.ts';
+import { UNASKED_REQUEST, vmEventSchema } from '../../shared/vm-protocol.ts';
 import type { VmCommand, VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { MachineError, Result } from '../../shared/result.ts';
@@ -24,6 +24,14 @@ export interface VmExit {
   /** Set unless the machine ended as a machine should. */
   readonly error: MachineError | undefined;
   readonly lastLogLines: readonly string[];
+  /** What came unasked at the end. */
+  readonly final: VmFinal;
+}
+
+export interface VmFinal {
+  stats?: VmStats;
+  png?: Uint8Array;
+  rows?: readonly string[];
 }
 
 export interface VmConnectionListener {
@@ -42,6 +50,7 @@ export class VmConnection {
   readonly #logLines: string[] = [];
   #nextRequestId = 1;
   #ended: VmEnd | undefined;
+  readonly #final: VmFinal = {};
   #poweringOff = false;
   #lastPongAt = Date.now();
   #responsive = true;
@@ -128,6 +137,12 @@ export class VmConnection {
       case 'screenshot':
       case 'screen-text':
       case 'stats': {
+        if (event.requestId === UNASKED_REQUEST) {
+          if (event.kind === 'stats') this.#final.stats = event.stats;
+          else if (event.kind === 'screenshot') this.#final.png = event.png;
+          else if (event.rows !== undefined) this.#final.rows = event.rows;
+          return;
+        }
         const waiting = this.#waiting.get(event.requestId);
         if (waiting?.kind !== event.kind) return;
         this.#waiting.delete(event.requestId);
@@ -186,7 +201,7 @@ export class VmConnection {
     else if (this.#ended === undefined && !this.#poweringOff) error = fail('machines.process-died', `the machine's process died (${how})`, 'see the machine\'s log and start it again').error;
     else if (this.#ended?.reason === 'crashed' || this.#ended?.reason === 'start-failed') error = this.#ended.error ?? fail(`machines.${this.#ended.reason}`, this.#ended.reason === 'crashed' ? 'the machine crashed' : 'the machine could not be started', 'see the machine\'s log').error;
     if (error !== undefined) this.#log(`error ${error.code}: ${error.message}`);
-    this.#listener.exited({ ended: this.#ended, error, lastLogLines: [...this.#logLines] });
+    this.#listener.exited({ ended: this.#ended, error, lastLogLines: [...this.#logLines], final: this.#final });
   }
 }
 

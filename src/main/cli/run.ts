@@ -1,0 +1,62 @@
+/** `guesthouse run`: an ephemeral machine; nothing is kept. */
+import type { Command } from 'commander';
+import { ForkLauncher } from '../machines/fork-launcher.ts';
+import { fileError } from '../machines/media-check.ts';
+import { checkVmStart } from '../machines/vm-start.ts';
+import type { CommandLineContext } from './context.ts';
+import { CommandFailure, EXIT_FAILED, printError, unwrap } from './outcome.ts';
+import { EphemeralMachine } from './run/ephemeral-machine.ts';
+import { planRun } from './run/plan.ts';
+import type { RunOptions } from './run/plan.ts';
+import { ProcessTerminal } from './run/process-terminal.ts';
+
+const collect = (value: string, earlier: string[]): string[] => [...earlier, value];
+
+export function addRunVerb(program: Command, context: CommandLineContext): void {
+  program.command('run')
+    .description('run an ephemeral machine with its serial console on this terminal; nothing is kept')
+    .option('--memory <size>', 'memory of the machine', '256M')
+    .option('--cpus <count>', 'CPUs of the machine', '1')
+    .option('--accel <name>', 'auto, translator, interpreter or kvm', 'auto')
+    .option('--arch <name>', 'x86_64 or i386', 'x86_64')
+    .option('--kernel <file>', 'boot this Linux kernel directly')
+    .option('--initrd <file>', 'its initial RAM disk')
+    .option('--append <text>', 'its command line')
+    .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, format=raw, readonly, discard-changes', collect, [])
+    .option('--cdrom <file>', 'attach a CD image', collect, [])
+    .option('--floppy <file>', 'attach a floppy image (not in this version)')
+    .option('--boot <device>', 'boot first from hd or cd')
+    .option('--bios <file>', 'firmware in place of the built-in one')
+    .option('--net <kind>', 'none (user is not in this version)', collect, [])
+    .option('--share <name=folder>', 'share a folder (not in this version)', collect, [])
+    .option('--serial <where>', 'serial console: stdio, file:PATH or none', 'stdio')
+    .option('--debug-port <port=where>', 'what the guest writes to an I/O port: PORT=stdio or PORT=file:PATH')
+    .option('--screenshot <file.png>', 'keep a picture of the screen here, renewed every second')
+    .option('--screenshot-on-exit <file.png>', 'the last picture of the screen')
+    .option('--time <kind>', 'host, or instructions[:PER_MICROSECOND] for deterministic time', 'host')
+    .option('--rtc <time>', 'what the clock shows at power-on, such as 2026-11-23T12:00:00Z')
+    .option('--seed <number>', 'seed of everything random in the machine')
+    .option('--on-reset <action>', 'reboot or stop', 'reboot')
+    .option('--exit-port <port>', 'a byte that the guest writes here ends the machine with that status')
+    .option('--type-when <text::keys>', 'type keys when a text appears: at the keyboard when on the screen, at the console when there', collect, [])
+    .option('--exit-on <text>', 'end with status 0 when a text appears on console or screen', collect, [])
+    .option('--fail-on <text>', 'end with status 1 when a text appears on console or screen', collect, [])
+    .option('--timeout <seconds>', 'end with status 124 after this time')
+    .option('--stats <file.json>', 'write figures of the run here')
+    .option('--verbose', 'print the machine\'s log on standard error')
+    .addHelpText('after', '\nCtrl-] ends the machine when the console is a terminal.\nExit status: 0 the guest powered off or --exit-on; 1 --fail-on or a crash; 2 wrong usage; 124 timeout; N from --exit-port.')
+    .action(async (options: RunOptions) => {
+      const plan = planRun(options, context.paths);
+      unwrap(checkVmStart(plan.start));
+      let machine: EphemeralMachine;
+      try {
+        machine = new EphemeralMachine(plan, new ForkLauncher(context.paths.vmProcess), new ProcessTerminal());
+      } catch (error) {
+        throw new CommandFailure(EXIT_FAILED, fileError(error, (error as NodeJS.ErrnoException).path ?? '', 'output file').error);
+      }
+      for (const [signal, status] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const) process.on(signal, () => { machine.interrupt(status); });
+      const { status, error } = await machine.outcome;
+      if (error !== undefined) printError(error);
+      context.exitStatus = status;
+    });
+}
