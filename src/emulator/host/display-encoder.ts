@@ -147,6 +147,8 @@ function copyOf(picture: Picture, { x, y, width, height }: Rectangle): Uint8Arra
   return new Uint8Array(copy.buffer);
 }
 
+const bufferMethods = Buffer.prototype as Buffer;
+
 function sameBytes(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number, length: number): boolean {
-  return Buffer.prototype.compare.call(a, b, bStart, bStart + length, aStart, aStart + length) === 0;
+  return bufferMethods.compare.call(a, b, bStart, bStart + length, aStart, aStart + length) === 0;
 }

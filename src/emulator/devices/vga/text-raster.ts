@@ -13,7 +13,7 @@ export interface BlinkPhases {
 const glyphRows = 32;
 const fontBytes = 256 * glyphRows;
 /** Font of a character map number (0 to 7) in plane 2. */
-const fontStarts = [0x0000, 0x4000, 0x8000, 0xc000, 0x2000, 0x6000, 0xa000, 0xe000] as const;
+const fontStarts: readonly number[] = [0x0000, 0x4000, 0x8000, 0xc000, 0x2000, 0x6000, 0xa000, 0xe000];
 // How a cell looks: character, attribute << 8, and these.
 const cursorFlag = 0x10000;
 const hiddenFlag = 0x20000;
@@ -109,8 +109,8 @@ export class TextRaster {
   /** Copies the two selected fonts and notes which glyphs differ from before. */
   private takeFonts(block: Uint8Array, planes: Uint32Array): boolean {
     const select = block[Reg.sequencer + Seq.characterMapSelect]!;
-    const mapB = fontStarts[((select & 3) | ((select >> 2) & 4)) as 0]!;
-    const mapA = fontStarts[(((select >> 2) & 3) | ((select >> 3) & 4)) as 0]!;
+    const mapB = fontStarts[(select & 3) | ((select >> 2) & 4)]!;
+    const mapA = fontStarts[((select >> 2) & 3) | ((select >> 3) & 4)]!;
     let changed = false;
     for (let character = 0; character < 512; character++) {
       const target = character * glyphRows;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { chainedMode13, planarMode12, textMode3 } from '../../../../support/vga-modes.ts';
-import { FakeClock } from '../../../../support/fake-clock.ts';
+import type { FakeClock } from '../../../../support/fake-clock.ts';
 import { describeDeviceContract } from '../device-contract.ts';
 import { buildVga, mebibyte } from './vga-rig.ts';
 
