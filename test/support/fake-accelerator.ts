@@ -17,6 +17,10 @@ export class FakeAccelerator implements Accelerator {
     this.#instruction = instruction;
   }
 
+  instructionsNow(): number {
+    return this.instructions;
+  }
+
   reset(kind: 'power-on' | 'init'): void {
     this.resets.push(kind);
   }

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import type { VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
+import type { UNASKED_REQUEST, VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
 import { GUEST_RAM } from '../cpu/memory-layout.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { DiskService } from './disk-service.ts';
@@ -29,8 +29,8 @@ const MAX_BOOT_FILE_BYTES = 0x4000_0000;
 const MAX_FIRMWARE_BYTES = 0x40_0000;
 /** How long the machine thread may take to end when it was told to. */
 const STOP_MILLIS = 3_000;
-/** `requestId` of the statistics that come unasked before `ended`. */
-const FINAL_STATS_REQUEST = -1;
+/** The protocol's constant, spelled out here so that its schemas aren't loaded into this process. */
+const UNASKED: typeof UNASKED_REQUEST = -1;
 
 type Ended = Extract<VmEvent, { kind: 'ended' }>;
 
@@ -39,6 +39,7 @@ interface RunningMachine {
   readonly mailbox: MailboxSender;
   readonly disks: readonly DiskService[];
   readonly display: DisplayService;
+  readonly finalScreen: boolean;
 }
 
 export class ControlThread {
@@ -108,11 +109,15 @@ export class ControlThread {
       case 'screenshot':
         from.send({ kind: 'screenshot', requestId: command.requestId, png: machine.display.screenshot() });
         break;
-      case 'screen-text': {
-        const rows = machine.display.screenText();
-        from.send(rows === undefined ? { kind: 'screen-text', requestId: command.requestId } : { kind: 'screen-text', requestId: command.requestId, rows });
+      case 'screen-text':
+        from.send(screenText(machine.display, command.requestId));
         break;
-      }
+      case 'keys':
+      case 'type-text':
+      case 'pointer':
+        machine.display.expectChange();
+        machine.mailbox.post(command);
+        break;
       default:
         machine.mailbox.post(command);
     }
@@ -124,10 +129,10 @@ export class ControlThread {
       checkSizes(start);
       const files = await readBoardFiles(start);
       for (const attachment of start.disks) images.push(await openDisk(attachment));
-      if (this.#ending) throw new StartError('stopped', 'the machine was stopped while it started', 'start it again');
+      if (this.#ending) throw new StartError('machines.stopped', 'the machine was stopped while it started', 'start it again');
       this.#startMachineThread(start, files, images);
     } catch (error) {
-      for (const image of images) await image[Symbol.asyncDispose]().catch(() => {});
+      for (const image of images) await Promise.resolve(image[Symbol.asyncDispose]()).catch(() => {});
       await this.#finish(startFailed(error), 1, undefined);
     }
   }
@@ -146,7 +151,8 @@ export class ControlThread {
       worker,
       mailbox: new MailboxSender(letters.port2, memory.buffer),
       disks: images.map((image) => new DiskService(image, shared)),
-      display: new DisplayService(shared, start.vgaBiosPath !== undefined),
+      display: new DisplayService(memory.buffer),
+      finalScreen: start.finalScreen === true,
     };
     this.#machine = machine;
     posts.port2.on('message', (post: MachinePost) => this.#receive(post, machine));
@@ -205,32 +211,43 @@ export class ControlThread {
           await disk.close();
         } catch (error) {
           last = { kind: 'ended', reason: 'crashed', error: {
-            code: 'disk-flush-failed', message: `a disk image could not be written to its end (${describe(error)})`, advice: 'check the disk it lies on' } };
+            code: 'media.write-failed', message: `a disk image could not be written to its end (${describe(error)})`, advice: 'check the disk it lies on' } };
           status = 1;
         }
       }
       if (stats !== undefined) {
-        this.#transport.send({ kind: 'stats', requestId: FINAL_STATS_REQUEST, stats: completeStats(stats, machine.disks) });
+        this.#transport.send({ kind: 'stats', requestId: UNASKED, stats: completeStats(stats, machine.disks) });
       }
+      if (machine.finalScreen) this.#sendScreen(machine.display);
     }
     this.#transport.send(last);
     await this.#transport.drain();
     this.#exit(status);
   }
+
+  #sendScreen(display: DisplayService): void {
+    this.#transport.send(screenText(display, UNASKED));
+    this.#transport.send({ kind: 'screenshot', requestId: UNASKED, png: display.screenshot() });
+  }
+}
+
+function screenText(display: DisplayService, requestId: number): VmEvent {
+  const rows = display.screenText();
+  return rows === undefined ? { kind: 'screen-text', requestId } : { kind: 'screen-text', requestId, rows };
 }
 
 function checkSizes(start: VmStart): void {
   const bytes = start.memoryBytes;
   const mebibytes = (value: number): string => `${Math.floor(value / 0x10_0000)} MiB`;
   if (!Number.isSafeInteger(bytes) || bytes < MIN_RAM_BYTES) {
-    throw new StartError('memory-size', 'the machine needs at least 1 MiB of memory', 'give it more');
+    throw new StartError('memory.too-small', 'the machine needs at least 1 MiB of memory', 'give it more');
   }
   if (bytes > MAX_MEMORY_BYTES - GUEST_RAM) {
-    throw new StartError('memory-size', `a machine can have at most ${mebibytes(MAX_MEMORY_BYTES - GUEST_RAM)} of memory`, 'give it less');
+    throw new StartError('memory.too-large', `a machine can have at most ${mebibytes(MAX_MEMORY_BYTES - GUEST_RAM)} of memory`, 'give it less');
   }
   const available = totalmem() - HOST_RESERVE_BYTES;
   if (bytes > available) {
-    throw new StartError('memory-size', `the machine asks for ${mebibytes(bytes)} of memory; this host can give ${mebibytes(Math.max(0, available))}`, 'give it less');
+    throw new StartError('memory.too-large', `the machine asks for ${mebibytes(bytes)} of memory; this host can give ${mebibytes(Math.max(0, available))}`, 'give it less');
   }
 }
 
@@ -238,7 +255,7 @@ function allocateMemory(pages: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch {
-    throw new StartError('out-of-memory', 'the host has no room for the machine\'s memory', 'give the machine less, or end other programs');
+    throw new StartError('memory.too-large', 'the host has no room for the machine\'s memory', 'give the machine less, or end other programs');
   }
 }
 
@@ -260,8 +277,8 @@ async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> 
   } catch (error) {
     throw describeFileError(error, path, 'read-only');
   }
-  if (bytes.length === 0) throw new StartError('file-empty', `${path} is empty`, 'name another file');
-  if (bytes.length > maxBytes) throw new StartError('file-too-large', `${path} is too large for what it is used as`, 'name another file');
+  if (bytes.length === 0) throw new StartError('media.empty', `${path} is empty`, 'name another file');
+  if (bytes.length > maxBytes) throw new StartError('media.too-large', `${path} is too large for what it is used as`, 'name another file');
   return bytes;
 }
 
@@ -275,13 +292,13 @@ function diskFacts(image: DiskImage, index: number): DiskFacts {
 function startFailed(error: unknown): Ended {
   const facts = error instanceof StartError
     ? { code: error.code, message: error.message, advice: error.advice }
-    : { code: 'start-failed', message: describe(error), advice: 'see the machine\'s log' };
+    : { code: 'machines.start-failed', message: describe(error), advice: 'see the machine\'s log' };
   return { kind: 'ended', reason: 'start-failed', error: facts };
 }
 
 function crashed(error: unknown): Ended {
   return { kind: 'ended', reason: 'crashed', error: {
-    code: 'crashed', message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    code: 'machines.crashed', message: error instanceof Error ? (error.stack ?? error.message) : String(error),
     advice: 'this is a mistake of Guesthouse; report it with the machine\'s log' } };
 }
 

@@ -4,11 +4,11 @@
 const MAX_SLICE_BYTES = 1 << 16;
 
 export class DebugOutput {
-  readonly #post: (bytes: Uint8Array) => void;
+  readonly #post: (bytes: Uint8Array<ArrayBuffer>) => void;
   readonly #buffer = new Uint8Array(MAX_SLICE_BYTES);
   #length = 0;
 
-  constructor(post: (bytes: Uint8Array) => void) {
+  constructor(post: (bytes: Uint8Array<ArrayBuffer>) => void) {
     this.#post = post;
   }
 

@@ -28,7 +28,7 @@ export class HostByteFile implements ByteFile {
     const lockPath = `${path}.lock`;
     try {
       const status = await handle.stat();
-      if (status.isDirectory()) throw new StartError('not-a-file', `${path} is a folder`, 'name an image file');
+      if (status.isDirectory()) throw new StartError('media.not-a-file', `${path} is a folder`, 'name an image file');
       const locked = access === 'read-write' && status.isFile() && (await takeLock(path, lockPath));
       return new HostByteFile(handle, access === 'read-only', locked ? lockPath : undefined);
     } catch (error) {
@@ -102,10 +102,10 @@ async function takeLock(path: string, lockPath: string): Promise<boolean> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
     }
     const owner = Number.parseInt(await readFile(lockPath, 'utf8').catch(() => ''), 10);
-    if (isAlive(owner)) throw new StartError('image-in-use', `${path} is in use by process ${owner}`, 'stop the machine that uses it, or attach it read-only');
+    if (isAlive(owner)) throw new StartError('media.in-use', `${path} is in use by process ${owner}`, 'stop the machine that uses it, or attach it read-only');
     await unlink(lockPath).catch(() => {});
   }
-  throw new StartError('image-in-use', `${path} is being opened by another machine`, 'stop the machine that uses it, or attach it read-only');
+  throw new StartError('media.in-use', `${path} is being opened by another machine`, 'stop the machine that uses it, or attach it read-only');
 }
 
 function isAlive(processId: number): boolean {
@@ -121,11 +121,11 @@ function isAlive(processId: number): boolean {
 /** A file system error as a sentence for people. */
 export function describeFileError(error: unknown, path: string, access: 'read-only' | 'read-write'): StartError {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT') return new StartError('file-missing', `${path} does not exist`, 'check the path');
+  if (code === 'ENOENT') return new StartError('media.missing', `${path} does not exist`, 'check the path');
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new StartError('file-not-permitted', `${path} may not be ${access === 'read-only' ? 'read' : 'written'}`,
+    return new StartError('media.no-permission', `${path} may not be ${access === 'read-only' ? 'read' : 'written'}`,
       access === 'read-only' ? 'change its permissions' : 'change its permissions, or attach it read-only or with discard-changes');
   }
-  if (code === 'EISDIR') return new StartError('not-a-file', `${path} is a folder`, 'name a file');
-  return new StartError('file-unusable', `${path} can't be opened (${code ?? String(error)})`, 'check the file and its disk');
+  if (code === 'EISDIR') return new StartError('media.not-a-file', `${path} is a folder`, 'name a file');
+  return new StartError('media.unreadable', `${path} can't be opened (${code ?? String(error)})`, 'check the file and its disk');
 }

@@ -37,7 +37,7 @@ export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'dis
 export type MachinePost =
   | { readonly kind: 'event'; readonly event: VmEvent }
   /** Counted against the bound on serial output under way; answered by a `serial-drained` letter. */
-  | { readonly kind: 'serial'; readonly bytes: Uint8Array }
+  | { readonly kind: 'serial'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'block'; readonly disk: number; readonly requestId: number; readonly request: BlockRequest }
   | { readonly kind: 'stats'; readonly requestId: number; readonly stats: MachineStats }
   | { readonly kind: 'start-failed'; readonly code: string; readonly message: string; readonly advice: string }

@@ -52,7 +52,7 @@ class MachineSession {
     const mailbox = new PortMailbox(given.letters, memory.buffer);
     const timeSource = start.time === 'host'
       ? new HostTimeSource(hostNanos)
-      : new InstructionTimeSource(() => this.#pc?.accelerator.instructions ?? 0, start.time.instructionsPerMicrosecond);
+      : new InstructionTimeSource(() => this.#pc?.instructions ?? 0, start.time.instructionsPerMicrosecond);
     this.#scheduler = new Scheduler(timeSource, start.rtcEpochSeconds ?? Math.floor(Date.now() / 1000));
     const log = new RateLimitedLog((level, topic, message) => this.#tell({ kind: 'log', level, topic, message }), () => hostNanos() / 1e9);
     this.#serial = new SerialChannel((bytes) => post({ kind: 'serial', bytes }));
@@ -75,7 +75,6 @@ class MachineSession {
         initrd: given.files.initrd,
         commandLine: start.directBoot?.commandLine ?? '',
       },
-      architecture: start.architecture,
       disks: this.#disks.map((backend, index) => ({ backend, bus: start.disks[index]!.bus, kind: start.disks[index]!.kind })),
       bootOrder: start.bootOrder,
       serial: this.#serial,
@@ -147,7 +146,7 @@ class MachineSession {
   }
 
   #stats(): MachineStats {
-    return machineStats(this.#pc.accelerator, hostNanos() - this.#startNanos, this.#scheduler.now(), this.#loop.haltedNanos);
+    return machineStats(this.#pc.accelerator, this.#pc.instructions, hostNanos() - this.#startNanos, this.#scheduler.now(), this.#loop.haltedNanos);
   }
 
   #tell(event: VmEvent): void {

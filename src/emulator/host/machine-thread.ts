@@ -26,7 +26,7 @@ function loadModule(name: string): WebAssembly.Module {
   try {
     bytes = readFileSync(new URL(name, modules));
   } catch {
-    throw new StartError('engine-missing', `the CPU engine (${name}) has not been built`, 'run "npm run build"');
+    throw new StartError('engine.missing', `the CPU engine (${name}) has not been built`, 'run "npm run build"');
   }
   return new WebAssembly.Module(bytes);
 }

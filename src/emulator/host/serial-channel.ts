@@ -12,7 +12,7 @@ const MAX_WAITING_BYTES = 16 << 20;
 
 export class SerialChannel implements CharacterChannel {
   onReadable: (() => void) | undefined = undefined;
-  readonly #post: (bytes: Uint8Array) => void;
+  readonly #post: (bytes: Uint8Array<ArrayBuffer>) => void;
   #output = new Uint8Array(FIRST_BUFFER_BYTES);
   #outputLength = 0;
   #underWay = 0;
@@ -21,7 +21,7 @@ export class SerialChannel implements CharacterChannel {
   #available = 0;
 
   /** `post` takes a chunk to the control thread and owns it. */
-  constructor(post: (bytes: Uint8Array) => void) {
+  constructor(post: (bytes: Uint8Array<ArrayBuffer>) => void) {
     this.#post = post;
   }
 

@@ -4,8 +4,8 @@ import type { Accelerator } from '../interfaces/accelerator.ts';
 import type { DiskService } from './disk-service.ts';
 import type { MachineStats } from './machine-post.ts';
 
-/** `haltedNanos` is host time in which the guest was halted or paused; it doesn't count against `mips`. */
-export function machineStats(accelerator: Accelerator, wallNanos: number, guestNanos: number, haltedNanos: number): MachineStats {
+/** `instructions` since power-on, across resets. `haltedNanos` is host time in which the guest was halted or paused; it doesn't count against `mips`. */
+export function machineStats(accelerator: Accelerator, instructions: number, wallNanos: number, guestNanos: number, haltedNanos: number): MachineStats {
   const counters = accelerator.counters();
   const busyMicros = Math.max(1, (wallNanos - haltedNanos) / 1_000);
   return {
@@ -13,8 +13,8 @@ export function machineStats(accelerator: Accelerator, wallNanos: number, guestN
     wallSeconds: wallNanos / 1e9,
     guestSeconds: guestNanos / 1e9,
     haltedSeconds: haltedNanos / 1e9,
-    instructions: accelerator.instructions,
-    mips: accelerator.instructions / busyMicros,
+    instructions,
+    mips: instructions / busyMicros,
     exits: counters.exits,
     regions: counters.regions,
     compileMillis: counters.compileMillis,

@@ -19,6 +19,8 @@ export interface Accelerator {
   readonly name: 'interpreter' | 'translator' | 'kvm';
   /** Instructions retired since power-on. A whole REP counts once. */
   readonly instructions: number;
+  /** The same, exact also when a device asks in the middle of `run`: instruction time is read from it. */
+  instructionsNow(): number;
   reset(kind: 'power-on' | 'init'): void;
   /**
    * Executes up to `budget` instructions (`exact`: precisely, unless it comes back for another reason), taking

@@ -37,7 +37,7 @@ describe('HostByteFile', () => {
 
   it('lets one machine write a file at a time, and others once it is closed', async () => {
     const first = await HostByteFile.open(path, 'read-write');
-    await expect(HostByteFile.open(path, 'read-write')).rejects.toMatchObject({ code: 'image-in-use' });
+    await expect(HostByteFile.open(path, 'read-write')).rejects.toMatchObject({ code: 'media.in-use' });
     await (await HostByteFile.open(path, 'read-only'))[Symbol.asyncDispose]();
     await first[Symbol.asyncDispose]();
     expect(existsSync(`${path}.lock`)).toBe(false);
@@ -51,7 +51,7 @@ describe('HostByteFile', () => {
   });
 
   it('says what is wrong with a file that can not be opened', async () => {
-    await expect(HostByteFile.open(join(folder, 'none'), 'read-only')).rejects.toMatchObject({ code: 'file-missing' });
-    await expect(HostByteFile.open(folder, 'read-only')).rejects.toMatchObject({ code: 'not-a-file' });
+    await expect(HostByteFile.open(join(folder, 'none'), 'read-only')).rejects.toMatchObject({ code: 'media.missing' });
+    await expect(HostByteFile.open(folder, 'read-only')).rejects.toMatchObject({ code: 'media.not-a-file' });
   });
 });

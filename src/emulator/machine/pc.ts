@@ -1,0 +1,335 @@
+/**
+ * The board: constructs every chip and wires them, one paragraph each. Addresses, ports, IRQs and rates are pc-layout's;
+ * what a chip does is its own file's.
+ */
+import type { Result } from '../../shared/result.ts';
+import type { KeyChange, VmStart } from '../../shared/vm-protocol.ts';
+import {
+  CPU_BLOCKS, DISPLAY_REGISTERS, DISPLAY_REGISTERS_BYTES, GLOBAL_RAM_HIGH_BYTES, GLOBAL_RAM_LOW_BYTES, GLOBAL_RAM_OFFSET, GUEST_RAM,
+  PHYS_MAP, PHYS_MAP_PAGES, VIDEO_MEMORY, VIDEO_MEMORY_BYTES,
+} from '../cpu/memory-layout.ts';
+import { EFLAGS_REST } from '../cpu/state-layout.ts';
+import { EFLAGS_IF } from '../cpu/arch.ts';
+import { DebugPort } from '../devices/debug-port.ts';
+import { FwCfg } from '../devices/fw-cfg.ts';
+import { I440fx } from '../devices/i440fx.ts';
+import { PciBus } from '../devices/pci/pci.ts';
+import { Pic8259 } from '../devices/pic.ts';
+import { Piix3 } from '../devices/piix3.ts';
+import { Pit8254 } from '../devices/pit.ts';
+import { Port92 } from '../devices/port92.ts';
+import { Ps2Controller8042 } from '../devices/ps2/ps2-controller.ts';
+import { keysForText } from '../devices/ps2/us-keyboard-text.ts';
+import { Rtc146818 } from '../devices/rtc.ts';
+import { SystemControlPort } from '../devices/system-control.ts';
+import { Uart16550A } from '../devices/uart.ts';
+import { StdVga } from '../devices/vga/vga.ts';
+import { firmwareItems } from '../firmware/firmware-items.ts';
+import { planLinuxBoot } from '../firmware/linux-boot.ts';
+import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
+import type { BlockBackend } from '../interfaces/block-backend.ts';
+import type { IoHandler } from '../interfaces/bus.ts';
+import type { CharacterChannel, EntropySource } from '../interfaces/character-channel.ts';
+import type { Clock } from '../interfaces/clock.ts';
+import type { Device, ResetKind } from '../interfaces/device.ts';
+import type { InterruptLine } from '../interfaces/interrupt-line.ts';
+import type { DeviceLog } from '../interfaces/log.ts';
+import type { PciFunction } from '../interfaces/pci.ts';
+import { SharedGuestMemory } from './guest-memory.ts';
+import { IsaInterrupts } from './isa-interrupts.ts';
+import { KeyTypist } from './key-typist.ts';
+import type { MachineEnd } from './machine-loop.ts';
+import { PhysicalMemoryBus } from './mmio-bus.ts';
+import * as layout from './pc-layout.ts';
+import { IoPortBus } from './port-bus.ts';
+import { RomImages } from './rom-images.ts';
+import { ShadowMemory } from './shadow-memory.ts';
+
+/** The machine can't be built as it was asked for: the user's mistake, not ours. */
+export class BoardError extends Error {
+  readonly code: string;
+  readonly advice: string;
+
+  constructor(code: string, message: string, advice: string) {
+    super(message);
+    this.code = code;
+    this.advice = advice;
+  }
+}
+
+export interface AttachedDisk {
+  readonly backend: BlockBackend;
+  readonly bus: 'ide' | 'virtio';
+  readonly kind: 'disk' | 'cdrom';
+}
+
+export interface PcOptions {
+  /** The machine's shared memory, laid out as `cpu/memory-layout.ts` says, with `ramBytes` of guest RAM at its end. */
+  readonly shared: ArrayBufferLike;
+  readonly ramBytes: number;
+  readonly name: string;
+  readonly clock: Clock;
+  readonly log: DeviceLog;
+  /** Ends at 4 GiB and at 1 MiB. */
+  readonly firmware: Uint8Array;
+  readonly videoFirmware: Uint8Array | undefined;
+  readonly directBoot: { readonly kernel: Uint8Array; readonly initrd: Uint8Array | undefined; readonly commandLine: string } | undefined;
+  readonly disks: readonly AttachedDisk[];
+  readonly bootOrder: VmStart['bootOrder'];
+  /** COM1's other end. */
+  readonly serial: CharacterChannel;
+  readonly entropy: EntropySource;
+  readonly exitPort: number | undefined;
+  readonly debugPort: number | undefined;
+  readonly debugOutput: (byte: number) => void;
+  readonly createAccelerator: (board: CpuBoard) => Accelerator;
+  readonly requestReset: () => void;
+  readonly requestEnd: (end: MachineEnd) => void;
+}
+
+const CPU_COUNT = 1;
+const SUBSYSTEM = { subsystemVendorId: layout.PCI_SUBSYSTEM.vendorId, subsystemId: layout.PCI_SUBSYSTEM.deviceId };
+
+export class Pc {
+  readonly accelerator: Accelerator;
+  readonly ports: IoPortBus;
+  readonly physical: PhysicalMemoryBus;
+  readonly memory: SharedGuestMemory;
+  readonly #options: PcOptions;
+  readonly #view: DataView;
+  /** In the order in which they are reset: bus and bridges first, interrupt controllers last. */
+  readonly #devices: Device[] = [];
+  /** Who lets address bit 20 through. */
+  readonly #a20 = { port92: false, keyboard: true };
+  readonly #ps2: Ps2Controller8042;
+  readonly #typist: KeyTypist;
+  /** Instructions that the accelerator doesn't count any more since a reset. */
+  #instructionsBefore = 0;
+
+  constructor(options: PcOptions) {
+    this.#options = options;
+    const { shared, clock, log, ramBytes } = options;
+    this.#view = new DataView(shared);
+    const bytes = new Uint8Array(shared);
+    const codeChanged = (memoryOffset: number, length: number): void => this.accelerator?.codeChanged(memoryOffset, length);
+    this.ports = new IoPortBus(log);
+    this.physical = new PhysicalMemoryBus(new Uint32Array(shared, PHYS_MAP, PHYS_MAP_PAGES), () => this.accelerator?.mappingChanged(), log);
+    this.memory = new SharedGuestMemory(shared, ramBytes, codeChanged);
+
+    // RAM: below the VGA window, from 1 MiB up to the PCI hole, and the rest from 4 GiB. The 384 KiB in between exist
+    // too: the host bridge lets parts of them through as shadow memory.
+    const lowBytes = layout.lowRamBytes(ramBytes);
+    const shadowEnd = layout.SHADOW_AREA.base + layout.SHADOW_AREA.length;
+    this.physical.mapDirect('ram', 0, Math.min(lowBytes, layout.VGA_WINDOW.base), GUEST_RAM, 'read-write');
+    if (lowBytes > shadowEnd) this.physical.mapDirect('ram', shadowEnd, lowBytes - shadowEnd, GUEST_RAM + shadowEnd, 'read-write');
+    if (ramBytes > lowBytes) this.physical.mapDirect('ram.high', layout.RAM_HIGH_BASE, ramBytes - lowBytes, GUEST_RAM + lowBytes, 'read-write');
+    this.#view.setUint32(GLOBAL_RAM_OFFSET, GUEST_RAM, true);
+    this.#view.setUint32(GLOBAL_RAM_LOW_BYTES, lowBytes, true);
+    this.#view.setUint32(GLOBAL_RAM_HIGH_BYTES, ramBytes - lowBytes, true);
+
+    // Firmware: the image ends at 4 GiB, where the CPU starts, and its last 128 KiB appear below 1 MiB as well.
+    if (options.firmware.length > layout.BIOS_MAXIMUM_BYTES) {
+      throw new BoardError('firmware.too-large', 'the firmware image is larger than 256 KiB', 'use SeaBIOS or another BIOS image');
+    }
+    const roms = new RomImages(bytes);
+    const firmware = roms.placeAtEnd(options.firmware);
+    this.physical.mapDirect('firmware', layout.BIOS_HIGH_END - firmware.length, firmware.length, firmware.offset, 'read-only');
+    const shadow = new ShadowMemory(this.physical, bytes, firmware, codeChanged);
+
+    // Interrupts: each ISA wire leads to its PIC input and to its I/O APIC pin, the timer's to pin 2.
+    const cpuInterrupt: InterruptLine = { label: 'pic.int -> cpu.intr', set: (high) => { if (high) this.accelerator?.interruptRaised(); } };
+    const slave: Pic8259 = new Pic8259({ id: 'pic-slave', levelTriggerable: 0xde, output: { label: 'pic-slave.int -> pic.ir2', set: (high) => master.inputs[layout.IRQ_CASCADE]!.set(high) } });
+    const master: Pic8259 = new Pic8259({ id: 'pic', levelTriggerable: 0xf8, output: cpuInterrupt, slaveAt: (input) => (input === layout.IRQ_CASCADE ? slave : undefined) });
+    this.ports.claim('pic', layout.PIC_MASTER.base, layout.PIC_MASTER.length, master.ports);
+    this.ports.claim('pic-slave', layout.PIC_SLAVE.base, layout.PIC_SLAVE.length, slave.ports);
+    this.ports.claim('pic.elcr', layout.ELCR.base, 1, master.elcr);
+    this.ports.claim('pic-slave.elcr', layout.ELCR.base + 1, 1, slave.elcr);
+    const isa = new IsaInterrupts(Array.from({ length: 16 }, (_, irq) => {
+      if (irq === layout.IRQ_CASCADE) return [];
+      return [irq < 8 ? master.inputs[irq]! : slave.inputs[irq - 8]!];
+    }));
+
+    // Timer: counter 0 is IRQ 0, counter 2 hangs on port 0x61 with the speaker.
+    const pit = new Pit8254({ id: 'pit', clock, outputs: [isa.line(layout.IRQ_TIMER, 'pit.out0'), undefined, undefined] });
+    this.ports.claim('pit', layout.PIT.base, layout.PIT.length, pit.ports);
+    const systemControl = new SystemControlPort({ id: 'system-control', clock, timer2: { setGate: (high) => pit.setGate(2, high), output: () => pit.output(2) } });
+    this.ports.claim('system-control', layout.SYSTEM_CONTROL_B.base, 1, systemControl.ports);
+
+    // Real-time clock, with what the firmware wants to know in its RAM.
+    const rtc = new Rtc146818({ id: 'rtc', clock, interrupt: isa.line(layout.IRQ_RTC, 'rtc.irq'), contents: layout.cmosContents(ramBytes, CPU_COUNT) });
+    this.ports.claim('rtc', layout.RTC.base, layout.RTC.length, rtc.ports);
+
+    // Serial port COM1.
+    const com1 = new Uart16550A({ id: 'com1', clock, interrupt: isa.line(layout.IRQ_COM1, 'com1.int'), channel: options.serial });
+    this.ports.claim('com1', layout.COM1.base, layout.COM1.length, com1.ports);
+
+    // Keyboard and mouse. The controller's output port also gates A20 and resets.
+    const ps2 = new Ps2Controller8042({
+      id: 'ps2', log,
+      keyboardInterrupt: isa.line(layout.IRQ_KEYBOARD, 'ps2.keyboard'),
+      mouseInterrupt: isa.line(layout.IRQ_MOUSE, 'ps2.mouse'),
+      a20Changed: (enabled) => this.#gateA20('keyboard', enabled),
+      resetCpu: options.requestReset,
+    });
+    this.ports.claim('ps2.data', layout.PS2_DATA.base, layout.PS2_DATA.length, ps2.data);
+    this.ports.claim('ps2.command', layout.PS2_COMMAND.base, layout.PS2_COMMAND.length, ps2.command);
+    this.#ps2 = ps2;
+    this.#typist = new KeyTypist(clock, ps2.keyboard);
+
+    // A20 and the fast reset. Both the keyboard controller and port 0x92 can let address bit 20 through.
+    const port92 = new Port92({ id: 'port92', a20Changed: (enabled) => this.#gateA20('port92', enabled), initCpu: options.requestReset });
+    this.ports.claim('port92', layout.SYSTEM_CONTROL_A.base, 1, port92.ports);
+
+    // PCI: host bridge, ISA bridge.
+    const hostBridge = new I440fx({ id: 'i440fx', revision: layout.PCI_IDS.hostBridge.revision, ...SUBSYSTEM, shadowChanged: (region) => shadow.set(region) });
+    const isaBridge = new Piix3({
+      id: 'piix3', revision: layout.PCI_IDS.isaBridge.revision, ...SUBSYSTEM,
+      isaIrqs: Array.from({ length: 16 }, (_, irq) => (UNROUTABLE_IRQS.includes(irq) ? undefined : isa.line(irq, 'piix3.pirq'))),
+      resetRequested: options.requestReset,
+    });
+    const pci = new PciBus({
+      id: 'pci', ports: this.ports, memory: this.physical, pirqs: isaBridge.pirqs, pirqOf: layout.pirqOfSlot, resetControl: isaBridge.resetControl, log,
+    });
+    this.ports.claim('pci.config', layout.PCI_CONFIG_ADDRESS.base, layout.PCI_CONFIG_ADDRESS.length + layout.PCI_CONFIG_DATA.length, pci.configPorts);
+    const plug = (place: { slot: number; function: number }, card: PciFunction): void => pci.plug(place.slot, place.function, card);
+    plug(layout.PCI_SLOTS.hostBridge, hostBridge);
+    plug(layout.PCI_SLOTS.isaBridge, isaBridge);
+
+    // Display adapter: its registers and video memory lie in the shared memory, where the control thread looks at them.
+    const videoRom = options.videoFirmware === undefined ? undefined : roms.placeAsExpansionRom(options.videoFirmware);
+    const vga = new StdVga({
+      id: 'vga', clock, sharedMemory: bytes,
+      videoMemory: { offset: VIDEO_MEMORY, length: VIDEO_MEMORY_BYTES },
+      registers: { offset: DISPLAY_REGISTERS, length: DISPLAY_REGISTERS_BYTES },
+      ...(videoRom === undefined ? {} : { expansionRom: { memoryOffset: videoRom.offset, length: videoRom.length } }),
+    });
+    plug(layout.PCI_SLOTS.display, vga.pciFunction);
+    this.ports.claim('vga', layout.VGA_REGISTERS.base, layout.VGA_REGISTERS.length, vga.ports);
+    this.ports.claim('vga.dispi', layout.VBE_DISPI.base, layout.VBE_DISPI.length, vga.dispiPorts);
+    this.physical.claim('vga.window', layout.VGA_WINDOW.base, layout.VGA_WINDOW.length, vga.aperture);
+
+    // Firmware configuration: tables, boot order and a directly booted kernel.
+    const fwCfg = new FwCfg({ id: 'fw-cfg', items: this.#firmwareItems(), memory: this.memory });
+    this.ports.claim('fw-cfg', layout.FW_CFG_PORTS.base, layout.FW_CFG_PORTS.length, fwCfg.ports);
+
+    // Ports for scripts: one ends the machine, one is a log.
+    if (options.debugPort !== undefined) {
+      this.#claimUserPort('debug-port', options.debugPort, new DebugPort({ id: 'debug-port', emit: options.debugOutput }).ports);
+    }
+    if (options.exitPort !== undefined) {
+      this.#claimUserPort('exit-port', options.exitPort, {
+        read: (_offset, width) => 2 ** (8 * width) - 1,
+        write: (_offset, _width, value) => options.requestEnd({ reason: 'exit-port', exitStatus: value & 0xff }),
+      });
+    }
+
+    this.#devices.push(hostBridge, isaBridge, pci, vga, pit, systemControl, rtc, com1, ps2, port92, fwCfg, slave, master);
+    this.accelerator = options.createAccelerator(this.#cpuBoard(master));
+    this.#resetDevices('power-on');
+  }
+
+  /** Instructions since power-on, exact also while a chip asks in the middle of one. */
+  get instructions(): number {
+    return this.#instructionsBefore + (this.accelerator?.instructionsNow() ?? 0);
+  }
+
+  /** Resets every chip and the CPU. RAM keeps its contents. */
+  reset(kind: ResetKind): void {
+    const before = this.instructions;
+    this.#typist.stop();
+    this.#resetDevices(kind);
+    this.accelerator.reset('power-on');
+    this.#instructionsBefore = before - this.accelerator.instructionsNow();
+  }
+
+  /** Keys of the host's, in order. */
+  keys(changes: readonly KeyChange[]): void {
+    this.#typist.press(changes);
+  }
+
+  /** Types on a US keyboard; says in the log what has no key there. */
+  typeText(text: string): void {
+    const { changes, untypable } = keysForText(text);
+    if (untypable.length > 0) this.#options.log.log('warning', 'typing', `no key types ${untypable.join(' ')}`);
+    this.#typist.type(changes);
+  }
+
+  /** The host's mouse moved: counts to the right and down, wheel clicks, buttons as DOM `MouseEvent.buttons`. */
+  pointer({ dx, dy, wheel, buttons }: { readonly dx: number; readonly dy: number; readonly wheel: number; readonly buttons: number }): void {
+    this.#ps2.mouse.move(dx, dy, wheel, buttons);
+  }
+
+  pressPowerButton(): void {}
+
+  /** Whether a halted CPU could be woken by an interrupt. */
+  interruptsEnabled(): boolean {
+    return (this.#view.getUint32(CPU_BLOCKS + EFLAGS_REST, true) & EFLAGS_IF) !== 0;
+  }
+
+  #resetDevices(kind: ResetKind): void {
+    for (const device of this.#devices) device.reset(kind);
+  }
+
+  #cpuBoard(interrupts: Pic8259): CpuBoard {
+    const { ports, physical } = this;
+    const { clock } = this.#options;
+    return {
+      interrupts,
+      readPort: (port, width) => ports.read(port, width),
+      writePort: (port, width, value) => ports.write(port, width, value),
+      readMmio: (address, width) => physical.read(address, width),
+      writeMmio: (address, width, value) => physical.write(address, width, value),
+      readPortBlock: (port, width, target) => ports.readBlock(port, width, target),
+      writePortBlock: (port, width, source) => ports.writeBlock(port, width, source),
+      // One tick a nanosecond: see TSC_RATE.
+      timeStampCounter: () => clock.now(),
+      tscHertz: layout.TSC_RATE.numerator,
+      localApic: { getTaskPriority: () => 0, setTaskPriority: () => {}, setBaseMsr: () => {}, getTscDeadline: () => 0n, setTscDeadline: () => {} },
+    };
+  }
+
+  #gateA20(source: 'port92' | 'keyboard', enabled: boolean): void {
+    this.#a20[source] = enabled;
+    this.accelerator?.setA20(this.#a20.port92 || this.#a20.keyboard);
+  }
+
+  #claimUserPort(owner: string, port: number, handler: IoHandler): void {
+    const other = this.ports.ownerOf(port);
+    if (!Number.isInteger(port) || port < 0 || port > 0xffff || other !== undefined) {
+      throw new BoardError('machines.port-in-use', `I/O port 0x${port.toString(16)} ${other === undefined ? 'does not exist' : `belongs to the machine's ${other}`}`, 'choose another port');
+    }
+    this.ports.claim(owner, port, 1, handler);
+  }
+
+  #firmwareItems(): ReturnType<typeof firmwareItems> {
+    const { directBoot, ramBytes, name } = this.#options;
+    const plan = directBoot === undefined ? undefined : valueOf(planLinuxBoot(directBoot, ramBytes));
+    return firmwareItems({
+      board: { ramBytes, cpuCount: CPU_COUNT, hasCom2: false, machineName: name, uuid: uuidOfName(name) },
+      bootOrder: [],
+      bootMenuMillis: undefined,
+      directBoot: plan,
+    });
+  }
+}
+
+/** IRQs that a PIRQ can't be routed to. */
+const UNROUTABLE_IRQS: readonly number[] = [0, 1, 2, 8, 13];
+
+function valueOf<T>(result: Result<T>): T {
+  if (!result.ok) throw new BoardError(result.error.code, result.error.message, result.error.advice);
+  return result.value;
+}
+
+/** The same machine has the same UUID at each start (RFC 9562 version 8: made from its name). */
+function uuidOfName(name: string): Uint8Array {
+  const uuid = new Uint8Array(16);
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < 16; index++) {
+    for (const character of `${index}${name}`) hash = Math.imul(hash ^ character.codePointAt(0)!, 0x01000193);
+    uuid[index] = hash >>> 24;
+  }
+  uuid[6] = (uuid[6]! & 0x0f) | 0x80;
+  uuid[8] = (uuid[8]! & 0x3f) | 0x80;
+  return uuid;
+}
