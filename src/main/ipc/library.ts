@@ -1,0 +1,96 @@
+import type { ApiHandlers, LibraryEntry } from '../../shared/api.ts';
+import { fail, ok } from '../../shared/result.ts';
+import type { Result } from '../../shared/result.ts';
+import { checkMemoryBytes } from '../../shared/sizes.ts';
+import { readBundledGuest } from '../library/bundled-guests.ts';
+import type { FoundMachine } from '../library/library.ts';
+import { checkHostMemory } from '../machines/host-memory.ts';
+import { checkMedium } from '../machines/media-check.ts';
+import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
+import type { Services } from './services.ts';
+
+export function libraryHandlers(services: Services): ApiHandlers['library'] {
+  const { library, supervisor } = services;
+
+  const entryOf = ({ name, folder, config }: FoundMachine): LibraryEntry => ({
+    name, folder, status: supervisor.statusOf(name), ...(config.ok ? { config: config.value } : { broken: config.error }),
+  });
+  const changed = (result: Result<FoundMachine>): Result<LibraryEntry> => {
+    if (!result.ok) return result;
+    services.emit({ event: 'library.changed', payload: {} });
+    return ok(entryOf(result.value));
+  };
+  const mustBeOff = (name: string): Result<Record<string, never>> => (supervisor.isOn(name) ? fail('machines.already-on', `the machine ${name} is on`, 'stop it first') : ok({}));
+  const checkMemory = (bytes: number): Result<number> => {
+    const sensible = checkMemoryBytes(bytes);
+    return sensible.ok ? checkHostMemory(bytes, 0) : sensible;
+  };
+  const checkMedia = (disks: readonly { path: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path: string }[]): Result<unknown> => {
+    for (const disk of disks) {
+      const checked = isAbsoluteMediumPath(disk.path) ? checkMedium(disk.path, 'disk', disk.readOnly !== true && disk.discardChanges !== true) : ok(0);
+      if (!checked.ok) return checked;
+    }
+    for (const cdrom of cdroms) {
+      const checked = isAbsoluteMediumPath(cdrom.path) ? checkMedium(cdrom.path, 'CD image', false) : ok(0);
+      if (!checked.ok) return checked;
+    }
+    return ok(0);
+  };
+
+  return {
+    async list() {
+      const found = await library.list();
+      return found.ok ? ok({ folder: library.folder, entries: found.value.map(entryOf) }) : found;
+    },
+
+    async get({ name }) {
+      const found = await library.find(name);
+      return found.ok ? ok({ ...entryOf(found.value), bytesOnHost: await library.bytesOnHost(found.value.folder) }) : found;
+    },
+
+    async create({ name, newDiskBytes, newDiskBus, ...config }) {
+      const memory = checkMemory(config.memoryBytes);
+      if (!memory.ok) return memory;
+      const media = checkMedia(config.disks, config.cdroms);
+      if (!media.ok) return media;
+      return changed(await library.create(name, config, newDiskBytes === undefined ? undefined : { bytes: newDiskBytes, bus: newDiskBus }));
+    },
+
+    async createFromBundledGuest({ id, name }) {
+      const guest = readBundledGuest(services.paths.guestFolder, id);
+      if (!guest.ok) return guest;
+      const { facts, diskBus } = guest.value;
+      return changed(await library.create(name ?? library.freeName(facts.title),
+        { architecture: facts.architecture, memoryBytes: facts.memoryBytes, bundledGuest: id },
+        { bytes: facts.diskBytes, bus: diskBus }));
+    },
+
+    async change({ name, changes }) {
+      const off = mustBeOff(name);
+      if (!off.ok) return off;
+      const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
+      if (!memory.ok) return memory;
+      const media = checkMedia(changes.disks ?? [], changes.cdroms ?? []);
+      if (!media.ok) return media;
+      return changed(await library.change(name, Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))));
+    },
+
+    async rename({ name, newName }) {
+      const off = mustBeOff(name);
+      if (!off.ok) return off;
+      const renamed = await library.rename(name, newName);
+      if (renamed.ok) supervisor.forget(name);
+      return changed(renamed);
+    },
+
+    async delete({ name, how }) {
+      const off = mustBeOff(name);
+      if (!off.ok) return off;
+      const deleted = await library.delete(name, how);
+      if (!deleted.ok) return deleted;
+      supervisor.forget(name);
+      services.emit({ event: 'library.changed', payload: {} });
+      return ok({});
+    },
+  };
+}

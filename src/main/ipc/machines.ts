@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import type { ApiHandlers } from '../../shared/api.ts';
+import { ok } from '../../shared/result.ts';
+import type { Result } from '../../shared/result.ts';
+import type { VmCommand } from '../../shared/vm-protocol.ts';
+import { readBundledGuest } from '../library/bundled-guests.ts';
+import { lastLines } from '../machines/machine-log.ts';
+import type { RunningMachine } from '../machines/running-machine.ts';
+import { vmStartOf } from '../machines/vm-start.ts';
+import type { Services } from './services.ts';
+
+export function machineHandlers(services: Services): ApiHandlers['machines'] {
+  const { library, supervisor, paths } = services;
+
+  /** Of a machine that exists. */
+  const machine = async (name: string): Promise<Result<RunningMachine>> => {
+    if (supervisor.isOn(name)) return ok(supervisor.machine(name));
+    const found = await library.find(name);
+    return found.ok ? ok(supervisor.machine(name)) : found;
+  };
+  const send = async (name: string, command: VmCommand): Promise<Result<Record<string, never>>> => {
+    const found = await machine(name);
+    return found.ok ? found.value.send(command) : found;
+  };
+
+  return {
+    async start({ name }) {
+      const found = await library.findWhole(name);
+      if (!found.ok) return found;
+      const { folder, config } = found.value;
+      const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
+      if (guest?.ok === false) return guest;
+      const start = vmStartOf(name, config, folder, guest?.value.directBoot, paths);
+      if (!start.ok) return start;
+      return supervisor.start(name, start.value, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile });
+    },
+
+    async pause({ name }) {
+      const found = await machine(name);
+      return found.ok ? found.value.pause() : found;
+    },
+
+    async resume({ name }) {
+      const found = await machine(name);
+      return found.ok ? found.value.resume() : found;
+    },
+
+    async stop({ name, how }) {
+      const found = await machine(name);
+      if (!found.ok) return found;
+      return how === 'acpi' ? found.value.pressPowerButton() : found.value.forceOff();
+    },
+
+    async reset({ name }) {
+      return send(name, { kind: 'reset' });
+    },
+
+    async status({ name }) {
+      const found = await machine(name);
+      return found.ok ? ok(found.value.status) : found;
+    },
+
+    async sendKeys({ name, events }) {
+      return send(name, { kind: 'keys', events });
+    },
+
+    async typeText({ name, text }) {
+      return send(name, { kind: 'type-text', text });
+    },
+
+    async pointer({ name, dx, dy, wheel, buttons }) {
+      return send(name, { kind: 'pointer', dx, dy, wheel, buttons });
+    },
+
+    async serialInput({ name, bytes }) {
+      return send(name, { kind: 'serial-input', bytes });
+    },
+
+    async screenshot({ name }) {
+      const found = await machine(name);
+      if (!found.ok) return found;
+      const connection = found.value.connected();
+      if (!connection.ok) return connection;
+      const png = await connection.value.screenshot();
+      return png.ok ? ok({ png: png.value as Uint8Array<ArrayBuffer> }) : png;
+    },
+
+    async screenText({ name }) {
+      const found = await machine(name);
+      if (!found.ok) return found;
+      const connection = found.value.connected();
+      if (!connection.ok) return connection;
+      const rows = await connection.value.screenText();
+      if (!rows.ok) return rows;
+      return ok(rows.value === undefined ? {} : { rows: [...rows.value] });
+    },
+
+    async stats({ name }) {
+      const found = await machine(name);
+      if (!found.ok) return found;
+      const connection = found.value.connected();
+      return connection.ok ? connection.value.stats() : connection;
+    },
+
+    async logs({ name, lines }) {
+      const found = await library.find(name);
+      return found.ok ? ok({ lines: lastLines(join(found.value.folder, 'logs', 'machine.log'), lines) }) : found;
+    },
+  };
+}

@@ -1,0 +1,23 @@
+/** What the handlers of calls work with. */
+import type { ApiEvent, HostInfo, Preferences } from '../../shared/api.ts';
+import type { Result } from '../../shared/result.ts';
+import type { AppPaths } from '../app-paths.ts';
+import type { Library } from '../library/library.ts';
+import type { Supervisor } from '../machines/supervisor.ts';
+
+export interface PreferencesStore {
+  get(): Preferences;
+  set(changes: { [K in keyof Preferences]?: Preferences[K] | undefined }): Result<Preferences>;
+}
+
+export type PickFile = (options: { readonly title: string; readonly purpose: 'disk-image' | 'cd-image' | 'kernel' | 'any' }) => Promise<string | undefined>;
+
+export interface Services {
+  readonly shell: HostInfo['shell'];
+  readonly paths: AppPaths;
+  readonly library: Library;
+  readonly supervisor: Supervisor;
+  readonly preferences: PreferencesStore;
+  readonly pickFile: PickFile | undefined;
+  emit(event: ApiEvent): void;
+}
