@@ -1,0 +1,273 @@
+/**
+ * The only file that touches the transport: the preload's bridge in the desktop shell, WebSockets in the browser shell.
+ * Everything that arrives is checked against the contract before anybody sees it.
+ */
+import { apiEventSchema, consoleDownSchema, createApiClient, displayDownSchema } from '../shared/api.ts';
+import type { ApiClient, ApiEvent, ChannelKind, ClientMessage, ConsoleDown, ConsoleUp, DesktopBridge, DisplayDown, DisplayUp } from '../shared/api.ts';
+import { fail } from '../shared/result.ts';
+import type { Result } from '../shared/result.ts';
+import { decodeWire, encodeWire } from '../shared/wire.ts';
+
+export type Connection = 'connecting' | 'connected' | 'lost';
+
+export interface Channel<Up> {
+  /** What is sent before the channel is open goes out when it opens; after its end it goes nowhere. */
+  send(message: Up): void;
+  close(): void;
+}
+
+export interface ChannelListener<Down> {
+  message(message: Down): void;
+  /** The other side ended it, or it could not be opened. Not called after `close()`. */
+  closed(): void;
+}
+
+/** What the user interface holds of the app behind it. */
+export interface Shell {
+  readonly kind: 'desktop' | 'browser';
+  readonly client: ApiClient;
+  readonly connection: Connection;
+  onConnection(listener: (connection: Connection) => void): () => void;
+  onEvent(listener: (event: ApiEvent) => void): () => void;
+  openDisplay(machine: string, listener: ChannelListener<DisplayDown>): Channel<DisplayUp>;
+  openConsole(machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp>;
+}
+
+declare global {
+  interface Window { readonly guesthouse?: DesktopBridge }
+}
+
+export function connectShell(): Shell {
+  return window.guesthouse === undefined ? new BrowserShell(window.location) : new DesktopShell(window.guesthouse);
+}
+
+class Listeners<T> {
+  readonly #listeners = new Set<(value: T) => void>();
+
+  add(listener: (value: T) => void): () => void {
+    this.#listeners.add(listener);
+    return () => { this.#listeners.delete(listener); };
+  }
+
+  emit(value: T): void {
+    for (const listener of this.#listeners) listener(value);
+  }
+}
+
+type Parser<Down> = (data: unknown) => Down | undefined;
+
+const parseDisplay: Parser<DisplayDown> = (data) => {
+  const checked = displayDownSchema.safeParse(data);
+  if (!checked.success) return undefined;
+  const { screenWidth, screenHeight, rectangles } = checked.data.frame;
+  const fits = rectangles.every(({ x, y, width, height, rgba }) => x + width <= screenWidth && y + height <= screenHeight && rgba.byteLength === width * height * 4);
+  return fits ? checked.data : undefined;
+};
+
+const parseConsole: Parser<ConsoleDown> = (data) => consoleDownSchema.safeParse(data).data;
+
+const unreachable = (): Result<never> => fail('shell.unreachable', 'Guesthouse does not answer', 'check that it is still running');
+
+/** First wait before connecting again, and the longest. */
+const RECONNECT_MILLIS_MINIMUM = 500;
+const RECONNECT_MILLIS_MAXIMUM = 8000;
+
+class BrowserShell implements Shell {
+  readonly kind = 'browser';
+  readonly client: ApiClient;
+  connection: Connection = 'connecting';
+  readonly #location: Location;
+  readonly #token: string | undefined;
+  readonly #events = new Listeners<ApiEvent>();
+  readonly #connections = new Listeners<Connection>();
+  readonly #calls = new Map<number, (answer: unknown) => void>();
+  /** Calls made before the connection stands. */
+  #unsent: { readonly id: number; readonly message: Uint8Array<ArrayBuffer> }[] = [];
+  #socket: WebSocket | undefined;
+  #lastId = 0;
+  #reconnectMillis = RECONNECT_MILLIS_MINIMUM;
+
+  constructor(location: Location) {
+    this.#location = location;
+    // The server may hand the token over in the address or as a cookie; a cookie needs nothing from us.
+    this.#token = new URLSearchParams(location.search).get('token') ?? undefined;
+    this.client = createApiClient((method, input) => this.#call(method, input));
+    this.#connect();
+  }
+
+  onEvent(listener: (event: ApiEvent) => void): () => void { return this.#events.add(listener); }
+  onConnection(listener: (connection: Connection) => void): () => void { return this.#connections.add(listener); }
+
+  openDisplay(machine: string, listener: ChannelListener<DisplayDown>): Channel<DisplayUp> {
+    return this.#openChannel('display', machine, parseDisplay, listener);
+  }
+
+  openConsole(machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp> {
+    return this.#openChannel('console', machine, parseConsole, listener);
+  }
+
+  #address(path: string): string {
+    const address = new URL(path, this.#location.href);
+    address.protocol = this.#location.protocol === 'https:' ? 'wss:' : 'ws:';
+    address.hash = '';
+    address.search = '';
+    if (this.#token !== undefined) address.searchParams.set('token', this.#token);
+    return address.href;
+  }
+
+  #connect(): void {
+    const socket = new WebSocket(this.#address('/api'));
+    socket.binaryType = 'arraybuffer';
+    this.#socket = socket;
+    socket.onopen = () => {
+      this.#reconnectMillis = RECONNECT_MILLIS_MINIMUM;
+      for (const { message } of this.#unsent) socket.send(message);
+      this.#unsent = [];
+      this.#setConnection('connected');
+    };
+    socket.onmessage = ({ data }) => { this.#receive(data); };
+    socket.onclose = () => {
+      for (const answer of this.#calls.values()) answer(unreachable());
+      this.#calls.clear();
+      this.#unsent = [];
+      this.#setConnection('lost');
+      setTimeout(() => { this.#connect(); }, this.#reconnectMillis);
+      this.#reconnectMillis = Math.min(this.#reconnectMillis * 2, RECONNECT_MILLIS_MAXIMUM);
+    };
+  }
+
+  #setConnection(connection: Connection): void {
+    if (this.connection === connection) return;
+    this.connection = connection;
+    this.#connections.emit(connection);
+  }
+
+  #call(method: string, input: unknown): Promise<unknown> {
+    if (this.connection === 'lost') return Promise.resolve(unreachable());
+    const id = ++this.#lastId;
+    const call: ClientMessage = { id, method, input };
+    const message = encodeWire(call);
+    return new Promise((resolve) => {
+      this.#calls.set(id, resolve);
+      if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(message);
+      else this.#unsent.push({ id, message });
+    });
+  }
+
+  #receive(data: unknown): void {
+    if (!(data instanceof ArrayBuffer)) return;
+    const message = decodeWire(new Uint8Array(data));
+    if (typeof message !== 'object' || message === null) return;
+    if ('id' in message && typeof message.id === 'number' && 'result' in message) {
+      this.#calls.get(message.id)?.(message.result);
+      this.#calls.delete(message.id);
+      return;
+    }
+    const event = apiEventSchema.safeParse(message);
+    if (event.success) this.#events.emit(event.data);
+  }
+
+  #openChannel<Up, Down>(kind: ChannelKind, machine: string, parse: Parser<Down>, listener: ChannelListener<Down>): Channel<Up> {
+    const socket = new WebSocket(this.#address(`/channel/${kind}/${encodeURIComponent(machine)}`));
+    socket.binaryType = 'arraybuffer';
+    const early: Uint8Array<ArrayBuffer>[] = [];
+    socket.onopen = () => { for (const message of early) socket.send(message); };
+    socket.onmessage = ({ data }) => {
+      const message = data instanceof ArrayBuffer ? parse(decodeWire(new Uint8Array(data))) : undefined;
+      if (message !== undefined) listener.message(message);
+    };
+    socket.onclose = () => { listener.closed(); };
+    return {
+      send: (message) => {
+        const encoded = encodeWire(message);
+        if (socket.readyState === WebSocket.OPEN) socket.send(encoded);
+        else if (socket.readyState === WebSocket.CONNECTING) early.push(encoded);
+      },
+      close: () => {
+        socket.onclose = null;
+        socket.onmessage = null;
+        socket.close();
+      },
+    };
+  }
+}
+
+class DesktopShell implements Shell {
+  readonly kind = 'desktop';
+  readonly client: ApiClient;
+  readonly connection = 'connected';
+  readonly #bridge: DesktopBridge;
+  readonly #events = new Listeners<ApiEvent>();
+  /** A channel's port and the answer that names it come in either order. */
+  readonly #ports = new Map<number, MessagePort>();
+  readonly #waiting = new Map<number, (port: MessagePort) => void>();
+
+  constructor(bridge: DesktopBridge) {
+    this.#bridge = bridge;
+    this.client = createApiClient((method, input) => bridge.call(method, input));
+    bridge.onEvent((event) => {
+      const checked = apiEventSchema.safeParse(event);
+      if (checked.success) this.#events.emit(checked.data);
+    });
+    window.addEventListener('message', ({ source, data, ports: [port] }: MessageEvent<unknown>) => {
+      if (source !== window || port === undefined || typeof data !== 'object' || data === null || !('guesthouseChannel' in data)) return;
+      const id = data.guesthouseChannel;
+      if (typeof id !== 'number') return;
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (waiting === undefined) this.#ports.set(id, port);
+      else waiting(port);
+    });
+  }
+
+  onEvent(listener: (event: ApiEvent) => void): () => void { return this.#events.add(listener); }
+  onConnection(): () => void { return () => undefined; }
+
+  openDisplay(machine: string, listener: ChannelListener<DisplayDown>): Channel<DisplayUp> {
+    return this.#openChannel('display', machine, parseDisplay, listener);
+  }
+
+  openConsole(machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp> {
+    return this.#openChannel('console', machine, parseConsole, listener);
+  }
+
+  #openChannel<Up, Down>(kind: ChannelKind, machine: string, parse: Parser<Down>, listener: ChannelListener<Down>): Channel<Up> {
+    let port: MessagePort | undefined;
+    let isClosed = false;
+    const early: Up[] = [];
+    const attach = (arrived: MessagePort): void => {
+      if (isClosed) {
+        arrived.close();
+        return;
+      }
+      port = arrived;
+      port.onmessage = ({ data }) => {
+        const message = parse(data);
+        if (message !== undefined && !isClosed) listener.message(message);
+      };
+      port.addEventListener('close', () => { if (!isClosed) listener.closed(); });
+      for (const message of early) port.postMessage(message);
+    };
+    void this.#bridge.openChannel(kind, machine).then((opened) => {
+      if (!opened.ok) {
+        if (!isClosed) listener.closed();
+        return;
+      }
+      const { channelId } = opened.value;
+      const arrived = this.#ports.get(channelId);
+      this.#ports.delete(channelId);
+      if (arrived === undefined) this.#waiting.set(channelId, attach);
+      else attach(arrived);
+    });
+    return {
+      send: (message) => {
+        if (port === undefined) early.push(message);
+        else port.postMessage(message);
+      },
+      close: () => {
+        isClosed = true;
+        port?.close();
+      },
+    };
+  }
+}

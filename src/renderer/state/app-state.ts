@@ -1,0 +1,101 @@
+/** What the windows show of the app behind them, kept up to date by its events. */
+import { createContext, useContext } from 'react';
+import { preferencesSchema } from '../../shared/api.ts';
+import type { BundledGuest, HostInfo, LibraryEntry, MachineStatus, Preferences } from '../../shared/api.ts';
+import type { MachineError, Result } from '../../shared/result.ts';
+import type { Connection, Shell } from '../api.ts';
+import { showNotice } from './notices.ts';
+import { Store } from './store.ts';
+
+export interface Library {
+  /** The first list has come. */
+  readonly isLoaded: boolean;
+  readonly folder: string;
+  readonly entries: readonly LibraryEntry[];
+  readonly error: MachineError | undefined;
+}
+
+export class AppState {
+  readonly shell: Shell;
+  readonly connection: Store<Connection>;
+  readonly library = new Store<Library>({ isLoaded: false, folder: '', entries: [], error: undefined });
+  readonly guests = new Store<readonly BundledGuest[]>([]);
+  readonly host = new Store<HostInfo | undefined>(undefined);
+  readonly preferences = new Store<Preferences>(preferencesSchema.parse({}));
+  /** Names of machines with a call under way that changes their state. */
+  readonly busy = new Store<ReadonlySet<string>>(new Set());
+
+  constructor(shell: Shell) {
+    this.shell = shell;
+    this.connection = new Store<Connection>(shell.connection);
+    shell.onConnection((connection) => {
+      this.connection.set(connection);
+      if (connection === 'connected') void this.refresh();
+    });
+    shell.onEvent((event) => {
+      switch (event.event) {
+        case 'library.changed': void this.refreshLibrary(); break;
+        case 'machines.status': this.#setStatus(event.payload.name, event.payload.status); break;
+        case 'machines.warning': showNotice({ kind: 'warning', text: `${event.payload.name}: ${event.payload.message}` }); break;
+        case 'preferences.changed': this.preferences.set(event.payload); break;
+      }
+    });
+  }
+
+  async refresh(): Promise<void> {
+    const { client } = this.shell;
+    await Promise.all([
+      this.refreshLibrary(),
+      client.guests.bundled({}).then((answer) => { if (answer.ok) this.guests.set(answer.value.guests); }),
+      this.refreshHost(),
+      client.preferences.get({}).then((answer) => { if (answer.ok) this.preferences.set(answer.value); }),
+    ]);
+  }
+
+  async refreshLibrary(): Promise<void> {
+    const answer = await this.shell.client.library.list({});
+    if (answer.ok) this.library.set({ isLoaded: true, folder: answer.value.folder, entries: answer.value.entries, error: undefined });
+    else if (answer.error.code !== 'shell.unreachable') this.library.update((library) => ({ ...library, isLoaded: true, error: answer.error }));
+  }
+
+  async refreshHost(): Promise<void> {
+    const answer = await this.shell.client.host.info({});
+    if (answer.ok) this.host.set(answer.value);
+  }
+
+  async savePreferences(changes: Partial<Preferences>): Promise<void> {
+    this.preferences.update((preferences) => ({ ...preferences, ...changes }));
+    const answer = await this.shell.client.preferences.set(changes);
+    if (answer.ok) this.preferences.set(answer.value);
+    else showNotice({ kind: 'error', error: answer.error });
+  }
+
+  start(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.start({ name })); }
+  pause(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.pause({ name })); }
+  resume(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.resume({ name })); }
+  shutDown(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.stop({ name, how: 'acpi' })); }
+  powerOff(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.stop({ name, how: 'force' })); }
+  reset(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.reset({ name })); }
+
+  /** True when it succeeded; a failure is shown at the window's edge. */
+  async #act(name: string, call: Promise<Result<unknown>>): Promise<boolean> {
+    this.busy.update((busy) => new Set(busy).add(name));
+    const answer = await call;
+    this.busy.update((busy) => new Set([...busy].filter((other) => other !== name)));
+    if (!answer.ok) showNotice({ kind: 'error', error: answer.error });
+    return answer.ok;
+  }
+
+  #setStatus(name: string, status: MachineStatus): void {
+    this.library.update((library) => ({ ...library, entries: library.entries.map((entry) => entry.name === name ? { ...entry, status } : entry) }));
+  }
+}
+
+const AppContext = createContext<AppState | undefined>(undefined);
+export const AppProvider = AppContext.Provider;
+
+export function useApp(): AppState {
+  const app = useContext(AppContext);
+  if (app === undefined) throw new Error('useApp outside of AppProvider');
+  return app;
+}
