@@ -10,12 +10,18 @@ import {
 } from '../cpu/memory-layout.ts';
 import { EFLAGS_REST } from '../cpu/state-layout.ts';
 import { EFLAGS_IF } from '../cpu/arch.ts';
+import { AcpiPm } from '../devices/acpi-pm.ts';
+import { ApicBus } from '../devices/apic-bus.ts';
 import { DebugPort } from '../devices/debug-port.ts';
+import { Dma8237Pair } from '../devices/dma.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
 import { I440fx } from '../devices/i440fx.ts';
+import { IoApic82093AA } from '../devices/ioapic.ts';
+import { LocalApic } from '../devices/lapic.ts';
 import { PciBus } from '../devices/pci/pci.ts';
 import { Pic8259 } from '../devices/pic.ts';
 import { Piix3 } from '../devices/piix3.ts';
+import { Piix4Pm } from '../devices/piix4-pm.ts';
 import { Pit8254 } from '../devices/pit.ts';
 import { Port92 } from '../devices/port92.ts';
 import { Ps2Controller8042 } from '../devices/ps2/ps2-controller.ts';
@@ -32,7 +38,6 @@ import type { IoHandler } from '../interfaces/bus.ts';
 import type { CharacterChannel, EntropySource } from '../interfaces/character-channel.ts';
 import type { Clock } from '../interfaces/clock.ts';
 import type { Device, ResetKind } from '../interfaces/device.ts';
-import type { InterruptLine } from '../interfaces/interrupt-line.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
 import type { PciFunction } from '../interfaces/pci.ts';
 import { SharedGuestMemory } from './guest-memory.ts';
@@ -40,6 +45,7 @@ import { IsaInterrupts } from './isa-interrupts.ts';
 import { KeyTypist } from './key-typist.ts';
 import type { MachineEnd } from './machine-loop.ts';
 import { PhysicalMemoryBus } from './mmio-bus.ts';
+import { MovableWindow } from './movable-window.ts';
 import * as layout from './pc-layout.ts';
 import { IoPortBus } from './port-bus.ts';
 import { RomImages } from './rom-images.ts';
@@ -101,6 +107,8 @@ export class Pc {
   readonly #devices: Device[] = [];
   /** Who lets address bit 20 through. */
   readonly #a20 = { port92: false, keyboard: true };
+  readonly #acpi: AcpiPm;
+  readonly #lapic: LocalApic;
   readonly #ps2: Ps2Controller8042;
   readonly #typist: KeyTypist;
   /** Instructions that the accelerator doesn't count any more since a reset. */
@@ -136,17 +144,40 @@ export class Pc {
     this.physical.mapDirect('firmware', layout.BIOS_HIGH_END - firmware.length, firmware.length, firmware.offset, 'read-only');
     const shadow = new ShadowMemory(this.physical, bytes, firmware, codeChanged);
 
-    // Interrupts: each ISA wire leads to its PIC input and to its I/O APIC pin, the timer's to pin 2.
-    const cpuInterrupt: InterruptLine = { label: 'pic.int -> cpu.intr', set: (high) => { if (high) this.accelerator?.interruptRaised(); } };
+    // Interrupts: each ISA wire leads to its PIC input and to its I/O APIC pin, the timer's to pin 2. The PICs' output
+    // reaches the CPU through LINT0 of its local APIC, and the I/O APIC's pin 0.
+    const apicBus = new ApicBus();
     const slave: Pic8259 = new Pic8259({ id: 'pic-slave', levelTriggerable: 0xde, output: { label: 'pic-slave.int -> pic.ir2', set: (high) => master.inputs[layout.IRQ_CASCADE]!.set(high) } });
-    const master: Pic8259 = new Pic8259({ id: 'pic', levelTriggerable: 0xf8, output: cpuInterrupt, slaveAt: (input) => (input === layout.IRQ_CASCADE ? slave : undefined) });
+    const master: Pic8259 = new Pic8259({
+      id: 'pic', levelTriggerable: 0xf8, slaveAt: (input) => (input === layout.IRQ_CASCADE ? slave : undefined),
+      output: { label: 'pic.int -> lapic0.lint0, ioapic.intin0', set: (high) => {
+        lapic.lint0.set(high);
+        ioapic.inputs[0]!.set(high);
+      } },
+    });
+    const ioapic: IoApic82093AA = new IoApic82093AA({ id: 'ioapic', version: layout.IOAPIC_VERSION, deliver: (message) => apicBus.send(message) });
+    const lapicWindow = new MovableWindow(this.physical, 'lapic0', layout.LOCAL_APIC_REGISTERS.length, () => lapic.registers, log);
+    const lapic: LocalApic = new LocalApic({
+      id: 'lapic0', clock, apicId: 0, bootstrap: true, pic: master,
+      send: (message, shorthand, from) => apicBus.send(message, shorthand, from),
+      eoiBroadcast: (vector) => ioapic.endOfInterrupt(vector),
+      nmi: () => this.accelerator?.nmi(),
+      // The only CPU is the one that started the machine: INIT makes it start over, and it never waits for a start-up message.
+      init: options.requestReset,
+      startup: () => {},
+      tscToNanos: (tsc) => Number(tsc),
+      baseChanged: (physical, enabled) => lapicWindow.move(enabled ? physical : undefined),
+    });
+    apicBus.attach(lapic);
+    this.physical.claim('ioapic', layout.IOAPIC_REGISTERS.base, layout.IOAPIC_REGISTERS.length, ioapic.registers);
     this.ports.claim('pic', layout.PIC_MASTER.base, layout.PIC_MASTER.length, master.ports);
     this.ports.claim('pic-slave', layout.PIC_SLAVE.base, layout.PIC_SLAVE.length, slave.ports);
     this.ports.claim('pic.elcr', layout.ELCR.base, 1, master.elcr);
     this.ports.claim('pic-slave.elcr', layout.ELCR.base + 1, 1, slave.elcr);
     const isa = new IsaInterrupts(Array.from({ length: 16 }, (_, irq) => {
       if (irq === layout.IRQ_CASCADE) return [];
-      return [irq < 8 ? master.inputs[irq]! : slave.inputs[irq - 8]!];
+      const pin = irq === layout.IRQ_TIMER ? layout.IOAPIC_PIN_TIMER : irq;
+      return [irq < 8 ? master.inputs[irq]! : slave.inputs[irq - 8]!, ioapic.inputs[pin]!];
     }));
 
     // Timer: counter 0 is IRQ 0, counter 2 hangs on port 0x61 with the speaker.
@@ -154,6 +185,13 @@ export class Pc {
     this.ports.claim('pit', layout.PIT.base, layout.PIT.length, pit.ports);
     const systemControl = new SystemControlPort({ id: 'system-control', clock, timer2: { setGate: (high) => pit.setGate(2, high), output: () => pit.output(2) } });
     this.ports.claim('system-control', layout.SYSTEM_CONTROL_B.base, 1, systemControl.ports);
+
+    // DMA controllers: nothing of the board uses their channels yet, but firmware sets them up. The page registers lie
+    // around port 0x80, where POST codes and delays are written.
+    const dma = new Dma8237Pair({ id: 'dma', memory: this.memory });
+    this.ports.claim('dma.master', layout.DMA_MASTER.base, layout.DMA_MASTER.length, dma.first);
+    this.ports.claim('dma.slave', layout.DMA_SLAVE.base, layout.DMA_SLAVE.length, dma.second);
+    this.ports.claim('dma.pages', layout.DMA_PAGES.base, layout.DMA_PAGES.length, dma.pages);
 
     // Real-time clock, with what the firmware wants to know in its RAM.
     const rtc = new Rtc146818({ id: 'rtc', clock, interrupt: isa.line(layout.IRQ_RTC, 'rtc.irq'), contents: layout.cmosContents(ramBytes, CPU_COUNT) });
@@ -195,6 +233,20 @@ export class Pc {
     plug(layout.PCI_SLOTS.hostBridge, hostBridge);
     plug(layout.PCI_SLOTS.isaBridge, isaBridge);
 
+    // Power management: the ACPI registers appear where the PIIX4's function maps them. The SCI is hard-wired.
+    const acpi = new AcpiPm({
+      id: 'acpi', clock, log, sci: isa.line(layout.IRQ_SCI, 'acpi.sci'), timerBits: 24,
+      enableCommand: layout.ACPI_ENABLE_COMMAND, disableCommand: layout.ACPI_DISABLE_COMMAND, softOffType: layout.SLEEP_TYPE_SOFT_OFF,
+      powerOff: () => options.requestEnd({ reason: 'guest-power-off' }),
+    });
+    this.#acpi = acpi;
+    this.ports.claim('acpi.apm', layout.APM.base, layout.APM.length, acpi.apm);
+    const powerManagement = new Piix4Pm({
+      id: 'piix4-pm', revision: layout.PCI_IDS.powerManagement.revision, ...SUBSYSTEM, ports: this.ports, acpi: acpi.ports, log,
+      deviceActivityBReset: layout.SEABIOS_EXPECTATIONS.deviceActivityBReset,
+    });
+    plug(layout.PCI_SLOTS.powerManagement, powerManagement);
+
     // Display adapter: its registers and video memory lie in the shared memory, where the control thread looks at them.
     const videoRom = options.videoFirmware === undefined ? undefined : roms.placeAsExpansionRom(options.videoFirmware);
     const vga = new StdVga({
@@ -223,8 +275,11 @@ export class Pc {
       });
     }
 
-    this.#devices.push(hostBridge, isaBridge, pci, vga, pit, systemControl, rtc, com1, ps2, port92, fwCfg, slave, master);
-    this.accelerator = options.createAccelerator(this.#cpuBoard(master));
+    this.#devices.push(
+      hostBridge, isaBridge, powerManagement, pci, vga, acpi, pit, systemControl, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
+    );
+    this.#lapic = lapic;
+    this.accelerator = options.createAccelerator(this.#cpuBoard(lapic));
     this.#resetDevices('power-on');
   }
 
@@ -259,7 +314,10 @@ export class Pc {
     this.#ps2.mouse.move(dx, dy, wheel, buttons);
   }
 
-  pressPowerButton(): void {}
+  /** Asks the guest to shut down, if it listens. */
+  pressPowerButton(): void {
+    this.#acpi.pressPowerButton();
+  }
 
   /** Whether a halted CPU could be woken by an interrupt. */
   interruptsEnabled(): boolean {
@@ -267,24 +325,38 @@ export class Pc {
   }
 
   #resetDevices(kind: ResetKind): void {
+    // Before the PICs, whose outputs it listens to. A soft reset would be INIT, which the reset of a board is not.
+    this.#lapic.reset('power-on');
     for (const device of this.#devices) device.reset(kind);
   }
 
-  #cpuBoard(interrupts: Pic8259): CpuBoard {
+  #cpuBoard(lapic: LocalApic): CpuBoard {
     const { ports, physical } = this;
     const { clock } = this.#options;
+    // An access to a chip may leave the CPU with an interrupt that it didn't have before.
+    const settle = (): void => { if (lapic.pending) this.accelerator.interruptRaised(); };
+    const settled = <T>(value: T): T => {
+      settle();
+      return value;
+    };
     return {
-      interrupts,
-      readPort: (port, width) => ports.read(port, width),
-      writePort: (port, width, value) => ports.write(port, width, value),
-      readMmio: (address, width) => physical.read(address, width),
-      writeMmio: (address, width, value) => physical.write(address, width, value),
-      readPortBlock: (port, width, target) => ports.readBlock(port, width, target),
-      writePortBlock: (port, width, source) => ports.writeBlock(port, width, source),
+      interrupts: lapic,
+      readPort: (port, width) => settled(ports.read(port, width)),
+      writePort: (port, width, value) => settled(ports.write(port, width, value)),
+      readMmio: (address, width) => settled(physical.read(address, width)),
+      writeMmio: (address, width, value) => settled(physical.write(address, width, value)),
+      readPortBlock: (port, width, target) => settled(ports.readBlock(port, width, target)),
+      writePortBlock: (port, width, source) => settled(ports.writeBlock(port, width, source)),
       // One tick a nanosecond: see TSC_RATE.
       timeStampCounter: () => clock.now(),
       tscHertz: layout.TSC_RATE.numerator,
-      localApic: { getTaskPriority: () => 0, setTaskPriority: () => {}, setBaseMsr: () => {}, getTscDeadline: () => 0n, setTscDeadline: () => {} },
+      localApic: {
+        getTaskPriority: () => lapic.getTaskPriority(),
+        setTaskPriority: (priority) => settled(lapic.setTaskPriority(priority)),
+        setBaseMsr: (value) => { settled(lapic.setBaseMsr(value)); },
+        getTscDeadline: () => lapic.tscDeadline,
+        setTscDeadline: (value) => settled(lapic.setTscDeadline(value)),
+      },
     };
   }
 

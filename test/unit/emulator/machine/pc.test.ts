@@ -120,6 +120,50 @@ describe('Pc', () => {
     expect(board.interrupts.acknowledge()).toBe(0x70);
   });
 
+  it('has a local APIC that can be moved and is back after a reset, and an I/O APIC', () => {
+    const { pc, board } = newPc();
+    expect(board.readMmio(0xfee00030, 4) & 0xff).toBeGreaterThanOrEqual(0x10);
+    board.localApic.setBaseMsr(0xd000_0000n | 0x900n);
+    expect(board.readMmio(0xfee00030, 4)).toBe(0xffff_ffff);
+    expect(board.readMmio(0xd0000030, 4) & 0xff).toBeGreaterThanOrEqual(0x10);
+    // On top of the I/O APIC there is no place for it.
+    board.localApic.setBaseMsr(0xfec0_0000n | 0x900n);
+    pc.reset('soft');
+    expect(board.readMmio(0xfee00030, 4) & 0xff).toBeGreaterThanOrEqual(0x10);
+    board.writeMmio(0xfec00000, 4, 1);
+    expect((board.readMmio(0xfec00010, 4) >>> 16) & 0xff).toBe(23);
+  });
+
+  it('brings the timer to pin 2 of the I/O APIC and from there to the CPU', () => {
+    const { board, clock } = newPc();
+    initializePics(board);
+    board.writePort(0x21, 1, 0xff);
+    board.writeMmio(0xfee000f0, 4, 0x1ff);
+    board.writeMmio(0xfec00000, 4, 0x10 + 2 * 2);
+    board.writeMmio(0xfec00010, 4, 0x31);
+    board.writePort(0x43, 1, 0x34);
+    board.writePort(0x40, 1, 0xe8);
+    board.writePort(0x40, 1, 0x03);
+    clock.advance(2_000_000);
+    expect(board.interrupts.acknowledge()).toBe(0x31);
+  });
+
+  it('switches itself off by ACPI, and presses the power button for the user', () => {
+    const { pc, board, told } = newPc();
+    const slot = 1 << 11 | 3 << 8;
+    const config = (register: number, value: number): void => {
+      board.writePort(0xcf8, 4, (0x8000_0000 | slot | register) >>> 0);
+      board.writePort(0xcfc, 4, value);
+    };
+    config(0x40, 0x601);
+    config(0x80, 0x01);
+    board.writePort(0x602, 2, 0x0100);
+    pc.pressPowerButton();
+    expect(board.readPort(0x600, 2) & 0x100).toBe(0x100);
+    board.writePort(0x604, 2, 0x2000);
+    expect(told.ends).toEqual([{ reason: 'guest-power-off' }]);
+  });
+
   it('lets A20 through when the keyboard controller or port 0x92 does', () => {
     const { board, cpu } = newPc();
     expect(cpu.a20).toBe(true);
