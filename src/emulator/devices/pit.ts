@@ -28,6 +28,8 @@ const ACCESS_LOW = 1;
 const ACCESS_HIGH = 2;
 const ACCESS_BOTH = 3;
 const NEVER = -1;
+/** Of faster periodic outputs (above 50 kHz) only every nth edge is shown, so that no guest floods the host with them. */
+const SHORTEST_SHOWN_TICKS = 24;
 
 interface CounterState {
   /** 0 to 5. */
@@ -168,6 +170,7 @@ export class Pit8254 implements Device<SavedPit> {
   setGate(index: 0 | 1 | 2, high: boolean): void {
     const counter = this.#counter(index);
     if (counter.gate === high) return;
+    this.#showOverdueEdge(index);
     const now = this.#now();
     this.#settle(counter, now);
     counter.gate = high;
@@ -319,6 +322,7 @@ export class Pit8254 implements Device<SavedPit> {
       this.#latchCount(select);
       return;
     }
+    this.#showOverdueEdge(select);
     const { gate } = this.#counter(select);
     const mode = value >> 1 & 7;
     this.#state.counters[select] = {
@@ -348,6 +352,7 @@ export class Pit8254 implements Device<SavedPit> {
   }
 
   #writeCounter(index: number, value: number): void {
+    this.#showOverdueEdge(index);
     const counter = this.#counter(index);
     const now = this.#now();
     this.#settle(counter, now);
@@ -444,7 +449,8 @@ export class Pit8254 implements Device<SavedPit> {
     // A count that waits may be taken over in between: look again then.
     if (counter.reloadTick !== NEVER) return counter.reloadTick;
     if (now < counter.loadTick) return counter.loadTick + periodOf(counter);
-    return now - (this.#elapsed(counter, now) % periodOf(counter)) + periodOf(counter);
+    const shown = periodOf(counter) * Math.ceil(SHORTEST_SHOWN_TICKS / periodOf(counter));
+    return now - (this.#elapsed(counter, now) % shown) + shown;
   }
 
   #arm(index: number): void {
@@ -452,6 +458,12 @@ export class Pit8254 implements Device<SavedPit> {
     const timer = this.#timers[index];
     if (edgeTick === NEVER) timer?.disarm();
     else timer?.arm(this.#ticks.nanosAt(edgeTick));
+  }
+
+  /** The clock may run timers late; an edge that was due before a change of the counter still happens. */
+  #showOverdueEdge(index: number): void {
+    const { edgeTick } = this.#counter(index);
+    if (edgeTick !== NEVER && edgeTick <= this.#now()) this.#edgeDue(index);
   }
 
   #edgeDue(index: number): void {
