@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
 import type { UNASKED_REQUEST, VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
 import { GUEST_RAM } from '../cpu/memory-layout.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
@@ -158,8 +158,9 @@ export class ControlThread {
     posts.port2.on('message', (post: MachinePost) => this.#receive(post, machine));
     worker.on('error', (error) => void this.#finish(crashed(error), 1, undefined));
     worker.on('exit', (status) => {
-      // Every regular end is announced by a post first, which arrives before this event.
-      setImmediate(() => void this.#finish(crashed(new Error(`the machine thread ended with status ${status}`)), 1, undefined));
+      // What it said last may still lie in the port.
+      for (let last = receivePost(posts.port2); last !== undefined; last = receivePost(posts.port2)) this.#receive(last, machine);
+      void this.#finish(crashed(new Error(`the machine thread ended with status ${status}`)), 1, undefined);
     });
     const from = this.#transport;
     for (const command of this.#early.splice(0)) this.#take(command, undefined, from);
@@ -234,6 +235,10 @@ export class ControlThread {
 function screenText(display: DisplayService, requestId: number): VmEvent {
   const rows = display.screenText();
   return rows === undefined ? { kind: 'screen-text', requestId } : { kind: 'screen-text', requestId, rows };
+}
+
+function receivePost(port: MessagePort): MachinePost | undefined {
+  return (receiveMessageOnPort(port) as { message: MachinePost } | undefined)?.message;
 }
 
 function checkSizes(start: VmStart): void {
