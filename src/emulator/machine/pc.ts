@@ -16,6 +16,10 @@ import { DebugPort } from '../devices/debug-port.ts';
 import { Dma8237Pair } from '../devices/dma.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
 import { I440fx } from '../devices/i440fx.ts';
+import { AtaDisk } from '../devices/ide/ata-disk.ts';
+import { AtapiDrive } from '../devices/ide/atapi-drive.ts';
+import { Piix3Ide } from '../devices/ide/ide.ts';
+import type { IdeDrive } from '../devices/ide/ide-drive.ts';
 import { IoApic82093AA } from '../devices/ioapic.ts';
 import { LocalApic } from '../devices/lapic.ts';
 import { PciBus } from '../devices/pci/pci.ts';
@@ -33,13 +37,13 @@ import { StdVga } from '../devices/vga/vga.ts';
 import { firmwareItems } from '../firmware/firmware-items.ts';
 import { planLinuxBoot } from '../firmware/linux-boot.ts';
 import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
-import type { BlockBackend } from '../interfaces/block-backend.ts';
 import type { IoHandler } from '../interfaces/bus.ts';
 import type { CharacterChannel, EntropySource } from '../interfaces/character-channel.ts';
 import type { Clock } from '../interfaces/clock.ts';
 import type { Device, ResetKind } from '../interfaces/device.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
 import type { PciFunction } from '../interfaces/pci.ts';
+import { assignDriveBays, type AttachedDisk, type DriveBays } from './drive-bays.ts';
 import { SharedGuestMemory } from './guest-memory.ts';
 import { IsaInterrupts } from './isa-interrupts.ts';
 import { KeyTypist } from './key-typist.ts';
@@ -61,12 +65,6 @@ export class BoardError extends Error {
     this.code = code;
     this.advice = advice;
   }
-}
-
-export interface AttachedDisk {
-  readonly backend: BlockBackend;
-  readonly bus: 'ide' | 'virtio';
-  readonly kind: 'disk' | 'cdrom';
 }
 
 export interface PcOptions {
@@ -260,8 +258,23 @@ export class Pc {
     this.ports.claim('vga.dispi', layout.VBE_DISPI.base, layout.VBE_DISPI.length, vga.dispiPorts);
     this.physical.claim('vga.window', layout.VGA_WINDOW.base, layout.VGA_WINDOW.length, vga.aperture);
 
+    // IDE disks and CD drives.
+    const bays = assignDriveBays(options.disks, options.bootOrder);
+    if (bays === undefined) throw new BoardError('machines.too-many-drives', 'there are more disks than the machine has places for', 'attach fewer');
+    const ide = new Piix3Ide({
+      id: 'ide', revision: layout.PCI_IDS.ide.revision, ...SUBSYSTEM, memory: this.memory,
+      interrupts: [isa.line(layout.IRQ_IDE_PRIMARY, 'ide.primary'), isa.line(layout.IRQ_IDE_SECONDARY, 'ide.secondary')],
+      drives: [this.#ideDrive(bays, 0, 0), this.#ideDrive(bays, 0, 1), this.#ideDrive(bays, 1, 0), this.#ideDrive(bays, 1, 1)],
+    });
+    plug(layout.PCI_SLOTS.ide, ide);
+    const [primary, secondary] = ide.channels;
+    this.ports.claim('ide.primary', layout.IDE_PRIMARY_COMMAND.base, layout.IDE_PRIMARY_COMMAND.length, primary.commandBlock);
+    this.ports.claim('ide.primary', layout.IDE_PRIMARY_CONTROL.base, layout.IDE_PRIMARY_CONTROL.length, primary.controlBlock);
+    this.ports.claim('ide.secondary', layout.IDE_SECONDARY_COMMAND.base, layout.IDE_SECONDARY_COMMAND.length, secondary.commandBlock);
+    this.ports.claim('ide.secondary', layout.IDE_SECONDARY_CONTROL.base, layout.IDE_SECONDARY_CONTROL.length, secondary.controlBlock);
+
     // Firmware configuration: tables, boot order and a directly booted kernel.
-    const fwCfg = new FwCfg({ id: 'fw-cfg', items: this.#firmwareItems(), memory: this.memory });
+    const fwCfg = new FwCfg({ id: 'fw-cfg', items: this.#firmwareItems(bays.bootPaths), memory: this.memory });
     this.ports.claim('fw-cfg', layout.FW_CFG_PORTS.base, layout.FW_CFG_PORTS.length, fwCfg.ports);
 
     // Ports for scripts: one ends the machine, one is a log.
@@ -276,7 +289,7 @@ export class Pc {
     }
 
     this.#devices.push(
-      hostBridge, isaBridge, powerManagement, pci, vga, acpi, pit, systemControl, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
+      hostBridge, isaBridge, powerManagement, pci, ide, vga, acpi, pit, systemControl, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
     );
     this.#lapic = lapic;
     this.accelerator = options.createAccelerator(this.#cpuBoard(lapic));
@@ -365,6 +378,16 @@ export class Pc {
     this.accelerator?.setA20(this.#a20.port92 || this.#a20.keyboard);
   }
 
+  #ideDrive(bays: DriveBays, channel: 0 | 1, drive: 0 | 1): IdeDrive | undefined {
+    const disk = bays.ide.find((place) => place.channel === channel && place.drive === drive)?.disk;
+    if (disk === undefined) return undefined;
+    const id = `ide${channel}.${drive}`;
+    const { backend } = disk;
+    return disk.kind === 'disk'
+      ? new AtaDisk({ id, memory: this.memory, backend })
+      : new AtapiDrive({ id, memory: this.memory, serial: backend.serial, medium: backend });
+  }
+
   #claimUserPort(owner: string, port: number, handler: IoHandler): void {
     const other = this.ports.ownerOf(port);
     if (!Number.isInteger(port) || port < 0 || port > 0xffff || other !== undefined) {
@@ -373,12 +396,12 @@ export class Pc {
     this.ports.claim(owner, port, 1, handler);
   }
 
-  #firmwareItems(): ReturnType<typeof firmwareItems> {
+  #firmwareItems(bootOrder: readonly string[]): ReturnType<typeof firmwareItems> {
     const { directBoot, ramBytes, name } = this.#options;
     const plan = directBoot === undefined ? undefined : valueOf(planLinuxBoot(directBoot, ramBytes));
     return firmwareItems({
       board: { ramBytes, cpuCount: CPU_COUNT, hasCom2: false, machineName: name, uuid: uuidOfName(name) },
-      bootOrder: [],
+      bootOrder,
       bootMenuMillis: undefined,
       directBoot: plan,
     });

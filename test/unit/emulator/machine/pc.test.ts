@@ -193,6 +193,8 @@ describe('Pc', () => {
     const { board } = newPc();
     expect(readConfig32(board, 0, 0, 0)).toBe(0x12378086);
     expect(readConfig32(board, 1, 0, 0)).toBe(0x70008086);
+    expect(readConfig32(board, 1, 1, 0)).toBe(0x70108086);
+    expect(readConfig32(board, 1, 3, 0)).toBe(0x71138086);
     expect(readConfig32(board, 2, 0, 0)).toBe(0x11111234);
     expect(readConfig32(board, 31, 0, 0)).toBe(0xffff_ffff);
   });

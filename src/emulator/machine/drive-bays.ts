@@ -1,0 +1,53 @@
+/** Which place each attached disk and disc gets, and how the firmware calls it. Guests name their disks by it. */
+import { ideBootPath, pciBootPath } from '../firmware/firmware-items.ts';
+import type { BlockBackend } from '../interfaces/block-backend.ts';
+import { PCI_VIRTIO_DISK_SLOTS } from './pc-layout.ts';
+
+export interface AttachedDisk {
+  readonly backend: BlockBackend;
+  readonly bus: 'ide' | 'virtio';
+  readonly kind: 'disk' | 'cdrom';
+}
+
+export interface IdePlace {
+  readonly channel: 0 | 1;
+  readonly drive: 0 | 1;
+  readonly disk: AttachedDisk;
+}
+
+export interface DriveBays {
+  readonly ide: readonly IdePlace[];
+  /** By PCI slot. */
+  readonly virtio: readonly { readonly slot: number; readonly disk: AttachedDisk }[];
+  /** Firmware paths in the order in which they are tried. */
+  readonly bootPaths: readonly string[];
+}
+
+/** Disks fill the primary channel first, discs the secondary, so that the usual one of each is /dev/sda and /dev/sr0 alone. */
+const DISK_PLACES = [[0, 0], [0, 1], [1, 1], [1, 0]] as const;
+const DISC_PLACES = [[1, 0], [1, 1], [0, 1], [0, 0]] as const;
+export const IDE_DRIVES_MAXIMUM = 4;
+
+/** `undefined` where there are more disks than places. */
+export function assignDriveBays(disks: readonly AttachedDisk[], bootOrder: readonly ('hd' | 'cd')[]): DriveBays | undefined {
+  const ide: IdePlace[] = [];
+  const virtio: { slot: number; disk: AttachedDisk }[] = [];
+  const paths: { kind: 'hd' | 'cd'; path: string }[] = [];
+  for (const disk of disks) {
+    const kind = disk.kind === 'disk' ? 'hd' : 'cd';
+    if (disk.bus === 'virtio') {
+      const slot = PCI_VIRTIO_DISK_SLOTS[virtio.length];
+      if (slot === undefined) return undefined;
+      virtio.push({ slot, disk });
+      paths.push({ kind, path: pciBootPath(slot) });
+      continue;
+    }
+    const place = (disk.kind === 'disk' ? DISK_PLACES : DISC_PLACES).find(([channel, drive]) => !ide.some((taken) => taken.channel === channel && taken.drive === drive));
+    if (place === undefined) return undefined;
+    const [channel, drive] = place;
+    ide.push({ channel, drive, disk });
+    paths.push({ kind, path: ideBootPath(channel, drive) });
+  }
+  const order = bootOrder.length > 0 ? bootOrder : (['hd', 'cd'] as const);
+  return { ide, virtio, bootPaths: order.flatMap((kind) => paths.filter((path) => path.kind === kind).map(({ path }) => path)) };
+}
