@@ -46,11 +46,18 @@ export function appPaths(environment: NodeJS.ProcessEnv = process.env, overrides
     commandLine: join(root, 'dist', 'cli.js'),
     preferencesFolder: join(data, 'preferences'),
     runtimeFolder,
-    ownerSocket: process.platform === 'win32' ? `\\\\.\\pipe\\guesthouse-${userInfo().username}-${libraryKey}` : join(runtimeFolder, `${libraryKey}.sock`),
+    ownerSocket: ownerSocket(runtimeFolder, libraryKey),
     serviceLog: join(runtimeFolder, `${libraryKey}.log`),
     ...overrides,
     library,
   };
+}
+
+/** Socket addresses hold no more than about a hundred bytes; a deeper folder's socket lies in the system's. */
+function ownerSocket(runtimeFolder: string, libraryKey: string): string {
+  if (process.platform === 'win32') return `\\\\.\\pipe\\guesthouse-${userInfo().username}-${libraryKey}`;
+  const path = join(runtimeFolder, `${libraryKey}.sock`);
+  return Buffer.byteLength(path) <= 100 ? path : join(tmpdir(), `guesthouse-${userInfo().uid}`, `${libraryKey}.sock`);
 }
 
 function dataFolder(environment: NodeJS.ProcessEnv): string {

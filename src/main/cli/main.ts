@@ -2,9 +2,24 @@
 import { Command, CommanderError } from 'commander';
 import { appPaths } from '../app-paths.ts';
 import { appVersion } from '../app-version.ts';
+import { addBackgroundServiceVerb } from './background-service.ts';
+import { addConsoleVerb } from './console.ts';
+import { addCreateVerb } from './create.ts';
+import { addDeleteVerb } from './delete.ts';
+import { addInfoVerb } from './info.ts';
+import { addKeyVerb } from './key.ts';
+import { addListVerb } from './list.ts';
+import { addLogsVerb } from './logs.ts';
+import { addPauseVerb } from './pause.ts';
+import { addResetVerb } from './reset.ts';
+import { addResumeVerb } from './resume.ts';
+import { addRunVerb } from './run.ts';
+import { addScreenshotVerb } from './screenshot.ts';
+import { addStartVerb } from './start.ts';
+import { addStopVerb } from './stop.ts';
+import { addTypeVerb } from './type.ts';
 import type { CommandLineContext } from './context.ts';
 import { CommandFailure, EXIT_FAILED, EXIT_OK, EXIT_USAGE, flushOutput, printError } from './outcome.ts';
-import { addRunVerb } from './run.ts';
 
 const context: CommandLineContext = { paths: appPaths(), exitStatus: EXIT_OK };
 
@@ -14,8 +29,11 @@ const program = new Command('guesthouse')
   .exitOverride()
   .configureOutput({ writeErr: () => {} });
 
-// Subcommands inherit how errors and output are handled.
-addRunVerb(program, context);
+// In the order of the help: what one begins with first.
+for (const addVerb of [
+  addListVerb, addInfoVerb, addCreateVerb, addDeleteVerb, addStartVerb, addStopVerb, addPauseVerb, addResumeVerb, addResetVerb,
+  addRunVerb, addScreenshotVerb, addTypeVerb, addKeyVerb, addConsoleVerb, addLogsVerb, addBackgroundServiceVerb,
+]) addVerb(program, context);
 
 process.exitCode = await runCommandLine(process.argv.slice(2));
 await flushOutput();

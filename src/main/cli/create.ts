@@ -1,0 +1,64 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { ACCELERATORS, ARCHITECTURES } from '../../shared/machine-config.ts';
+import { ok } from '../../shared/result.ts';
+import { parseDiskSize, parseMemorySize } from '../../shared/sizes.ts';
+import { GUESTHOUSE_LINUX } from '../library/bundled-guests.ts';
+import type { CommandLineContext } from './context.ts';
+import { withCore } from './core.ts';
+import { EXIT_USAGE, printJson, printLine, unwrap, usageFailure } from './outcome.ts';
+import { parseDiskOption } from './run/plan.ts';
+
+interface CreateOptions {
+  memory: string; arch: string; accel: string; newDisk?: string; bus: string; disk: string[]; cdrom: string[]; boot?: string;
+  kernel?: string; initrd?: string; append?: string; bundled?: boolean; json?: boolean;
+}
+
+const collect = (value: string, earlier: string[]): string[] => [...earlier, value];
+
+export function addCreateVerb(program: Command, context: CommandLineContext): void {
+  program.command('create')
+    .description('make a new machine in the library')
+    .argument('<name>')
+    .option('--memory <size>', 'memory of the machine', '256M')
+    .option('--arch <name>', 'x86_64 or i386', 'x86_64')
+    .option('--accel <name>', 'auto or interpreter', 'auto')
+    .option('--new-disk <size>', 'an empty disk of this size inside the VM folder')
+    .option('--bus <name>', 'bus of the new disk: ide or virtio', 'ide')
+    .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, readonly, discard-changes', collect, [])
+    .option('--cdrom <file>', 'attach a CD image', collect, [])
+    .option('--boot <device>', 'boot first from hd or cd')
+    .option('--kernel <file>', 'boot this Linux kernel directly')
+    .option('--initrd <file>', 'its initial RAM disk')
+    .option('--append <text>', 'its command line')
+    .option('--bundled', 'make it from the bundled guest, Guesthouse Linux')
+    .option('--json', 'print JSON')
+    .action(async (name: string, options: CreateOptions) => {
+      const architecture = ARCHITECTURES.find((candidate) => candidate === options.arch);
+      if (architecture === undefined) throw usageFailure(`--arch "${options.arch}" is not known`, `give one of ${ARCHITECTURES.join(', ')}`);
+      const accelerator = ACCELERATORS.find((candidate) => candidate === options.accel);
+      if (accelerator === undefined) throw usageFailure(`--accel "${options.accel}" is not known`, `give one of ${ACCELERATORS.join(', ')}`);
+      if (accelerator === 'kvm' || accelerator === 'translator') throw usageFailure(`--accel ${accelerator} is not available in this version`, 'use --accel auto');
+      if (options.bus !== 'ide' && options.bus !== 'virtio') throw usageFailure(`--bus "${options.bus}" is not known`, 'give ide or virtio');
+      if (options.boot !== undefined && options.boot !== 'hd' && options.boot !== 'cd') throw usageFailure(`--boot ${options.boot} is not available in this version`, 'use --boot hd or cd');
+      if (options.kernel === undefined && (options.initrd !== undefined || options.append !== undefined)) throw usageFailure('--initrd and --append need a kernel', 'give --kernel FILE');
+      const memoryBytes = unwrap(parseMemorySize(options.memory), EXIT_USAGE);
+      const newDiskBytes = options.newDisk === undefined ? undefined : unwrap(parseDiskSize(options.newDisk), EXIT_USAGE);
+      const disks = options.disk.map(parseDiskOption).map(({ path, bus, readOnly, discardChanges }) => ({ path, bus, readOnly, discardChanges }));
+      const { bus } = options;
+      const directBoot = options.kernel === undefined ? undefined
+        : { kernel: resolve(options.kernel), ...(options.initrd === undefined ? {} : { initrd: resolve(options.initrd) }), commandLine: options.append ?? '' };
+      const bootOrder: ('hd' | 'cd')[] = options.boot === 'cd' ? ['cd', 'hd'] : ['hd', 'cd'];
+      const made = unwrap(await withCore(context, async (core) => {
+        const result = options.bundled === true
+          ? await core.client.library.createFromBundledGuest({ id: GUESTHOUSE_LINUX, name })
+          : await core.client.library.create({
+              name, architecture, accelerator, memoryBytes, ...(newDiskBytes === undefined ? {} : { newDiskBytes }), newDiskBus: bus, disks,
+              cdroms: options.cdrom.map((file) => ({ path: resolve(file) })), bootOrder, ...(directBoot === undefined ? {} : { directBoot }),
+            });
+        return result.ok ? ok(result.value) : result;
+      }));
+      if (options.json === true) printJson(made);
+      else printLine(made.folder);
+    });
+}
