@@ -32,6 +32,7 @@ const STOP_MILLIS = 3_000;
 /** The protocol's constant, spelled out here so that its schemas aren't loaded into this process. */
 const UNASKED: typeof UNASKED_REQUEST = -1;
 
+type MachineCommand = Exclude<VmCommand, { kind: 'power-on' | 'power-off' | 'attach-display' }>;
 type Ended = Extract<VmEvent, { kind: 'ended' }>;
 
 interface RunningMachine {
@@ -51,7 +52,7 @@ export class ControlThread {
   #ending = false;
   #stopTimer: NodeJS.Timeout | undefined;
   /** Letters that came while the machine was being built. */
-  readonly #early: VmCommand[] = [];
+  readonly #early: MachineCommand[] = [];
 
   /** `machineThread` is the worker's module; `exit` ends the process. */
   constructor(transport: Transport, machineThread: URL, exit: (status: number) => void) {
@@ -92,7 +93,12 @@ export class ControlThread {
         });
         port.onClose(() => this.#machine?.display.forget(port));
         return;
+      default:
+        this.#takeForMachine(command, from);
     }
+  }
+
+  #takeForMachine(command: MachineCommand, from: CommandPort): void {
     const machine = this.#machine;
     if (machine === undefined) {
       if (command.kind === 'ping') from.send({ kind: 'pong', sentAt: command.sentAt });
@@ -163,7 +169,7 @@ export class ControlThread {
       void this.#finish(crashed(new Error(`the machine thread ended with status ${status}`)), 1, undefined);
     });
     const from = this.#transport;
-    for (const command of this.#early.splice(0)) this.#take(command, undefined, from);
+    for (const command of this.#early.splice(0)) this.#takeForMachine(command, from);
   }
 
   #receive(post: MachinePost, machine: RunningMachine): void {

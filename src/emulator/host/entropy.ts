@@ -40,10 +40,10 @@ export class SeededEntropy implements EntropySource {
     const result = Math.imul((product << 7) | (product >>> 25), 9) >>> 0;
     state[2] = state[2]! ^ state[0]!;
     state[3] = state[3]! ^ s1;
-    state[1] = s1 ^ state[2]!;
-    state[0] = state[0]! ^ state[3]!;
-    state[2] = state[2]! ^ (s1 << 9);
-    const s3 = state[3]!;
+    state[1] = s1 ^ state[2];
+    state[0] = state[0]! ^ state[3];
+    state[2] = state[2] ^ (s1 << 9);
+    const s3 = state[3];
     state[3] = (s3 << 11) | (s3 >>> 21);
     return result;
   }

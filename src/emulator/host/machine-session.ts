@@ -6,7 +6,7 @@ import type { BlockRequest } from '../interfaces/block-backend.ts';
 import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
 import { BoardError, Pc } from '../machine/pc.ts';
 import { MachineLoop } from '../machine/machine-loop.ts';
-import type { Letter } from '../machine/mailbox.ts';
+import type { BoardLetter } from '../machine/mailbox.ts';
 import { RateLimitedLog } from '../machine/rate-limited-log.ts';
 import { Scheduler } from '../machine/scheduler.ts';
 import { HostTimeSource, InstructionTimeSource } from '../machine/time-source.ts';
@@ -113,7 +113,7 @@ class MachineSession {
     this.#post({ kind: 'ended', end, stats: this.#stats() });
   }
 
-  #deliver(letter: Letter): void {
+  #deliver(letter: BoardLetter): void {
     switch (letter.kind) {
       case 'block-done':
         this.#disks[letter.disk]!.completed(letter);

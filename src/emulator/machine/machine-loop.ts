@@ -5,9 +5,9 @@
  */
 import type { Accelerator } from '../interfaces/accelerator.ts';
 import type { ResetKind } from '../interfaces/device.ts';
-import type { Letter, Mailbox } from './mailbox.ts';
+import type { BoardLetter, Mailbox } from './mailbox.ts';
 import type { Scheduler } from './scheduler.ts';
-import { HostTimeSource, InstructionTimeSource } from './time-source.ts';
+import { type HostTimeSource, InstructionTimeSource } from './time-source.ts';
 
 export type ResetCause = 'guest' | 'triple-fault' | 'user';
 
@@ -27,7 +27,7 @@ export interface LoopBoard {
   readonly hostNanos: () => number;
   readonly onReset: 'reboot' | 'stop';
   /** Letters that aren't the loop's own. */
-  deliver(letter: Letter): void;
+  deliver(letter: BoardLetter): void;
   /** Resets every chip and the CPU. */
   reset(kind: ResetKind): void;
   /** Called after each slice and before each sleep: buffered output leaves here. */

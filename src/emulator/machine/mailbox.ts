@@ -15,6 +15,11 @@ export type Letter =
   /** The receiver of serial output has taken this many bytes. */
   | { readonly kind: 'serial-drained'; readonly bytes: number };
 
+/** Letters that the machine loop keeps to itself. */
+export type LoopLetter = Extract<Letter, { kind: 'pause' | 'resume' | 'reset' | 'power-off' }>;
+/** Letters for the board and what hangs on it. */
+export type BoardLetter = Exclude<Letter, LoopLetter>;
+
 export interface Mailbox {
   /** The oldest letter, or `undefined`. Cheap when there is none. */
   take(): Letter | undefined;

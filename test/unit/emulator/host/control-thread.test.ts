@@ -193,7 +193,7 @@ describe('ControlThread', () => {
     ['a missing disk', { disks: [{ path: '/nowhere/disk', format: 'raw', bus: 'ide', kind: 'disk', readOnly: false, discardChanges: false }] }, 'media.missing'],
   ] as const)('says what is wrong with %s', async (_what, changes, code) => {
     const main = new FakeMain();
-    main.command({ kind: 'power-on', start: start('idle', changes as Partial<VmStart>) });
+    main.command({ kind: 'power-on', start: start('idle', changes) });
     expect(await main.exited).toBe(1);
     expect(main.events.at(-1)).toMatchObject({ kind: 'ended', reason: 'start-failed', error: { code } });
   });

@@ -64,7 +64,7 @@ describe('PortMailbox', () => {
       parentPort.postMessage('asleep');
       mailbox.wait(undefined);
       parentPort.postMessage(mailbox.take());
-    `, { eval: true, workerData: { port: port1, shared }, transferList: [port1] } as never);
+    `, { eval: true, workerData: { port: port1, shared }, transferList: [port1] });
     const messages: unknown[] = [];
     worker.on('message', (message) => {
       messages.push(message);
