@@ -1,8 +1,8 @@
 /** The CPU block of this instance's processor, and how faults are reported. */
 import { EFLAGS_VM, EFLAGS_IF, CR0_PE, EFER_LMA } from '../arch.ts';
 import {
-  ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, CPL, CR0, EFER, EFLAGS_REST, EXIT_ATTENTION, EXIT_REASON,
-  FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR, INTERRUPT_SHADOW, MODE, MODE_CODE_64, NMI_BLOCKED, SEGMENTS, SEGMENT_BYTES, STATUS_EXIT,
+  ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, CPL, CR0, EFER, EFLAGS_REST, EXIT_ATTENTION, EXIT_REASON,
+  FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR, MODE, MODE_CODE_64, NMI_BLOCKED, SEGMENTS, SEGMENT_BYTES, STATUS_EXIT,
   STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
 } from '../state-layout.ts';
 
@@ -55,12 +55,11 @@ export function privileged(): i32 {
   return 0;
 }
 
-/** Whether something waits that the machine loop would act upon before the next instruction. */
+/** Whether the machine loop wants its turn before the next instruction. What is shadowed, the loop itself finds out. */
 export function loopWanted(): bool {
   const attention = get32(ATTENTION);
-  if (attention & ATTENTION_DEVICE) return true;
-  if (get32(INTERRUPT_SHADOW)) return false;
-  if ((attention & ATTENTION_NMI) && !get32(NMI_BLOCKED)) return true;
+  if (attention & (ATTENTION_DEVICE | ATTENTION_STEP)) return true;
+  if ((attention & ATTENTION_NMI) != 0 && !get32(NMI_BLOCKED)) return true;
   return (attention & ATTENTION_INTERRUPT) != 0 && (get32(EFLAGS_REST) & EFLAGS_IF) != 0;
 }
 

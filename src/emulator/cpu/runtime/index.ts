@@ -2,5 +2,17 @@
 import { raise, privileged } from './cpu-state.ts';
 import { slowAccess, commitWrite } from './mmu.ts';
 import { fetch, fetchBytes, invalidateCode, allocCode, flushAllCode } from './code-pages.ts';
-import { flushAll as flushTlbs, resetTlbs, flushNonGlobal } from './tlb.ts';
-export { raise, privileged, slowAccess, commitWrite, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode, flushTlbs, resetTlbs, flushNonGlobal };
+import { flushAll as flushAllTlbs, resetTlbs, flushNonGlobal } from './tlb.ts';
+import { setMode } from './mode.ts';
+import { effectiveAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw } from './segments.ts';
+import { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags } from './flags.ts';
+import { deliverFault, deliverInterrupt, softwareInterrupt } from './exceptions.ts';
+import { farCall, farJump, farReturn, iret } from './far-transfers.ts';
+import { clts, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug } from './control-registers.ts';
+
+export { raise, privileged, slowAccess, commitWrite, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode, flushAllTlbs, resetTlbs, flushNonGlobal, setMode };
+export { effectiveAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw };
+export { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags };
+export { deliverFault, deliverInterrupt, softwareInterrupt };
+export { farCall, farJump, farReturn, iret };
+export { clts, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug };
