@@ -24,6 +24,9 @@ export const appPackages = [
   { name: 'seabios', architecture: 'amd64' },
   { name: 'linux-image-amd64', architecture: 'amd64' },
   { name: 'busybox-static', architecture: 'amd64' },
+  { name: 'e2fsprogs', architecture: 'amd64' },
+  { name: 'libext2fs2', architecture: 'amd64' },
+  { name: 'libcom-err2', architecture: 'amd64' },
 ];
 
 /** Guests, boot loaders and image tools of the tests. @type {readonly DebianPackage[]} */

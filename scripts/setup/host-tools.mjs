@@ -26,9 +26,19 @@ const hostTools = [
     apt: 'gcc libc6-dev', dnf: 'gcc', brew: 'gcc',
   },
   {
-    what: 'mke2fs, which makes the disk of the bundled guest and of test guests',
-    commands: ['mke2fs'],
-    apt: 'e2fsprogs', dnf: 'e2fsprogs', brew: 'e2fsprogs',
+    what: 'objdump, which the tests read our machine code with',
+    commands: ['objdump'],
+    apt: 'binutils', dnf: 'binutils', brew: 'binutils',
+  },
+  {
+    what: 'iasl, which the tests check our ACPI tables with',
+    commands: ['iasl'],
+    apt: 'acpica-tools', dnf: 'acpica-tools', brew: 'acpica',
+  },
+  {
+    what: 'dmidecode, which the tests check our SMBIOS tables with',
+    commands: ['dmidecode'],
+    apt: 'dmidecode', dnf: 'dmidecode', brew: 'dmidecode',
   },
 ];
 
