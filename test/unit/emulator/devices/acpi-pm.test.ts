@@ -25,10 +25,10 @@ describeDeviceContract('AcpiPm', (clock) => {
       { name: 'gpe', handler: pm.gpe, length: 4 },
       { name: 'apm', handler: pm.apm, length: 2 },
     ],
-    observe: () => [sci.high, events.splice(0)],
+    observe: () => [sci.high, events.splice(0), clock.nextDeadline],
     stimulate: (random) => { if (random.below(2) === 0) pm.pressPowerButton(); else pm.raiseEvent(random.below(16)); },
   };
-}, { longestStepNanos: 2_000_000_000 });
+}, { longestStepNanos: 2_000_000_000, manyTwins: true });
 
 describeDeviceContract('ResetControlPort', () => {
   const events: string[] = [];

@@ -31,6 +31,11 @@ export interface ContractOptions {
   readonly accesses?: number;
   /** Longest step of time between two accesses. */
   readonly longestStepNanos?: number;
+  /**
+   * Restores twins at many moments instead of one. `observe` must then show nothing that a stand-in around the device
+   * remembers and a new one doesn't (the order of claims, an earlier picture).
+   */
+  readonly manyTwins?: boolean;
   /** Accesses before the seeded ones, to bring the device to life. */
   readonly prepare?: (ranges: readonly ContractRange[]) => void;
 }
@@ -38,6 +43,11 @@ export interface ContractOptions {
 const WIDTHS: readonly AccessWidth[] = [1, 2, 4];
 /** Bytes that reach more of a chip than uniform noise does. */
 const FAVOURED_BYTES: readonly number[] = [0x00, 0x01, 0x02, 0x03, 0x0f, 0x10, 0x20, 0x40, 0x7f, 0x80, 0xff];
+
+const SAVING_MOMENTS = 50;
+/** How many accesses each of the twins lives. Short lives come from many moments, the long one sees what shows late. */
+const TWIN_LIVES: readonly number[] = [11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
+const LONG_TWIN_LIFE = 1000;
 
 function randomValue(random: SeededRandom, width: AccessWidth): number {
   const noise = random.next32();
@@ -113,22 +123,28 @@ export function describeDeviceContract<Saved>(name: string, build: (clock: FakeC
       expect(() => used(seed)).not.toThrow();
     });
 
-    it.each(seeds)('saving, restoring into a new device and saving again gives equal states (seed %i)', (seed) => {
+    it.each(seeds)('saving, restoring into a new device and saving again gives equal states, at any moment (seed %i)', (seed) => {
       const { rig, clock } = used(seed);
-      const saved = rig.device.save();
-      expect(structuredClone(saved), 'the state survives a structured clone').toEqual(saved);
-      expect(restoredTwin(saved, clock).rig.device.save()).toEqual(saved);
+      const random = new SeededRandom(seed + 4000);
+      for (let moment = 0; moment < SAVING_MOMENTS; moment++) {
+        const saved = rig.device.save();
+        expect(structuredClone(saved), 'the state survives a structured clone').toEqual(saved);
+        expect(restoredTwin(saved, clock).rig.device.save()).toEqual(saved);
+        traffic(rig, clock, random, 7, longestStepNanos);
+      }
     });
 
     it.each(seeds)('a restored twin behaves the same for the next thousand accesses (seed %i)', (seed) => {
       const { rig, clock } = used(seed);
-      rig.observe?.();
-      const twin = restoredTwin(rig.device.save(), clock);
-      twin.rig.observe?.();
-      const expected = traffic(rig, clock, new SeededRandom(seed + 1000), 1000, longestStepNanos);
-      const actual = traffic(twin.rig, twin.clock, new SeededRandom(seed + 1000), 1000, longestStepNanos);
-      expect(actual).toEqual(expected);
-      expect(twin.rig.device.save()).toEqual(rig.device.save());
+      for (const life of options.manyTwins === true ? [...TWIN_LIVES, LONG_TWIN_LIFE] : [LONG_TWIN_LIFE]) {
+        rig.observe?.();
+        const twin = restoredTwin(rig.device.save(), clock);
+        twin.rig.observe?.();
+        const expected = traffic(rig, clock, new SeededRandom(seed + life), life, longestStepNanos);
+        const actual = traffic(twin.rig, twin.clock, new SeededRandom(seed + life), life, longestStepNanos);
+        expect(actual).toEqual(expected);
+        expect(twin.rig.device.save()).toEqual(rig.device.save());
+      }
     });
 
     it.each(seeds)('a saved state does not change with the device it came from (seed %i)', (seed) => {

@@ -25,7 +25,7 @@ describeDeviceContract('Dma8237Pair', () => {
     ],
     stimulate: (random) => dma.writeMemory(random.pick([0, 1, 2, 3, 5, 6, 7]), new Uint8Array(random.below(40))),
   };
-});
+}, { manyTwins: true });
 
 describe('Dma8237Pair', () => {
   it('moves a sector to memory by channel 2 and ends with the terminal count', () => {

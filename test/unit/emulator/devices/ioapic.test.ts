@@ -36,7 +36,7 @@ describeDeviceContract('IoApic82093AA', () => {
       ioapic.inputs[random.below(24)]!.set(random.below(2) === 0);
     },
   };
-});
+}, { manyTwins: true });
 
 describe('IoApic82093AA', () => {
   it('has 24 masked pins and tells its version and id', () => {

@@ -68,7 +68,7 @@ describeDeviceContract('LocalApic', (clock) => {
   return {
     device: apic,
     ranges: [{ name: 'registers', handler: apic.registers, length: 0x1000, offsets: REGISTERS }],
-    observe: () => [apic.pending, apic.processorPriority, events.splice(0)],
+    observe: () => [apic.pending, apic.processorPriority, events.splice(0), clock.nextDeadline],
     stimulate: (random) => {
       // The PIC's own state is no part of this device: it shows an interrupt for the length of the stimulus.
       pic.pending = random.below(2) === 0;
@@ -77,6 +77,7 @@ describeDeviceContract('LocalApic', (clock) => {
       if (random.below(4) === 0) apic.setBaseMsr(random.below(2) === 0 ? 0xfee00000n : 0xfee00800n);
       if (random.below(2) === 0) apic.lint0.set(random.below(2) === 0);
       if (random.below(2) === 0) apic.lint1.set(random.below(2) === 0);
+      if (random.below(2) === 0) apic.registers.write(0x320, 4, random.next32() & 0x600ff);
       apic.setTscDeadline(BigInt(random.next32()) * 10n);
       apic.receive(message(random.below(256), { trigger: random.below(2) === 0 ? 'edge' : 'level' }));
       const seen = [apic.pending, apic.acknowledge()];
@@ -84,7 +85,7 @@ describeDeviceContract('LocalApic', (clock) => {
       return seen;
     },
   };
-});
+}, { manyTwins: true });
 
 describe('LocalApic', () => {
   it('takes the highest vector first and holds lower classes back until its EOI', () => {
@@ -221,6 +222,20 @@ describe('LocalApic', () => {
     expect(apic.pending).toBe(false);
     apic.setTscDeadline(0xffff_ffff_ffff_ffffn);
     expect(clock.nextDeadline).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
+  it('goes on counting after a restore', () => {
+    const clock = new FakeClock();
+    const { apic, put } = rig(clock);
+    put(0x320, 0x40);
+    put(0x380, 500);
+    const later = new FakeClock({ now: 100 });
+    const twin = build(later);
+    twin.apic.restore(apic.save());
+    later.advance(899);
+    expect(twin.apic.pending).toBe(false);
+    later.advance(1);
+    expect(twin.apic.pending).toBe(true);
   });
 
   it('keeps a tick that was due when the guest programs the timer anew before the clock ran it', () => {

@@ -42,7 +42,7 @@ describeDeviceContract('Pic8259', () => {
       return undefined;
     },
   };
-});
+}, { manyTwins: true });
 
 describe('Pic8259', () => {
   it('gives the vector of the highest priority first', () => {

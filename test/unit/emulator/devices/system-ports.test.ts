@@ -10,13 +10,19 @@ describeDeviceContract('DebugPort', () => {
   const emitted: number[] = [];
   const device = new DebugPort({ id: 'debug', emit: (byte) => { emitted.push(byte); } });
   return { device, ranges: [{ name: 'ports', handler: device.ports, length: 1 }], observe: () => emitted.splice(0) };
-});
+}, { manyTwins: true });
 
 describeDeviceContract('Port92', () => {
-  const seen: unknown[] = [];
-  const device = new Port92({ id: 'port92', a20Changed: (enabled) => { seen.push(enabled); }, initCpu: () => { seen.push('init'); } });
-  return { device, ranges: [{ name: 'ports', handler: device.ports, length: 1 }], observe: () => seen.splice(0) };
-});
+  let a20: boolean | undefined;
+  let inits = 0;
+  const device = new Port92({ id: 'port92', a20Changed: (enabled) => { a20 = enabled; }, initCpu: () => { inits++; } });
+  const observe = (): unknown => {
+    const seen = [a20, inits];
+    inits = 0;
+    return seen;
+  };
+  return { device, ranges: [{ name: 'ports', handler: device.ports, length: 1 }], observe };
+}, { manyTwins: true });
 
 describeDeviceContract('SystemControlPort', (clock) => {
   const gates: boolean[] = [];
@@ -26,7 +32,7 @@ describeDeviceContract('SystemControlPort', (clock) => {
     timer2: { setGate: (high) => { gates.push(high); }, output: () => clock.now() % 2 === 0 },
   });
   return { device, ranges: [{ name: 'ports', handler: device.ports, length: 1 }], observe: () => gates.splice(0) };
-});
+}, { manyTwins: true });
 
 describe('system ports', () => {
   it('the debug port is found by 0xE9 and emits bytes, also of REP OUTSB', () => {

@@ -44,7 +44,7 @@ describeDeviceContract('Uart16550A', (clock) => {
       return channel.receive(100);
     },
   };
-}, { longestStepNanos: 300_000 });
+}, { longestStepNanos: 300_000, manyTwins: true });
 
 describe('Uart16550A', () => {
   it('sends at once and is always empty', () => {

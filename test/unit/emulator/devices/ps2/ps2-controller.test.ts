@@ -10,7 +10,7 @@ interface Rig {
   keyboardLine: FakeLine;
   mouseLine: FakeLine;
   seen: unknown[];
-  command: (...values: number[]) => void;
+  command: (code: number, ...values: number[]) => void;
   send: (...values: number[]) => void;
   sendMouse: (...values: number[]) => void;
   status: () => number;
@@ -32,13 +32,12 @@ function build(): Rig {
   });
   const status = (): number => ps2.command.read(0, 1);
   const send = (...values: number[]): void => { for (const value of values) ps2.data.write(0, 1, value); };
-  const command = (first: number, ...values: number[]): void => {
-    ps2.command.write(0, 1, first);
+  const command = (code: number, ...values: number[]): void => {
+    ps2.command.write(0, 1, code);
     send(...values);
   };
   return {
-    ps2, keyboardLine, mouseLine, seen, status, send,
-    command: command as (...values: number[]) => void,
+    ps2, keyboardLine, mouseLine, seen, status, send, command,
     sendMouse: (...values) => { for (const value of values) command(0xd4, value); },
     drain: () => {
       const bytes: number[] = [];
@@ -74,7 +73,7 @@ describeDeviceContract('Ps2Controller8042', () => {
       return undefined;
     },
   };
-});
+}, { manyTwins: true });
 
 describe('Ps2Controller8042', () => {
   it('passes the tests of firmware and kernels', () => {
