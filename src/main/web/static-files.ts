@@ -13,17 +13,35 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 export const CONTENT_SECURITY_POLICY = 'default-src \'none\'; script-src \'self\' \'wasm-unsafe-eval\'; style-src \'self\' \'unsafe-inline\'; img-src \'self\' data: blob:; font-src \'self\' data:; '
   + 'connect-src \'self\'; worker-src \'self\' blob:; manifest-src \'self\'; base-uri \'none\'; form-action \'none\'; frame-ancestors \'none\'';
 
-export async function serveStaticFile(folder: string, urlPath: string, response: ServerResponse, isHead: boolean): Promise<void> {
-  let path: string;
+export interface StaticFile { readonly path: string; readonly headers: Readonly<Record<string, string>> }
+
+/** `undefined` for what is no file of the folder; links don't lead out of it. */
+export async function findStaticFile(folder: string, urlPath: string): Promise<StaticFile | undefined> {
   try {
     const root = await realpath(folder);
-    path = await realpath(join(root, decodeURIComponent(urlPath === '/' ? '/index.html' : urlPath)));
-    if (!path.startsWith(root + sep) || !(await stat(path)).isFile()) throw new Error('not a file of ours');
+    const path = await realpath(join(root, decodeURIComponent(urlPath === '/' ? '/index.html' : urlPath)));
+    if (!path.startsWith(root + sep) || !(await stat(path)).isFile()) return undefined;
+    return {
+      path,
+      headers: {
+        'content-type': CONTENT_TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream',
+        'cache-control': urlPath.startsWith('/assets/') ? 'max-age=31536000, immutable' : 'no-cache',
+        'content-security-policy': CONTENT_SECURITY_POLICY,
+        'x-content-type-options': 'nosniff',
+      },
+    };
   } catch {
+    return undefined;
+  }
+}
+
+export async function serveStaticFile(folder: string, urlPath: string, response: ServerResponse, isHead: boolean): Promise<void> {
+  const file = await findStaticFile(folder, urlPath);
+  if (file === undefined) {
     response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('Not found\n');
     return;
   }
-  response.writeHead(200, { 'content-type': CONTENT_TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream', 'cache-control': urlPath.startsWith('/assets/') ? 'max-age=31536000, immutable' : 'no-cache' });
+  response.writeHead(200, file.headers);
   if (isHead) response.end();
-  else createReadStream(path).on('error', () => { response.destroy(); }).pipe(response);
+  else createReadStream(file.path).on('error', () => { response.destroy(); }).pipe(response);
 }
