@@ -216,6 +216,8 @@ export const MISC_ENABLE_RESET = 0x1;
 export const APIC_BASE_RESET = 0xfee00900;
 /** EDX after reset and CPUID.1:EAX: family 6, model 158, stepping 10. */
 export const CPU_SIGNATURE = 0x906ea;
+/** IA32_BIOS_SIGN_ID, upper half: new enough for systems that refuse older ones. */
+export const MICROCODE_REVISION = 0xf8;
 /** MXCSR and x87 control word after reset. */
 export const MXCSR_RESET = 0x1f80;
 export const FPU_CONTROL_RESET = 0x40;

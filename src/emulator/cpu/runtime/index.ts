@@ -16,3 +16,12 @@ export { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeAr
 export { deliverFault, deliverInterrupt, softwareInterrupt };
 export { farCall, farJump, farReturn, iret };
 export { clts, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug };
+import { rdmsr, wrmsr } from './msr.ts';
+import { clac, cpuidInstruction, hlt, loadDescriptorTable, portIn, portOut, rdpmc, rdtsc, stac, swapgs, syscall, sysenter, sysexit, sysret } from './system.ts';
+import { div64, idiv64, mulHighSigned, mulHighUnsigned } from './arithmetic.ts';
+import { reset } from './reset.ts';
+import { enter, leave, popa, pusha } from './stack-instructions.ts';
+import { stringOperation } from './strings.ts';
+
+export { rdmsr, wrmsr, clac, cpuidInstruction, hlt, loadDescriptorTable, portIn, portOut, rdpmc, rdtsc, stac, swapgs, syscall, sysenter, sysexit, sysret };
+export { div64, idiv64, mulHighSigned, mulHighUnsigned, reset, enter, leave, popa, pusha, stringOperation };

@@ -4,7 +4,7 @@ import {
   VECTOR_GP, VECTOR_NP, VECTOR_SS, VECTOR_TS,
 } from '../arch.ts';
 import {
-  CPL, CR0, CR3, CS, DR6, DR7, EFLAGS_REST, LDTR, RAX, RIP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, STATUS_FAULT,
+  CPL, CR0, CR3, CS, DR6, DR7, EFLAGS_REST, LDTR, PENDING_BYTES, RAX, RIP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, STATUS_FAULT,
   STATUS_RESUME, TR,
 } from '../state-layout.ts';
 import { loadPagingBase } from './control-registers.ts';
@@ -33,7 +33,10 @@ const TSS_16_BYTES: u32 = 0x2c;
 /** Makes every byte of [at, at + bytes) reachable beforehand, so that the switch itself can't fault. */
 function touch(at: u64, bytes: u32, access: u32): bool {
   const table = implicitTable();
-  return reach(at, 1, access, table) != 0 && reach(at + bytes - 1, 1, access, table) != 0;
+  const reached = reach(at, 1, access, table) != 0 && reach(at + bytes - 1, 1, access, table) != 0;
+  // Nothing is stored yet.
+  set32(PENDING_BYTES, 0);
+  return reached;
 }
 
 @inline function word(at: u64): u32 { return <u32>load<u16>(reach(at, 2, READ, implicitTable())); }
