@@ -4,14 +4,14 @@ import { slowAccess, commitWrite } from './mmu.ts';
 import { fetch, fetchBytes, invalidateCode, allocCode, flushAllCode } from './code-pages.ts';
 import { flushAll as flushAllTlbs, resetTlbs, flushNonGlobal } from './tlb.ts';
 import { setMode } from './mode.ts';
-import { effectiveAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw } from './segments.ts';
+import { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw } from './segments.ts';
 import { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags } from './flags.ts';
 import { deliverFault, deliverInterrupt, softwareInterrupt } from './exceptions.ts';
 import { farCall, farJump, farReturn, iret } from './far-transfers.ts';
 import { clts, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug } from './control-registers.ts';
 
 export { raise, privileged, slowAccess, commitWrite, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode, flushAllTlbs, resetTlbs, flushNonGlobal, setMode };
-export { effectiveAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw };
+export { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw };
 export { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags };
 export { deliverFault, deliverInterrupt, softwareInterrupt };
 export { farCall, farJump, farReturn, iret };
@@ -25,3 +25,6 @@ import { stringOperation } from './strings.ts';
 
 export { rdmsr, wrmsr, clac, cpuidInstruction, hlt, loadDescriptorTable, portIn, portOut, rdpmc, rdtsc, stac, swapgs, syscall, sysenter, sysexit, sysret };
 export { div64, idiv64, mulHighSigned, mulHighUnsigned, reset, enter, leave, popa, pusha, stringOperation };
+import { fxrstor, fxsave, loadMxcsr, x87ClearExceptions, x87Initialize, x87LoadControl, x87LoadEnvironment, x87Restore, x87Save, x87StatusWord, x87StoreEnvironment } from './x87-environment.ts';
+
+export { fxrstor, fxsave, loadMxcsr, x87ClearExceptions, x87Initialize, x87LoadControl, x87LoadEnvironment, x87Restore, x87Save, x87StatusWord, x87StoreEnvironment };

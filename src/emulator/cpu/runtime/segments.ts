@@ -10,8 +10,7 @@ import {
   SEGMENT_SELECTOR, SS, STATUS_FAULT, STATUS_NEXT, TR,
 } from '../state-layout.ts';
 import { fault, faultStatus, get32, get64, in64BitCode, inLongMode, inProtectedMode, inVm86, isCanonical, segmentAt, set32, set64, statusAfterMode, cpuBase } from './cpu-state.ts';
-import { READ, write8 } from './mmu.ts';
-import { reach } from './mmu.ts';
+import { READ, WRITE, reach, write8 } from './mmu.ts';
 import { setMode } from './mode.ts';
 import { implicitTable } from './tlb.ts';
 
@@ -226,6 +225,11 @@ export function segmentedAddress(op: u32, bytes: u32, access: u32): u64 {
 export function translateAddress(op: u32): u64 {
   const address = maskAddress(unmaskedAddress(op) + (get64(RAX) & 0xff), addressSize(op));
   return linearAddress(segmentOf(op), address, 1, READ);
+}
+
+/** Linear address of [register] in a record's segment and address size, for a write; NOT_AN_ADDRESS with a fault pending. */
+export function implicitAddress(op: u32, register: u32): u64 {
+  return linearAddress(segmentOf(op), maskAddress(get64(register << 3), addressSize(op)), 1, WRITE);
 }
 
 /** The stack pointer as the current stack size sees it. */
