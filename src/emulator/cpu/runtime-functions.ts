@@ -8,6 +8,8 @@ export const RUNTIME_FUNCTIONS = {
   commitWrite: [[], undefined],
   segmentedAddress: [['i32', 'i32', 'i32'], 'i64'],
   effectiveAddress: [['i32'], 'i64'],
+  /** (record, register number) -> linear address of that register in the record's segment, or -1. */
+  implicitAddress: [['i32', 'i32'], 'i64'],
   /** XLATB: (record) -> linear. */
   translateAddress: [['i32'], 'i64'],
   /** (offset from SP, bytes, access) -> linear, or -1 with the fault pending. */
@@ -69,6 +71,22 @@ export const RUNTIME_FUNCTIONS = {
   swapgs: [[], 'i32'],
   /** 0 with #GP pending unless CPL is 0. */
   privileged: [[], 'i32'],
+
+  // x87 and SSE floating point.
+  /** (record, whether REX.W) -> status. */
+  fxsave: [['i32', 'i32'], 'i32'],
+  fxrstor: [['i32', 'i32'], 'i32'],
+  /** 0 with #GP pending. */
+  loadMxcsr: [['i32'], 'i32'],
+  x87Initialize: [[], undefined],
+  x87ClearExceptions: [[], undefined],
+  x87LoadControl: [['i32'], undefined],
+  x87StatusWord: [[], 'i32'],
+  /** (record, operand size 16 or 32) -> status. */
+  x87StoreEnvironment: [['i32', 'i32'], 'i32'],
+  x87LoadEnvironment: [['i32', 'i32'], 'i32'],
+  x87Save: [['i32', 'i32'], 'i32'],
+  x87Restore: [['i32', 'i32'], 'i32'],
 } as const satisfies Record<string, Signature>;
 
 export type RuntimeFunction = keyof typeof RUNTIME_FUNCTIONS;

@@ -597,8 +597,20 @@ export class InterpreterEmitter implements Emitter {
     this.body.if(ne(status, i32(STATUS_NEXT)), () => this.body.returnCall(this.flow.finish, [this.recordParameter, this.budget, status]));
   }
 
+  beforeEnd(action: () => void): void {
+    this.atEnd.push(action);
+  }
+  private readonly atEnd: (() => void)[] = [];
+
+  implicitAddress(register: number): Expr {
+    const linear = this.body.let(call(this.flow.runtime.implicitAddress, 'i64', this.recordParameter, i32(register)));
+    this.body.if(eq(linear, i64(-1n)), () => this.leaveWithFault());
+    return linear;
+  }
+
   done(): void {
     const { body } = this;
+    for (const action of this.atEnd) action();
     if (this.attentionAfterWrite) {
       // A write to a device may want the machine loop; this is the first instruction boundary after it.
       body.if(load('i32', 'u32', i32(0), this.cpuBase + ATTENTION), () => {

@@ -197,8 +197,8 @@ function compareExchange(e: Emitter): void {
   const equal = body.let(eq(accumulator, destination));
   const result = body.let(sub(accumulator, destination));
   body.if(equal, () => e.write(0, source), () => {
-    // The memory is written in both cases, so that faults and locks are alike.
-    e.write(0, destination);
+    // Memory is written in both cases; a 32-bit register that isn't keeps its upper half.
+    if (!e.registerForm) e.write(0, destination);
     e.setRegister(0, destination);
   });
   e.flagsSub(accumulator, destination, result);

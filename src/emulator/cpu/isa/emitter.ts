@@ -144,6 +144,10 @@ export interface Emitter {
   finish(name: RuntimeFunction, args: readonly Expr[]): void;
   /** As `finish`, but for instructions in the middle of a block whose status is nearly always STATUS_NEXT. */
   check(name: RuntimeFunction, args: readonly Expr[]): void;
+  /** Does something as the instruction retires: after everything that can fault. */
+  beforeEnd(action: () => void): void;
+  /** Linear address (i64) of [rDI] or [rSI] … (register by number) in the instruction's segment and address size. */
+  implicitAddress(register: number): Expr;
   /** Ends the instruction here, in a branch of the emitted code. */
   done(): void;
 }
