@@ -10,6 +10,7 @@ import { cpioArchive } from './guest-image/cpio.ts';
 import { ext4Template } from './guest-image/ext4-template.ts';
 import { moduleEntries, openKernelPackage } from './guest-image/kernel-package.ts';
 import { busyboxFile, findMke2fs } from './guest-image/tools.ts';
+import { bundledGuestRecipe } from './setup/bundled-guest-recipe.mjs';
 import { unpackedFolder } from './setup/debian-packages.mjs';
 
 const MIB = 1024 * 1024;
@@ -64,6 +65,7 @@ const description = {
   diskBytes: DISK_BYTES,
   diskBus: 'virtio',
   kernelRelease: kernel.release,
+  recipe: bundledGuestRecipe(),
 };
 // Last, and whole: its presence says that the guest is complete.
 writeFileSync(join(folder, 'guest.json.part'), `${JSON.stringify(description, null, 2)}\n`);

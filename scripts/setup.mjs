@@ -8,9 +8,8 @@
  *                                  reported and does not fail, as the app works without (it says what it lacks)
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { assetsFolder, cacheFolder, projectFolder } from './build/folders.mjs';
+import { cacheFolder, projectFolder } from './build/folders.mjs';
 import { withLock } from './build/lock.mjs';
 
 const OLDEST_NODE = 20;
@@ -28,10 +27,11 @@ export async function setUp({ extent, electron = false }) {
   if (extent === 'packages') return true;
 
   const { appPackages, aptIsHere, fetchDebianPackages, testPackages } = await import('./setup/debian-packages.mjs');
+  const { bundledGuestIsCurrent } = await import('./setup/bundled-guest-recipe.mjs');
   const { firmwareIsHere, installFirmware } = await import('./setup/firmware.mjs');
   /** @type {string[]} */
   const missing = [];
-  if (!firmwareIsHere() || !guestIsHere()) {
+  if (!firmwareIsHere() || !bundledGuestIsCurrent()) {
     const problems = await fetchDebianPackages(appPackages, say);
     if (installFirmware().length > 0) {
       missing.push('SeaBIOS firmware (bios-256k.bin, vgabios-stdvga.bin): install QEMU, or put the files into assets/firmware/');
@@ -40,9 +40,9 @@ export async function setUp({ extent, electron = false }) {
       missing.push(aptIsHere()
         ? `the bundled guest's packages: ${problems.join('; ')}`
         : 'the bundled guest: it is made of Debian packages, which need apt; copy assets/guest/ from a Debian system');
-    } else if (!guestIsHere()) {
+    } else if (!bundledGuestIsCurrent()) {
       await withLock(join(cacheFolder, 'guest.lock'), async () => {
-        if (guestIsHere()) return;
+        if (bundledGuestIsCurrent()) return;
         say('making the bundled guest…');
         const made = spawnSync(projectNode, [join(projectFolder, 'scripts/bundled-guest.ts')], { stdio: ['ignore', 'inherit', 'inherit'] });
         if (made.status !== 0) missing.push('the bundled guest: scripts/bundled-guest.ts failed, see above');
@@ -50,7 +50,7 @@ export async function setUp({ extent, electron = false }) {
     }
   }
   if (extent === 'all') {
-    missing.push(...await fetchDebianPackages(testPackages, say));
+    missing.push(...await fetchDebianPackages([...appPackages, ...testPackages], say));
     const { installHostTools } = await import('./setup/host-tools.mjs');
     missing.push(...installHostTools(say));
   }
@@ -61,12 +61,9 @@ export async function setUp({ extent, electron = false }) {
 /** A quick look, for commands that must not take time. */
 export async function isReadyToRun() {
   const { npmPackagesAreCurrent } = await import('./setup/npm-packages.mjs');
+  const { bundledGuestIsCurrent } = await import('./setup/bundled-guest-recipe.mjs');
   const { firmwareIsHere } = await import('./setup/firmware.mjs');
-  return npmPackagesAreCurrent() && firmwareIsHere() && guestIsHere();
-}
-
-function guestIsHere() {
-  return existsSync(join(assetsFolder, 'guest', 'guest.json'));
+  return npmPackagesAreCurrent() && firmwareIsHere() && bundledGuestIsCurrent();
 }
 
 export function refuseOldNode() {

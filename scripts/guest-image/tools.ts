@@ -8,11 +8,16 @@ import type { Mke2fs } from './ext4-template.ts';
 export function findMke2fs(): Mke2fs {
   const program = findCommand(['mke2fs']);
   if (program !== undefined) return { program };
-  const unpacked = join(unpackedFolder({ name: 'e2fsprogs', architecture: 'amd64' }), 'sbin/mke2fs');
-  if (!existsSync(unpacked)) throw new Error('mke2fs is missing: install e2fsprogs');
-  const libraryFolders = ['libext2fs2', 'libcom-err2'].flatMap((name) =>
-    ['lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu'].map((folder) => join(unpackedFolder({ name, architecture: 'amd64' }), folder)));
-  return { program: unpacked, libraryFolder: libraryFolders.join(':') };
+  return {
+    program: packageFile('e2fsprogs', 'amd64', 'sbin/mke2fs', 'usr/sbin/mke2fs'),
+    libraryFolder: libraryPath('libext2fs2', 'libcom-err2'),
+  };
+}
+
+/** For LD_LIBRARY_PATH: where libraries of unpacked packages lie. */
+export function libraryPath(...packageNames: readonly string[]): string {
+  return packageNames.flatMap((name) => ['lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu']
+    .map((folder) => join(unpackedFolder({ name, architecture: 'amd64' }), folder))).join(':');
 }
 
 /** @throws Error where the package is not there: npm run setup fetches it */

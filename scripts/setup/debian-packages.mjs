@@ -43,6 +43,7 @@ export const testPackages = [
   { name: 'libisofs6', architecture: 'amd64' },
   { name: 'libburn4', architecture: 'amd64' },
   { name: 'libjte2', architecture: 'amd64' },
+  { name: 'libreadline8', architecture: 'amd64' },
 ];
 
 /** Kernel drivers for hardware that no machine of ours has; they would be most of what is unpacked. */
