@@ -26,10 +26,11 @@ export interface AppPaths {
 
 /**
  * `GUESTHOUSE_HOME` puts all that belongs to the person into one folder; `GUESTHOUSE_LIBRARY` moves the library alone;
- * `GUESTHOUSE_VM_PROCESS` names another program for VM processes.
+ * `GUESTHOUSE_VM_PROCESS` names another program for VM processes, `GUESTHOUSE_APP_FOLDER` another folder with `dist` and
+ * `assets`.
  */
 export function appPaths(environment: NodeJS.ProcessEnv = process.env, overrides: Partial<AppPaths> = {}): AppPaths {
-  const root = appRoot();
+  const root = environment['GUESTHOUSE_APP_FOLDER'] ?? appRoot();
   const home = environment['GUESTHOUSE_HOME'];
   const data = home !== undefined && home !== '' ? resolve(home) : dataFolder(environment);
   const library = resolve(overrides.library ?? environment['GUESTHOUSE_LIBRARY'] ?? (home !== undefined && home !== '' ? join(data, 'machines') : join(homedir(), 'Guesthouse')));

@@ -1,0 +1,90 @@
+/** The module `electron` of a main process, as far as the desktop shell uses it. */
+import { EventEmitter } from 'node:events';
+import { closeBrowser } from './browser.ts';
+import { BrowserWindow } from './browser-window.ts';
+import { record } from './record.ts';
+import type { StandInOrder } from './record.ts';
+
+export { ipcMain } from './ipc-main.ts';
+export { MessageChannelMain } from './message-ports.ts';
+export { protocol } from './schemes.ts';
+export { utilityProcess } from './utility-process.ts';
+export { BrowserWindow };
+
+const dialogAnswers: Extract<StandInOrder, { kind: 'answer-dialog' }>[] = [];
+
+class App extends EventEmitter {
+  #isQuitting = false;
+
+  enableSandbox(): void {}
+
+  requestSingleInstanceLock(): boolean {
+    return process.env['GUESTHOUSE_STAND_IN_SECOND'] === undefined;
+  }
+
+  whenReady(): Promise<void> {
+    return new Promise((resolve) => { setImmediate(resolve); });
+  }
+
+  getLocale(): string {
+    return process.env['GUESTHOUSE_STAND_IN_LOCALE'] ?? 'en-US';
+  }
+
+  relaunch(): void {}
+
+  quit(): void {
+    if (this.#isQuitting) return;
+    let isPrevented = false;
+    this.emit('before-quit', { preventDefault: () => { isPrevented = true; } });
+    if (isPrevented) return;
+    this.#isQuitting = true;
+    this.exit(0);
+  }
+
+  exit(code = 0): void {
+    this.#isQuitting = true;
+    void closeBrowser().then(() => {
+      this.emit('quit', {}, code);
+      process.exit(code);
+    });
+  }
+}
+
+export const app = new App();
+
+BrowserWindow.onAllClosed = () => { app.emit('window-all-closed'); };
+
+export const Menu = {
+  setApplicationMenu(menu: { readonly template: unknown } | null): void {
+    record({ kind: 'menu', template: menu?.template ?? null });
+  },
+  buildFromTemplate(template: unknown): { readonly template: unknown } {
+    return { template };
+  },
+};
+
+export const dialog = {
+  showErrorBox(title: string, content: string): void {
+    record({ kind: 'error-box', title, content });
+  },
+  async showMessageBox(options: { readonly cancelId?: number }): Promise<{ response: number }> {
+    record({ kind: 'message-box', options });
+    return { response: dialogAnswers.shift()?.response ?? options.cancelId ?? 0 };
+  },
+  async showOpenDialog(options: unknown): Promise<{ canceled: boolean; filePaths: string[] }> {
+    record({ kind: 'open-dialog', options });
+    const filePaths = dialogAnswers.shift()?.filePaths;
+    return { canceled: filePaths === undefined, filePaths: [...(filePaths ?? [])] };
+  },
+};
+
+process.on('message', (untyped) => {
+  const order = untyped as StandInOrder;
+  switch (order.kind) {
+    case 'answer-dialog': dialogAnswers.push(order); break;
+    case 'quit': app.quit(); break;
+    case 'second-instance': app.emit('second-instance'); break;
+  }
+});
+// Whoever started it has gone.
+process.on('disconnect', () => { app.exit(0); });
