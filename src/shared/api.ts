@@ -251,7 +251,7 @@ export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 /**
  * Up a display channel. It can be opened while the machine is on (else `machines.not-running`), and closes when the
- * machine goes off: open another at its next start. Frames flow from `watch-display` on, the first covering the whole
+ * machine goes off (`machines.status` tells it too): open another at its next start. Frames flow from `watch-display` on, the first covering the whole
  * screen; after each one the receiver says `frame-drawn`, and only then the next is sent.
  */
 export const displayUpSchema = z.discriminatedUnion('kind', [

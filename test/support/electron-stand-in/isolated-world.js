@@ -85,7 +85,7 @@ globalThis.__standInElectron = (() => {
       case 'port-closed': {
         const port = ports.get(message.port);
         ports.delete(message.port);
-        port?.close();
+        port?.postMessage({ $standInClosed: true });
         break;
       }
     }

@@ -45,6 +45,19 @@
     if (error === undefined) promise?.resolve(decode(value));
     else promise?.reject(new Error(error));
   });
+  // Electron's MessagePorts tell when their other end closes, Chromium's don't: a last message stands for it.
+  window.addEventListener('message', ({ ports }) => {
+    for (const port of ports) {
+      port.addEventListener('message', (event) => {
+        if (event.data?.$standInClosed !== true) return;
+        event.stopImmediatePropagation();
+        port.close();
+        const closed = new Event('close');
+        port.dispatchEvent(closed);
+        if (!('onclose' in MessagePort.prototype)) port.onclose?.(closed);
+      });
+    }
+  }, { capture: true });
   window.addEventListener('stand-in:expose', (event) => {
     const { key, value } = JSON.parse(event.detail);
     Object.defineProperty(window, key, { value: Object.freeze(decode(value)), enumerable: true });
