@@ -29,8 +29,9 @@ export class AppState {
     this.shell = shell;
     this.connection = new Store<Connection>(shell.connection);
     shell.onConnection((connection) => {
+      const wasLost = this.connection.value === 'lost';
       this.connection.set(connection);
-      if (connection === 'connected') void this.refresh();
+      if (connection === 'connected' && wasLost) void this.refresh();
     });
     shell.onEvent((event) => {
       switch (event.event) {

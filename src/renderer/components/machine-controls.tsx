@@ -1,0 +1,63 @@
+/** The buttons that change a machine's state, the same in every window, with their questions. */
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { LibraryEntry } from '../../shared/api.ts';
+import { ConfirmDelete, ConfirmPowerOff, ConfirmReset } from '../dialogs/confirm/confirm-dialogs.tsx';
+import { useApp } from '../state/app-state.ts';
+import { possibleActions } from '../state/machine-actions.ts';
+import { showNotice } from '../state/notices.ts';
+import { go } from '../state/route.ts';
+import { useStore } from '../state/store.ts';
+import { AppButton } from './button.tsx';
+import { MenuButton } from './menu-button.tsx';
+import type { MenuEntry } from './menu-button.tsx';
+
+type Question = 'power-off' | 'reset' | 'delete';
+
+export function MachineControls({ entry, place }: { readonly entry: LibraryEntry; readonly place: 'manager' | 'machine' }) {
+  const { t } = useTranslation();
+  const app = useApp();
+  const { name } = entry;
+  const can = possibleActions(entry);
+  const isBusy = useStore(app.busy).has(name) || entry.status.state === 'starting';
+  const [question, setQuestion] = useState<Question>();
+  const inManager = place === 'manager';
+
+  const start = async (): Promise<void> => {
+    if (await app.start(name) && inManager) go({ window: 'machine', machine: name });
+  };
+  const shutDown = async (): Promise<void> => {
+    if (await app.shutDown(name)) showNotice({ kind: 'info', text: t('action.powerButtonPressed', { name }) });
+  };
+  const stopEntries: MenuEntry[] = [
+    { id: 'shut-down', label: t('action.shutDown'), hint: t('action.shutDownHint'), icon: 'power', isDisabled: !can.shutDown, onAction: () => { void shutDown(); } },
+    { id: 'power-off', label: t('action.powerOff'), hint: t('action.powerOffHint'), icon: 'stop', isDanger: true, isDisabled: !can.powerOff, onAction: () => { setQuestion('power-off'); } },
+  ];
+  const copyPath = (): void => {
+    void navigator.clipboard.writeText(entry.folder).then(() => { showNotice({ kind: 'info', text: t('action.pathCopied') }); });
+  };
+  const moreEntries: MenuEntry[][] = [
+    [
+      { id: 'window', label: t('action.openWindow'), icon: 'expand', isDisabled: !can.show, onAction: () => { window.open(`#/machine/${encodeURIComponent(name)}`, `machine-${name}`, 'popup,width=1100,height=800'); } },
+      { id: 'copy-path', label: t('action.copyPath'), icon: 'folder', onAction: copyPath },
+    ],
+    [{ id: 'delete', label: t('action.delete'), icon: 'trash', isDanger: true, isDisabled: !can.delete, onAction: () => { setQuestion('delete'); } }],
+  ];
+  const kind = inManager ? 'plain' : 'quiet';
+
+  return (
+    <div className="controls" role="group" aria-label={t('machine.toolbar')}>
+      {can.show && inManager ? <AppButton label={t('action.show')} icon="screen" kind="primary" onPress={() => { go({ window: 'machine', machine: name }); }} /> : null}
+      {can.show ? null : <AppButton label={t('action.start')} icon="play" kind="primary" isDisabled={!can.start} isPending={isBusy} onPress={() => { void start(); }} />}
+      {can.resume
+        ? <AppButton label={t('action.resume')} icon="play" kind={kind} isDisabled={isBusy} onPress={() => { void app.resume(name); }} />
+        : <AppButton label={t('action.pause')} icon="pause" kind={kind} isDisabled={!can.pause || isBusy} onPress={() => { void app.pause(name); }} />}
+      <MenuButton label={t('action.stop')} icon="power" kind={kind} isDisabled={!can.powerOff} groups={[stopEntries]} />
+      <AppButton label={t('action.reset')} icon="reset" kind={kind} isDisabled={!can.reset || isBusy} onPress={() => { setQuestion('reset'); }} />
+      {inManager ? <MenuButton label={t('action.more')} icon="more" iconOnly kind={kind} groups={moreEntries} /> : null}
+      {question === 'power-off' ? <ConfirmPowerOff name={name} onClose={() => { setQuestion(undefined); }} /> : null}
+      {question === 'reset' ? <ConfirmReset name={name} onClose={() => { setQuestion(undefined); }} /> : null}
+      {question === 'delete' ? <ConfirmDelete name={name} onClose={() => { setQuestion(undefined); }} onDeleted={() => { go({ window: 'manager', selected: undefined }); void app.refreshLibrary(); }} /> : null}
+    </div>
+  );
+}

@@ -1,0 +1,112 @@
+import { useEffect, useState } from 'react';
+import type { ReactNode } from 'react';
+import { Button } from 'react-aria-components';
+import { useTranslation } from 'react-i18next';
+import type { TFunction } from 'i18next';
+import type { LibraryEntry } from '../../../shared/api.ts';
+import type { MachineConfig } from '../../../shared/machine-config.ts';
+import { ErrorNotice } from '../../components/error-notice.tsx';
+import { Icon } from '../../components/icon.tsx';
+import type { IconName } from '../../components/icon.tsx';
+import { LogLines } from '../../components/log-lines.tsx';
+import { MachineControls } from '../../components/machine-controls.tsx';
+import { StateBadge } from '../../components/state-badge.tsx';
+import { LivePreview } from '../../display/live-preview.tsx';
+import { isOn } from '../../display/use-display.ts';
+import { formatBytes } from '../../i18n/format.ts';
+import { useApp } from '../../state/app-state.ts';
+import { go } from '../../state/route.ts';
+import { useStore } from '../../state/store.ts';
+
+const PREVIEW_FRAME_MILLIS = 250;
+
+export function MachineDetails({ entry }: { readonly entry: LibraryEntry }) {
+  const { t, i18n } = useTranslation();
+  const { name, status, config, broken } = entry;
+  const bytesOnHost = useBytesOnHost(entry);
+  const time = status.startedAt === undefined || !isOn(status.state) ? undefined
+    : new Intl.DateTimeFormat(i18n.language, { timeStyle: 'short', ...(isToday(status.startedAt) ? {} : { dateStyle: 'medium' }) }).format(status.startedAt);
+  const canShow = isOn(status.state);
+
+  return (
+    <article className="details" aria-label={name}>
+      <header className="details-header">
+        <div>
+          <h2>{name}</h2>
+          <p className="details-state"><StateBadge entry={entry} />{time === undefined ? null : <span className="details-since">{t('manager.runningFor', { time })}</span>}</p>
+        </div>
+        <MachineControls entry={entry} place="manager" />
+      </header>
+
+      {broken === undefined ? null : <ErrorNotice error={broken} title={t('manager.brokenTitle')}><p>{t('manager.brokenText')}</p></ErrorNotice>}
+      {status.crash === undefined || status.state !== 'crashed' ? null : (
+        <ErrorNotice error={status.crash.error} title={t('machine.crashedTitle', { name })}>
+          {status.crash.lastLogLines.length === 0 ? null : <LogLines lines={status.crash.lastLogLines} />}
+        </ErrorNotice>
+      )}
+
+      <div className="details-body">
+        <Button className="details-screen" aria-label={canShow ? t('manager.openScreen', { name }) : t('manager.previewOff', { name })} isDisabled={!canShow} onPress={() => { go({ window: 'machine', machine: name }); }}>
+          <LivePreview entry={entry} millisPerFrame={PREVIEW_FRAME_MILLIS} iconSize={44} />
+        </Button>
+        <dl className="facts">
+          {config === undefined ? null : (
+            <>
+              <Fact icon="memory" term={t('manager.memory')}>{formatBytes(config.memoryBytes, i18n.language)}</Fact>
+              <Fact icon="chip" term={t('manager.processor')}>{config.architecture === 'x86_64' ? t('manager.archX86_64') : t('manager.archI386')}</Fact>
+              <Fact icon="sparkle" term={t('manager.accelerator')}><Accelerator config={config} /></Fact>
+              <Fact icon="disk" term={t('manager.disks')}>{config.disks.length === 0 ? t('manager.noDisk') : config.disks.map(({ path, bus }) => <div key={path}>{t('manager.disk', { path: fileName(path), bus: bus === 'ide' ? 'IDE' : 'virtio' })}</div>)}</Fact>
+              <Fact icon="disc" term={t('manager.cdroms')}>{config.cdroms.length === 0 ? t('manager.noCd') : config.cdroms.map(({ path }) => <div key={path} title={path}>{fileName(path)}</div>)}</Fact>
+              <Fact icon="play" term={t('manager.boot')}>{bootText(config, t)}</Fact>
+            </>
+          )}
+          <Fact icon="folder" term={t('manager.folder')}><span className="path">{entry.folder}</span></Fact>
+          <Fact icon="file" term={t('manager.sizeOnHost')}>{bytesOnHost === undefined ? t('manager.sizeUnknown') : formatBytes(bytesOnHost, i18n.language)}</Fact>
+          {config === undefined || config.notes === '' ? null : <Fact icon="note" term={t('manager.notes')}>{config.notes}</Fact>}
+        </dl>
+      </div>
+    </article>
+  );
+}
+
+function Accelerator({ config: { accelerator } }: { readonly config: MachineConfig }) {
+  const { t } = useTranslation();
+  const host = useStore(useApp().host);
+  if (accelerator !== 'auto' || host === undefined) return t(`manager.acceleratorName.${accelerator}`);
+  return t('manager.acceleratorAuto', { name: t(`manager.acceleratorName.${host.accelerator}`) });
+}
+
+function Fact({ icon, term, children }: { readonly icon: IconName; readonly term: string; readonly children: ReactNode }) {
+  return (
+    <div className="fact">
+      <dt><Icon name={icon} size={18} />{term}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** Counted anew when the machine changes its state: a guest that has stopped has written its disks. */
+function useBytesOnHost({ name, status, bytesOnHost }: LibraryEntry): number | undefined {
+  const { shell } = useApp();
+  const [bytes, setBytes] = useState(bytesOnHost);
+  useEffect(() => {
+    let isCurrent = true;
+    void shell.client.library.get({ name }).then((answer) => { if (isCurrent && answer.ok) setBytes(answer.value.bytesOnHost); });
+    return () => { isCurrent = false; };
+  }, [shell, name, status.state]);
+  return bytes;
+}
+
+function bootText(config: MachineConfig, t: TFunction): string {
+  if (config.bundledGuest !== undefined) return t('manager.bootBundled');
+  if (config.directBoot !== undefined) return t('manager.bootKernel', { path: fileName(config.directBoot.kernel) });
+  return config.bootOrder.map((medium) => medium === 'hd' ? t('manager.bootHd') : t('manager.bootCd')).join(', ');
+}
+
+function fileName(path: string): string {
+  return path.split(/[\\/]/).at(-1) ?? path;
+}
+
+function isToday(millis: number): boolean {
+  return new Date(millis).toDateString() === new Date().toDateString();
+}
