@@ -71,11 +71,13 @@ export function encodeForm(form: TestedForm, random: Random): EncodedForm {
     const reg = candidate.digit ?? register();
     if (candidate.digit === undefined && reg & 8) rex |= 0x44;
     if (!memory) {
-      const rm = register();
+      let rm = register();
+      // The stack can't be executed: not a target to jump to.
+      if (rm === 4 && /^(JMP|CALL)$/.test(row.mnemonic)) rm = 3;
       if (rm & 8) rex |= 0x41;
       tail.push(0xc0 | ((reg & 7) << 3) | (rm & 7));
     } else {
-      address = encodeAddress(reg & 7, long, random, tail, (flags) => (rex |= 0x40 | flags));
+      address = encodeAddress(reg & 7, long, /^(JMP|CALL)$/.test(row.mnemonic), random, tail, (flags) => (rex |= 0x40 | flags));
     }
   } else if (row.operands.includes('moffs')) {
     const target = 0x20000f00 + random.below(400);
@@ -100,7 +102,7 @@ export function encodeForm(form: TestedForm, random: Random): EncodedForm {
   return { bytes, address };
 }
 
-function encodeAddress(reg: number, long: boolean, random: Random, out: number[], setRex: (flags: number) => void): NonNullable<EncodedForm['address']> {
+function encodeAddress(reg: number, long: boolean, branch: boolean, random: Random, out: number[], setRex: (flags: number) => void): NonNullable<EncodedForm['address']> {
   const kind = random.below(5);
   const displacement8 = random.below(100) - 50;
   const displacement32 = random.below(100000) - 50000;
@@ -111,7 +113,7 @@ function encodeAddress(reg: number, long: boolean, random: Random, out: number[]
       out.push((reg << 3) | 5, 0, 0, 0, 0);
       return { base: undefined, index: undefined, scale: 0, displacement: 0, ripRelative: true };
     }
-    const target = 0x20000f00 + 128 + random.below(128);
+    const target = 0x20000f00 + 128 + (random.below(128) & (branch ? ~7 : ~0));
     out.push((reg << 3) | 5, ...bytes32(target));
     return { base: undefined, index: undefined, scale: 0, displacement: target, ripRelative: false };
   }

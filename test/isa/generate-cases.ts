@@ -9,9 +9,17 @@ export function generateCase(form: TestedForm, random: Random): HostCase {
   const { bytes, address } = encodeForm(form, random);
   const registers = new BigUint64Array(16);
   for (let i = 0; i < 16; i++) registers[i] = random.edge64();
-  const target = BigInt(WINDOW_ADDRESS + 128 + random.below(128));
+  const branch = /^(JMP|CALL)$/.test(form.row.mnemonic);
+  const target = BigInt(WINDOW_ADDRESS + 128 + (random.below(128) & (branch ? ~7 : ~0)));
   // Bit-string instructions reach far from their address: keep the index small.
   if (/^BT/.test(form.row.mnemonic) && form.memory) for (let i = 0; i < 16; i++) registers[i] = BigInt.asUintN(64, BigInt.asIntN(11, random.next64()) >> 1n);
+  // The stack lies in the window. A nesting level of ENTER reads further down.
+  if (/^(PUSH[AF]?|POP[AF]?|CALL|RET|ENTER|LEAVE)$/.test(form.row.mnemonic)) {
+    registers[4] = BigInt(WINDOW_ADDRESS + 256 + random.below(64));
+    registers[5] = BigInt(WINDOW_ADDRESS + 256 + random.below(64));
+  }
+  if (form.row.mnemonic === 'ENTER') bytes[bytes.length - 1] = random.below(4);
+  if (form.row.mnemonic === 'ENTER') bytes[bytes.length - 2] = 0;
   if (address) {
     let rest = target - BigInt(address.displacement);
     if (address.index !== undefined) {
@@ -26,20 +34,16 @@ export function generateCase(form: TestedForm, random: Random): HostCase {
       for (let i = 0; i < 4; i++) bytes[at + i] = (relative >> (i * 8)) & 0xff;
     }
   }
-  // The stack lies in the window; string instructions too.
-  if (/^(PUSH[AF]?|POP[AF]?|CALL|RET|ENTER|LEAVE)$/.test(form.row.mnemonic)) {
-    registers[4] = BigInt(WINDOW_ADDRESS + 256 + random.below(64));
-    registers[5] = BigInt(WINDOW_ADDRESS + 256 + random.below(64));
-  }
   if (/^(MOVS|STOS|LODS|CMPS|SCAS)[B]?$/.test(form.row.mnemonic) && !form.row.operands.length) {
     registers[6] = BigInt(WINDOW_ADDRESS + 128 + random.below(128));
     registers[7] = BigInt(WINDOW_ADDRESS + 128 + random.below(128));
     registers[1] = BigInt(random.below(12));
     if (random.below(2)) bytes.unshift(random.pick([0xf3, 0xf2]));
   }
+  if (form.row.mnemonic === 'MASKMOVDQU') registers[7] = BigInt(WINDOW_ADDRESS + 128 + random.below(128));
   if (form.row.mnemonic === 'XLATB') registers[3] = BigInt(WINDOW_ADDRESS + 64);
   if (/^(JMP|CALL)$/.test(form.row.mnemonic) && form.row.encoding.startsWith('FF') && !form.memory) {
-    for (let i = 0; i < 16; i++) if (i !== 4) registers[i] = BigInt(CODE_ADDRESS + random.below(256) + 64);
+    for (let i = 0; i < 16; i++) registers[i] = BigInt(i === 4 ? WINDOW_ADDRESS + 256 : CODE_ADDRESS + random.below(256) + 64);
   }
   if (form.bits === 32) for (let i = 0; i < 16; i++) registers[i] = (registers[i] as bigint) & 0xffffffffn;
   if (form.bits === 32) for (let i = 8; i < 16; i++) registers[i] = 0n;

@@ -70,7 +70,7 @@ export function runOnHost(cases: readonly HostCase[]): HostOutcome[] {
     input.set(one.fx, at);
     input.set(one.window, at + 512);
   });
-  const output = execFileSync(runner(), { input, maxBuffer: cases.length * OUTCOME_BYTES + 4096 });
+  const output = execFileSync(runner(), { input, maxBuffer: cases.length * OUTCOME_BYTES + 4096, timeout: 120_000, killSignal: 'SIGKILL' });
   if (output.length !== cases.length * OUTCOME_BYTES) throw new Error(`host-runner stopped after ${output.length / OUTCOME_BYTES} of ${cases.length} cases`);
   return cases.map((_, index) => {
     const at = index * OUTCOME_BYTES;

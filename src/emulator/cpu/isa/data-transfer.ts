@@ -136,7 +136,7 @@ export const dataTransferRows: readonly InstructionRow[] = [
   row('NOP', '90', {}, () => undefined),
   row('PAUSE', 'F3 90', {}, () => undefined),
   row('NOP r/mv', '0F 1F /r', { rare: true }, () => undefined),
-  row('PREFETCHW r/mv', '0F 0D /r', { rare: true }, () => undefined),
+  row('PREFETCHW m', '0F 0D /r', { rare: true }, () => undefined),
   ...['18', '19', '1A', '1B', '1C', '1D', '1E'].map((opcode) => row('NOP r/mv', `0F ${opcode} /r`, { rare: true }, () => undefined)),
   row('XLATB', 'D7', { rare: true }, (e) => e.setRegister(0, e.translateByte(), 8)),
   ...conditionalRows((name, code, nibble, read) => row(`SET${name} r/mb`, `0F 9${nibble} /r`, { flags: { read } }, (e) => e.write(0, e.condition(code)))),

@@ -531,7 +531,11 @@ export const vectorIntegerRows: readonly InstructionRow[] = [
     const cf = e.body.let(eqz(simd('i32', SIMD.any_true, [simd('v128', SIMD.andnot, [b, a])])));
     e.setFlags({ cf, pf: i32(0), af: i32(0), zf, sf: i32(0), of: i32(0) });
   }, 'oszapc'),
-  row('EMMS', 'NP 0F 77', { feature: 'MMX', rare: true }, (e) => { requireMmx(e, false); e.setState(32, FPU_TAGS, i32(0xff)); }),
+  row('EMMS', 'NP 0F 77', { feature: 'MMX', rare: true }, (e) => {
+    requireMmx(e, false);
+    e.setState(32, FPU_TOP, i32(0));
+    e.setState(32, FPU_TAGS, i32(0xff));
+  }),
   // Fences order nothing: one processor executes everything in order.
   row('LFENCE', 'NP 0F AE E8+i', { feature: 'SSE2', rare: true }, () => undefined),
   row('MFENCE', 'NP 0F AE F0+i', { feature: 'SSE2', rare: true }, () => undefined),

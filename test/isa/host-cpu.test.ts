@@ -1,0 +1,47 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { instructionTable } from '../../src/emulator/cpu/isa/table.ts';
+import { differences } from './compare.ts';
+import { testedForms, type TestedForm } from './encode-form.ts';
+import { EngineUnderTest } from './engine-under-test.ts';
+import { generateCase } from './generate-cases.ts';
+import { hostCpuMissing, runOnHost } from './host-cpu.ts';
+import { Random } from './random.ts';
+
+/** States per form: a sample in the ordinary run, 2,000 and more in the long one. */
+const CASES = Number(process.env['GUESTHOUSE_ORACLE_CASES'] ?? 24);
+const SEED = Number(process.env['GUESTHOUSE_ORACLE_SEED'] ?? 1);
+
+const missing = hostCpuMissing();
+
+function nameOf(form: TestedForm): string {
+  const { row, width, memory, bits } = form;
+  return `${row.mnemonic} ${row.operands.join(', ')} (${row.encoding}), operand size ${width}, ${memory ? 'memory' : 'registers'}, ${bits}-bit code`;
+}
+
+describe.skipIf(missing !== undefined)(`instructions do what the host's own CPU does, ${CASES} states each, seed ${SEED}`, () => {
+  const families = new Map<string, TestedForm[]>();
+  for (const form of testedForms(instructionTable)) {
+    const name = form.row.mnemonic;
+    families.set(name, [...(families.get(name) ?? []), form]);
+  }
+  let engine: EngineUnderTest;
+  beforeAll(() => {
+    engine = new EngineUnderTest();
+  });
+
+  it.each([...families])('%s', (_name, forms) => {
+    const failures: string[] = [];
+    for (const form of forms) {
+      const random = new Random(SEED);
+      const cases = Array.from({ length: CASES }, () => generateCase(form, random));
+      const hosts = runOnHost(cases);
+      cases.forEach((one, index) => {
+        const host = hosts[index];
+        if (!host || failures.length >= 5) return;
+        const found = differences(form, one, host, engine.run(one));
+        if (found.length > 0) failures.push(`${nameOf(form)}: ${Buffer.from(one.code).toString('hex')}: ${found.join(', ')}`);
+      });
+    }
+    expect(failures, 'host / ours').toEqual([]);
+  });
+});
