@@ -12,6 +12,9 @@ export const projectNode = join(
  * @typedef {{ version?: string, optional?: boolean, devOptional?: boolean, link?: boolean }} LockedPackage
  */
 
+/** npm appends its manual to some errors. */
+const NPM_OUTPUT_LINES = 12;
+
 /** Whether node_modules holds exactly what the lockfile names, whoever installed it. */
 export function npmPackagesAreCurrent() {
   if (!existsSync(projectNode)) return false;
@@ -55,7 +58,8 @@ export async function installNpmPackages(say) {
       env: { ...process.env, ELECTRON_SKIP_BINARY_DOWNLOAD: '1' },
     });
     if (result.status === 0 && npmPackagesAreCurrent()) return true;
-    say(`npm ${args.join(' ')} failed:\n${result.stderr || result.stdout || String(result.error ?? '')}`);
+    const output = (result.stderr || result.stdout || String(result.error ?? '')).trim().split('\n');
+    say(`npm ${args.join(' ')} failed:\n${output.slice(0, NPM_OUTPUT_LINES).join('\n')}`);
     if (result.status === 0 && !existsSync(projectNode)) {
       say(`there is no Node 26 package for ${process.platform} on ${process.arch}: install Node 26 or newer and link it as ${projectNode}`);
     }
