@@ -218,6 +218,11 @@ describe('VirtioBlock', () => {
     backend.settle();
     expect(driver.line.high).toBe(true);
     expect(driver.availableEvent(0)).toBe(2);
+    driver.isr();
+    request(6, 4, 0, []);
+    driver.notify(0);
+    backend.settle();
+    expect(driver.line.high, 'the event lies behind').toBe(false);
   });
 
   it.each([
@@ -274,6 +279,14 @@ describe('VirtioBlock', () => {
     expect([driver.line.high, memory.openPins]).toEqual([false, 0]);
     driver.start();
     expect(driver.takeUsed(0)).toEqual([]);
+    request(0, 0, 1, [{ address: DATA, length: 512, writable: true }]);
+    driver.notify(0);
+    driver.setCommon(0x14, 1, 0);
+    driver.start();
+    request(0, 4, 0, []);
+    driver.notify(0);
+    backend.settle();
+    expect(driver.takeUsed(0), 'the flush, not the read before it').toEqual([[0, 1]]);
   });
 
   it('issues unfinished requests again after a restore', () => {

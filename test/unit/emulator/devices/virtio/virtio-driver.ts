@@ -138,7 +138,7 @@ export class VirtioDriver {
     const given = this.#given[queue]!;
     this.memory.write16(this.available(queue) + 4 + 2 * (given % this.#sizes[queue]!), head);
     this.#given[queue] = (given + 1) & 0xffff;
-    this.memory.write16(this.available(queue) + 2, this.#given[queue]!);
+    this.memory.write16(this.available(queue) + 2, this.#given[queue]);
   }
 
   notify(queue: number): void {
