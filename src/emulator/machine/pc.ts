@@ -34,6 +34,9 @@ import { Rtc146818 } from '../devices/rtc.ts';
 import { SystemControlPort } from '../devices/system-control.ts';
 import { Uart16550A } from '../devices/uart.ts';
 import { StdVga } from '../devices/vga/vga.ts';
+import { VirtioBlock } from '../devices/virtio/virtio-block.ts';
+import { VirtioConsole } from '../devices/virtio/virtio-console.ts';
+import { VirtioEntropy } from '../devices/virtio/virtio-entropy.ts';
 import { firmwareItems } from '../firmware/firmware-items.ts';
 import { planLinuxBoot } from '../firmware/linux-boot.ts';
 import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
@@ -54,6 +57,7 @@ import * as layout from './pc-layout.ts';
 import { IoPortBus } from './port-bus.ts';
 import { RomImages } from './rom-images.ts';
 import { ShadowMemory } from './shadow-memory.ts';
+import { UnpluggedChannel } from './unplugged-channel.ts';
 
 /** The machine can't be built as it was asked for: the user's mistake, not ours. */
 export class BoardError extends Error {
@@ -273,6 +277,14 @@ export class Pc {
     this.ports.claim('ide.secondary', layout.IDE_SECONDARY_COMMAND.base, layout.IDE_SECONDARY_COMMAND.length, secondary.commandBlock);
     this.ports.claim('ide.secondary', layout.IDE_SECONDARY_CONTROL.base, layout.IDE_SECONDARY_CONTROL.length, secondary.controlBlock);
 
+    // Virtio cards: disks, entropy, and a console that nothing is connected to yet (guests find it as hvc0).
+    const virtio = [
+      { slot: layout.PCI_SLOTS.virtioConsole.slot, card: new VirtioConsole({ id: 'virtio-console', memory: this.memory, log, channel: new UnpluggedChannel() }) },
+      { slot: layout.PCI_SLOTS.virtioEntropy.slot, card: new VirtioEntropy({ id: 'virtio-entropy', memory: this.memory, log, entropy: options.entropy }) },
+      ...bays.virtio.map(({ slot, disk }) => ({ slot, card: new VirtioBlock({ id: `virtio-block-${slot}`, memory: this.memory, log, backend: disk.backend }) })),
+    ];
+    for (const { slot, card } of virtio) pci.plug(slot, 0, card);
+
     // Firmware configuration: tables, boot order and a directly booted kernel.
     const fwCfg = new FwCfg({ id: 'fw-cfg', items: this.#firmwareItems(bays.bootPaths), memory: this.memory });
     this.ports.claim('fw-cfg', layout.FW_CFG_PORTS.base, layout.FW_CFG_PORTS.length, fwCfg.ports);
@@ -289,7 +301,7 @@ export class Pc {
     }
 
     this.#devices.push(
-      hostBridge, isaBridge, powerManagement, pci, ide, vga, acpi, pit, systemControl, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
+      hostBridge, isaBridge, powerManagement, pci, ide, ...virtio.map(({ card }) => card), vga, acpi, pit, systemControl, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
     );
     this.#lapic = lapic;
     this.accelerator = options.createAccelerator(this.#cpuBoard(lapic));
