@@ -268,7 +268,7 @@ function visibleDescriptor(selector: u32, gatesToo: bool): bool {
 
 /** Access rights, or all ones where ZF is to be cleared. */
 export function lar(selector: u32): u64 {
-  return visibleDescriptor(selector & 0xffff, true) ? descriptor >> 32 & 0xf0ff00 : NOT_AN_ADDRESS;
+  return visibleDescriptor(selector & 0xffff, true) ? descriptor >> 32 & 0xffff00 : NOT_AN_ADDRESS;
 }
 /** Segment limit in bytes, or all ones where ZF is to be cleared. */
 export function lsl(selector: u32): u64 {
