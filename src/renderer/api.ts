@@ -1,12 +1,17 @@
 /**
- * The only file that touches the transport: the preload's bridge in the desktop shell, WebSockets in the browser shell.
+ * The only file that touches the transport: the preload's bridge in the desktop shell, WebSockets in the browser shell
+ * (the token that lets us in is a cookie by the time this runs).
  * Everything that arrives is checked against the contract before anybody sees it.
  */
+import { config } from 'zod';
 import { apiEventSchema, consoleDownSchema, createApiClient, displayDownSchema } from '../shared/api.ts';
 import type { ApiClient, ApiEvent, ChannelKind, ClientMessage, ConsoleDown, ConsoleUp, DesktopBridge, DisplayDown, DisplayUp } from '../shared/api.ts';
 import { fail } from '../shared/result.ts';
 import type { Result } from '../shared/result.ts';
 import { decodeWire, encodeWire } from '../shared/wire.ts';
+
+// The page may not make code from text, and zod would try.
+config({ jitless: true });
 
 export type Connection = 'connecting' | 'connected' | 'lost';
 
@@ -77,7 +82,6 @@ class BrowserShell implements Shell {
   readonly client: ApiClient;
   connection: Connection = 'connecting';
   readonly #location: Location;
-  readonly #token: string | undefined;
   readonly #events = new Listeners<ApiEvent>();
   readonly #connections = new Listeners<Connection>();
   readonly #calls = new Map<number, (answer: unknown) => void>();
@@ -89,8 +93,6 @@ class BrowserShell implements Shell {
 
   constructor(location: Location) {
     this.#location = location;
-    // The server may hand the token over in the address or as a cookie; a cookie needs nothing from us.
-    this.#token = new URLSearchParams(location.search).get('token') ?? undefined;
     this.client = createApiClient((method, input) => this.#call(method, input));
     this.#connect();
   }
@@ -111,7 +113,6 @@ class BrowserShell implements Shell {
     address.protocol = this.#location.protocol === 'https:' ? 'wss:' : 'ws:';
     address.hash = '';
     address.search = '';
-    if (this.#token !== undefined) address.searchParams.set('token', this.#token);
     return address.href;
   }
 

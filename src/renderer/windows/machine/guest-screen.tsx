@@ -30,10 +30,10 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
   const { name, status: { state } } = entry;
   const canvas = useRef<HTMLCanvasElement>(null);
   const surface = useRef<HTMLDivElement>(null);
-  const stage = useRef<HTMLDivElement>(null);
+  const room = useRef<HTMLDivElement>(null);
   const hint = useId();
   const { size, channel } = useDisplay(canvas, name, state, 0);
-  const space = useExtent(stage);
+  const space = useExtent(room);
   const [scaling, setScaling] = useState<Scaling>('fit');
   const fullscreen = useFullscreen();
   const canType = state === 'running';
@@ -106,13 +106,15 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
   return (
     <section className="screen-view" data-fullscreen={fullscreen.isFullscreen}>
       {tools === null ? null : createPortal(toolButtons, tools)}
-      <div ref={stage} className="stage" data-grab={input.grab} data-scaling={scaling}>
-        <div ref={surface} className="surface" role="application" aria-label={t('machine.screen', { name })} aria-describedby={hint} tabIndex={canType ? 0 : -1}
-          style={placement === undefined || space === undefined ? undefined : surfaceStyle(placement, space)}
-          onPointerDown={(event) => { if (input.grab !== 'captured' && event.button === 0 && event.pointerType === 'mouse') input.take(true); else if (input.grab === 'idle') input.take(false); }}
-          onKeyDown={(event) => { if (input.grab === 'idle' && (event.code === 'Enter' || event.code === 'Space')) { event.preventDefault(); input.take(false); } }}
-          onContextMenu={(event) => { event.preventDefault(); }}>
-          <canvas ref={canvas} className="guest-canvas" data-testid="guest-canvas" width={1} height={1} hidden={!hasPicture} data-crisp={placement?.isCrisp ?? true} data-paused={state === 'paused'} />
+      <div className="stage" data-grab={input.grab}>
+        <div ref={room} className="room" data-scaling={scaling}>
+          <div ref={surface} className="surface" role="application" aria-label={t('machine.screen', { name })} aria-describedby={hint} tabIndex={canType ? 0 : -1}
+            style={placement === undefined || space === undefined ? undefined : surfaceStyle(placement, space)}
+            onPointerDown={(event) => { if (input.grab !== 'captured' && event.button === 0 && event.pointerType === 'mouse') input.take(true); else if (input.grab === 'idle') input.take(false); }}
+            onKeyDown={(event) => { if (input.grab === 'idle' && (event.code === 'Enter' || event.code === 'Space')) { event.preventDefault(); input.take(false); } }}
+            onContextMenu={(event) => { event.preventDefault(); }}>
+            <canvas ref={canvas} className="guest-canvas" data-testid="guest-canvas" width={1} height={1} hidden={!hasPicture} data-crisp={placement?.isCrisp ?? true} data-paused={state === 'paused'} />
+          </div>
         </div>
         <ScreenOverlay entry={entry} hasPicture={hasPicture} />
         {input.grab === 'captured' || (fullscreen.isFullscreen && canType) ? (

@@ -1,0 +1,290 @@
+/**
+ * A shell without machines behind it: serves dist/renderer and speaks the contract over WebSockets as the browser shell
+ * does, with a library in memory and guests that are programs (fake-guest.ts). Run it by itself to look at the window:
+ * `node test/support/fake-shell.ts [--empty] [PORT]`.
+ */
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
+import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, preferencesSchema, schemasOf } from '../../src/shared/api.ts';
+import type { ApiEvent, ApiHandlers, LibraryEntry, MachineStatus } from '../../src/shared/api.ts';
+import { machineConfigSchema } from '../../src/shared/machine-config.ts';
+import { fail, ok } from '../../src/shared/result.ts';
+import type { Result } from '../../src/shared/result.ts';
+import { GIB, MIB } from '../../src/shared/sizes.ts';
+import { decodeWire, encodeWire } from '../../src/shared/wire.ts';
+import { FakeGuest } from './fake-guest.ts';
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.map': 'application/json',
+};
+
+interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket> }
+
+export interface FakeShellOptions {
+  readonly rendererFolder?: string;
+  /** Machines that are there from the beginning; none is a first run. */
+  readonly machines?: readonly string[];
+}
+
+export class FakeShell {
+  readonly #machines = new Map<string, FakeMachine>();
+  readonly #clients = new Set<WebSocket>();
+  readonly #sockets = new Set<WebSocket>();
+  readonly #server: Server;
+  readonly #rendererFolder: string;
+  #preferences = preferencesSchema.parse({});
+  /** What the next call of a method answers in place of its own answer. */
+  readonly failures = new Map<string, Result<never>>();
+  url = '';
+
+  constructor({ rendererFolder = join(import.meta.dirname, '../../dist/renderer'), machines = [] }: FakeShellOptions = {}) {
+    this.#rendererFolder = rendererFolder;
+    for (const name of machines) this.#add(name, { memoryBytes: 512 * MIB, disks: [{ path: 'disks/disk.img' }] });
+    this.#server = createServer((request, response) => { void this.#serve(request, response); });
+    const sockets = new WebSocketServer({ noServer: true, maxPayload: 1 << 26 });
+    this.#server.on('upgrade', (request, socket, head) => {
+      sockets.handleUpgrade(request, socket, head, (client) => { this.#accept(client, new URL(request.url ?? '/', 'http://localhost').pathname); });
+    });
+  }
+
+  async listen(port = 0): Promise<string> {
+    await new Promise<void>((resolve) => { this.#server.listen(port, '127.0.0.1', resolve); });
+    const address = this.#server.address();
+    if (typeof address !== 'object' || address === null) throw new Error('the fake shell has no port');
+    this.url = `http://127.0.0.1:${address.port}/`;
+    return this.url;
+  }
+
+  async close(): Promise<void> {
+    for (const { guest } of this.#machines.values()) guest.powerOff();
+    this.dropConnections();
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => { this.#server.close(() => { resolve(); }); });
+  }
+
+  dropConnections(): void {
+    for (const socket of this.#sockets) socket.terminate();
+  }
+
+  guest(name: string): FakeGuest {
+    const machine = this.#machines.get(name);
+    if (machine === undefined) throw new Error(`the fake library has no machine ${name}`);
+    return machine.guest;
+  }
+
+  /** Changes what the library says of a machine, and tells everybody. */
+  setStatus(name: string, changes: Partial<MachineStatus>): void {
+    const machine = this.#machines.get(name);
+    if (machine === undefined) return;
+    machine.entry = { ...machine.entry, status: { ...machine.entry.status, ...changes } };
+    this.#tell({ event: 'machines.status', payload: { name, status: machine.entry.status } });
+  }
+
+  break(name: string, broken: LibraryEntry['broken']): void {
+    const machine = this.#machines.get(name);
+    if (machine === undefined) return;
+    const { config, ...rest } = machine.entry;
+    machine.entry = { ...rest, broken };
+    this.#tell({ event: 'library.changed', payload: {} });
+  }
+
+  #add(name: string, config: { memoryBytes: number; [key: string]: unknown }): FakeMachine {
+    const serial: Uint8Array[] = [];
+    const machine: FakeMachine = {
+      entry: { name, folder: `/home/user/Guesthouse/${name}.guestvm`, status: MACHINE_OFF, config: machineConfigSchema.parse({ schemaVersion: 1, ...config }) },
+      serial, consoles: new Set(),
+      guest: new FakeGuest((bytes) => {
+        machine.serial.push(bytes);
+        for (const socket of machine.consoles) socket.send(encodeWire({ kind: 'serial-output', bytes, replay: false }));
+      }),
+    };
+    this.#machines.set(name, machine);
+    return machine;
+  }
+
+  #tell(event: ApiEvent): void {
+    for (const client of this.#clients) client.send(encodeWire(event));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    const file = join(this.#rendererFolder, normalize(path === '/' ? '/index.html' : path));
+    try {
+      const content = await readFile(file);
+      response.writeHead(200, { 'content-type': CONTENT_TYPES[extname(file)] ?? 'application/octet-stream' }).end(content);
+    } catch {
+      response.writeHead(404).end();
+    }
+  }
+
+  #accept(socket: WebSocket, path: string): void {
+    this.#sockets.add(socket);
+    socket.on('close', () => { this.#sockets.delete(socket); });
+    const [, place, kind, encoded = ''] = path.split('/');
+    if (place === 'api') {
+      this.#clients.add(socket);
+      socket.on('message', (data: Buffer) => { void this.#call(socket, data); });
+      socket.on('close', () => { this.#clients.delete(socket); });
+      return;
+    }
+    const machine = this.#machines.get(decodeURIComponent(encoded));
+    if (machine === undefined) socket.close();
+    else if (kind === 'display') this.#openDisplay(socket, machine);
+    else this.#openConsole(socket, machine);
+  }
+
+  #openDisplay(socket: WebSocket, { entry, guest }: FakeMachine): void {
+    if (entry.status.state === 'off' || entry.status.state === 'crashed') {
+      socket.close();
+      return;
+    }
+    let view: ReturnType<FakeGuest['watch']> | undefined;
+    socket.on('message', (data: Buffer) => {
+      const message = displayUpSchema.parse(decodeWire(data));
+      switch (message.kind) {
+        case 'watch-display':
+          view?.end();
+          view = message.watch ? guest.watch((frame) => { socket.send(encodeWire({ kind: 'display-frame', frame })); }) : undefined;
+          break;
+        case 'frame-drawn': view?.drawn(); break;
+        case 'keys': guest.keys(message.events); break;
+        case 'type-text': guest.type(message.text); break;
+        case 'pointer': guest.pointerSeen.push({ dx: message.dx, dy: message.dy, wheel: message.wheel, buttons: message.buttons }); break;
+      }
+    });
+    socket.on('close', () => { view?.end(); });
+  }
+
+  #openConsole(socket: WebSocket, machine: FakeMachine): void {
+    for (const bytes of machine.serial) socket.send(encodeWire({ kind: 'serial-output', bytes, replay: true }));
+    machine.consoles.add(socket);
+    socket.on('message', (data: Buffer) => {
+      const { bytes } = consoleUpSchema.parse(decodeWire(data));
+      machine.guest.type(new TextDecoder().decode(bytes));
+    });
+    socket.on('close', () => { machine.consoles.delete(socket); });
+  }
+
+  async #call(socket: WebSocket, data: Buffer): Promise<void> {
+    const { id, method, input } = clientMessageSchema.parse(decodeWire(data));
+    const failure = this.failures.get(method);
+    this.failures.delete(method);
+    socket.send(encodeWire({ id, result: failure ?? await this.#answer(method, input) }));
+  }
+
+  async #answer(method: string, input: unknown): Promise<Result<unknown>> {
+    const checked = schemasOf(method)?.input.safeParse(input);
+    if (checked?.success !== true) return fail('api.invalid-input', `${method} was called with an input that is not valid`, 'use the same version on both sides');
+    const [noun = '', verb = ''] = method.split('.');
+    const handlers = this.#handlers as unknown as Readonly<Record<string, Readonly<Record<string, (input: unknown) => Promise<Result<unknown>>>>>>;
+    const handler = handlers[noun]?.[verb];
+    return handler === undefined ? fail('api.unknown', `there is no ${method}`) : handler(checked.data);
+  }
+
+  #with<T>(name: string, act: (machine: FakeMachine) => T): Promise<Result<T>> {
+    const machine = this.#machines.get(name);
+    return Promise.resolve(machine === undefined ? fail('library.no-such-machine', `there is no machine "${name}"`, 'see the list') : ok(act(machine)));
+  }
+
+  #closeDisplays(): void {
+    // As the real shell does when a machine goes off.
+    for (const socket of this.#sockets) if (!this.#clients.has(socket) && ![...this.#machines.values()].some(({ consoles }) => consoles.has(socket))) socket.close();
+  }
+
+  readonly #handlers: ApiHandlers = {
+    library: {
+      list: () => Promise.resolve(ok({ folder: '/home/user/Guesthouse', entries: [...this.#machines.values()].map(({ entry }) => entry) })),
+      get: ({ name }) => this.#with(name, ({ entry }) => ({ ...entry, bytesOnHost: 91 * MIB + 300_000 })),
+      create: ({ name, newDiskBytes, ...rest }) => {
+        if (this.#machines.has(name)) return Promise.resolve(fail('library.name-taken', `there is a machine ${name} already`, 'choose another name'));
+        const { entry } = this.#add(name, { ...rest, ...(newDiskBytes === undefined ? {} : { disks: [{ path: 'disks/disk.img' }] }) });
+        this.#tell({ event: 'library.changed', payload: {} });
+        return Promise.resolve(ok(entry));
+      },
+      createFromBundledGuest: ({ name = 'Guesthouse Linux' }) => {
+        const { entry } = this.#add(name, { memoryBytes: 256 * MIB, disks: [{ path: 'disks/home.img', bus: 'virtio' }], bundledGuest: 'guesthouse-linux' });
+        this.#tell({ event: 'library.changed', payload: {} });
+        return Promise.resolve(ok(entry));
+      },
+      change: ({ name }) => this.#with(name, ({ entry }) => entry),
+      rename: ({ name }) => this.#with(name, ({ entry }) => entry),
+      delete: ({ name }) => this.#with(name, () => {
+        this.#machines.delete(name);
+        this.#tell({ event: 'library.changed', payload: {} });
+        return {};
+      }),
+    },
+    machines: {
+      start: ({ name }) => this.#with(name, (machine) => {
+        machine.guest.powerOn();
+        this.setStatus(name, { ...MACHINE_OFF, state: 'running', startedAt: Date.now() });
+        return machine.entry.status;
+      }),
+      pause: ({ name }) => this.#with(name, (machine) => {
+        machine.guest.isPaused = true;
+        this.setStatus(name, { state: 'paused' });
+        return machine.entry.status;
+      }),
+      resume: ({ name }) => this.#with(name, (machine) => {
+        machine.guest.isPaused = false;
+        this.setStatus(name, { state: 'running' });
+        return machine.entry.status;
+      }),
+      stop: ({ name, how }) => this.#with(name, (machine) => {
+        if (how === 'force') {
+          machine.guest.powerOff();
+          this.setStatus(name, { state: 'off' });
+          this.#closeDisplays();
+        }
+        return machine.entry.status;
+      }),
+      reset: ({ name }) => this.#with(name, ({ guest }) => { guest.powerOn(); return {}; }),
+      status: ({ name }) => this.#with(name, ({ entry }) => entry.status),
+      sendKeys: ({ name, events }) => this.#with(name, ({ guest }) => { guest.keys(events); return {}; }),
+      typeText: ({ name, text }) => this.#with(name, ({ guest }) => { guest.type(text); return {}; }),
+      pointer: ({ name }) => this.#with(name, () => ({})),
+      serialInput: ({ name }) => this.#with(name, () => ({})),
+      screenshot: ({ name }) => this.#with(name, ({ guest }) => ({ png: guest.screenshot() })),
+      screenText: ({ name }) => this.#with(name, ({ guest }) => ({ rows: guest.rows })),
+      stats: () => Promise.resolve(fail('machines.not-running', 'a fake machine has no statistics')),
+      logs: ({ name }) => this.#with(name, () => ({ lines: ['2026-11-23T13:00:00Z info machine: power on', '2026-11-23T13:00:01Z info board: ready'] })),
+    },
+    preferences: {
+      get: () => Promise.resolve(ok(this.#preferences)),
+      set: (changes) => {
+        this.#preferences = preferencesSchema.parse({ ...this.#preferences, ...changes });
+        this.#tell({ event: 'preferences.changed', payload: this.#preferences });
+        return Promise.resolve(ok(this.#preferences));
+      },
+    },
+    host: {
+      info: () => Promise.resolve(ok({
+        shell: 'browser', version: '0.1.0', platform: 'Debian GNU/Linux 12', hostName: 'workbench', cpuModel: 'Example CPU', cores: 8,
+        memoryBytes: 16 * GIB, freeMemoryBytes: 9.3 * GIB, accelerator: 'interpreter', libraryFolder: '/home/user/Guesthouse',
+      })),
+    },
+    guests: {
+      bundled: () => Promise.resolve(ok({ guests: [{ id: 'guesthouse-linux', title: 'Guesthouse Linux', memoryBytes: 256 * MIB, diskBytes: 64 * MIB, architecture: 'x86_64' }] })),
+    },
+    dialogs: {
+      pickFile: () => Promise.resolve(fail('dialogs.not-here', 'files are chosen in the page here', 'use files.browse')),
+    },
+    files: {
+      browse: ({ path = '/home/user' }) => Promise.resolve(path.includes('missing') ? fail('media.missing', `the folder ${path} does not exist`, 'check the path') : ok({
+        path, ...(path === '/' ? {} : { parent: path.replace(/\/[^/]*$/, '') || '/' }), truncated: false,
+        entries: path.endsWith('Downloads')
+          ? [{ name: 'debian-12.iso', path: `${path}/debian-12.iso`, kind: 'file', bytes: 661 * MIB }]
+          : [{ name: 'Documents', path: `${path}/Documents`, kind: 'folder' }, { name: 'Downloads', path: `${path}/Downloads`, kind: 'folder' }, { name: 'tiny.iso', path: `${path}/tiny.iso`, kind: 'file', bytes: 18 * MIB }],
+      })),
+    },
+  };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const shell = new FakeShell({ machines: process.argv.includes('--empty') ? [] : ['Debian 12', 'Guesthouse Linux', 'FreeDOS', 'Windows 98 for the old scanner', 'Router test'] });
+  process.stdout.write(`${await shell.listen(Number(process.argv.at(-1)) || 0)}\n`);
+}
