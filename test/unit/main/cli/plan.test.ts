@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { appPaths } from '../../../../src/main/app-paths.ts';
+import { CommandFailure } from '../../../../src/main/cli/outcome.ts';
+import { parseChord } from '../../../../src/main/cli/run/keystrokes.ts';
+import { parseDiskOption, planRun, unescapeKeys } from '../../../../src/main/cli/run/plan.ts';
+import type { RunOptions } from '../../../../src/main/cli/run/plan.ts';
+import { countOnScreen, StreamWatch } from '../../../../src/main/cli/run/text-watch.ts';
+
+const DEFAULTS: RunOptions = { memory: '256M', cpus: '1', accel: 'auto', arch: 'x86_64', disk: [], cdrom: [], net: [], share: [], serial: 'stdio', time: 'host', onReset: 'reboot', typeWhen: [], exitOn: [], failOn: [] };
+const plan = (options: Partial<RunOptions>) => planRun({ ...DEFAULTS, ...options }, appPaths({}));
+
+test.each<[string, Partial<RunOptions>]>([
+  ['--net user', { net: ['user'] }], ['--share', { share: ['a=/b'] }], ['--floppy', { floppy: 'a.img' }], ['--accel kvm', { accel: 'kvm' }], ['--cpus 2', { cpus: '2' }],
+  ['--boot net', { boot: 'net' }], ['qcow2', { disk: ['a,format=qcow2'] }], ['ahci', { disk: ['a,bus=ahci'] }],
+  ['a negative size', { memory: '-1M' }], ['an absurd size', { memory: '99999T' }], ['no size', { memory: 'lots' }], ['an unknown architecture', { arch: 'arm' }],
+  ['--initrd alone', { initrd: 'x' }], ['a time that isn\'t', { timeout: '-3' }], ['a time of zero', { timeout: '0' }], ['a seed that isn\'t', { seed: '1.5' }], ['a port that isn\'t', { exitPort: '70000' }],
+  ['a date that isn\'t', { rtc: 'yesterday' }], ['keys without text', { typeWhen: ['::x'] }], ['an empty --exit-on', { exitOn: [''] }], ['a serial that isn\'t', { serial: 'tcp' }],
+])('%s is wrong usage', (_what, options) => {
+  expect(() => plan(options)).toThrow(expect.objectContaining({ status: 2 }) as CommandFailure);
+});
+
+test('what the board can serve is passed on', () => {
+  const { start, typeWhen, debug, timeoutSeconds } = plan({
+    kernel: '/k', initrd: '/i', append: 'quiet', time: 'instructions:100', rtc: '2026-11-23T12:00:00Z', seed: '7', exitPort: '0xf4', debugPort: '0x402=file:/log', boot: 'cd',
+    typeWhen: ['login:::root\\n'], timeout: '1.5', disk: ['/d,bus=virtio,discard-changes'], cdrom: ['/c'],
+  });
+  expect(start).toMatchObject({
+    directBoot: { kernelPath: '/k', initrdPath: '/i', commandLine: 'quiet' }, time: { instructionsPerMicrosecond: 100 }, rtcEpochSeconds: Date.UTC(2026, 10, 23, 12) / 1000, seed: 7,
+    exitPort: 0xf4, debugPort: 0x402, bootOrder: ['cd', 'hd'], disks: [{ path: '/d', bus: 'virtio', discardChanges: true, kind: 'disk' }, { path: '/c', kind: 'cdrom', format: 'iso' }],
+  });
+  expect([typeWhen, debug, timeoutSeconds]).toEqual([[{ text: 'login:', keys: 'root\n' }], { to: 'file', path: '/log' }, 1.5]);
+});
+
+test('an --rtc without a zone is UTC', () => {
+  expect(plan({ rtc: '2000-01-01T00:00' }).start.rtcEpochSeconds).toBe(946_684_800);
+});
+
+test('a comma in a disk\'s name is written twice', () => {
+  expect(parseDiskOption('/a,,b.img,readonly')).toMatchObject({ path: '/a,b.img', readOnly: true });
+});
+
+test('escapes of keys', () => {
+  expect(unescapeKeys('a\\n\\t\\e\\x41\\\\n')).toBe('a\n\t\u001bA\\n');
+  expect(() => unescapeKeys('\\q')).toThrow(CommandFailure);
+});
+
+test('chords are read by names of keys', () => {
+  expect([parseChord('ctrl-alt-del'), parseChord('F2'), parseChord('a'), parseChord('-'), parseChord('ctrl-frob')])
+    .toEqual([['ControlLeft', 'AltLeft', 'Delete'], ['F2'], ['KeyA'], ['Minus'], undefined]);
+});
+
+test('a text on the console is found across chunks and under colours, and counted', () => {
+  const watch = new StreamWatch(['login:', 'ü#']);
+  for (const chunk of ['log', '\u001b[1;', '32min', '\u001b[0m: x', '\r\nlogin:']) watch.write(new TextEncoder().encode(chunk));
+  const umlaut = new TextEncoder().encode('ü#');
+  watch.write(umlaut.subarray(0, 1));
+  watch.write(umlaut.subarray(1));
+  expect([watch.count('login:'), watch.count('ü#'), watch.count('other')]).toEqual([2, 1, 0]);
+});
+
+test('a text on the screen is found also where it runs over the end of a row', () => {
+  const rows = ['press any k', 'ey to go on', 'ok'];
+  expect([countOnScreen(rows, 'any key'), countOnScreen(rows, 'ok'), countOnScreen(rows, 'login')]).toEqual([1, 1, 0]);
+});
