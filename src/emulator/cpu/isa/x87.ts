@@ -161,7 +161,7 @@ function transferRows(): InstructionRow[] {
     stackRow('FLD ST(i)', 'D9 C0+i', (e) => e.call('x87LoadRegister', [e.registerNumber(0)]), X87),
     stackRow('FST ST(i)', 'DD D0+i', (e) => e.call('x87StoreRegister', [e.registerNumber(0), i32(0)]), X87),
     // The last three are undocumented copies.
-    ...['DD D8+i', 'D9 D8+i', 'DF D0+i', 'DF D8+i'].map((encoding) => stackRow('FSTP ST(i)', encoding, (e) => e.call('x87StoreRegister', [e.registerNumber(0), i32(1)]), X87)),
+    ...['DD D8+i', 'D9 D8+i', 'DF D0+i', 'DF D8+i'].map((encoding) => stackRow('FSTP ST(i)', encoding, (e) => e.call('x87StoreRegister', [e.registerNumber(0), i32(encoding.startsWith('D9') ? 2 : 1)]), X87)),
     ...['D9 C8+i', 'DD C8+i', 'DF C8+i'].map((encoding) => stackRow('FXCH ST(i)', encoding, (e) => e.call('x87Exchange', [e.registerNumber(0)]), X87)),
     stackRow('FFREE ST(i)', 'DD C0+i', (e) => e.call('x87Free', [e.registerNumber(0), i32(0)])),
     stackRow('FFREEP ST(i)', 'DF C0+i', (e) => e.call('x87Free', [e.registerNumber(0), i32(1)])),

@@ -44,6 +44,11 @@ export function push(): void {
 
 /** Enters the operation's exceptions, clearing C1 or setting it to `c1`; whether the result may be stored. */
 function enter(exceptions: u32, c1: bool): bool {
+  // An exception found before computing keeps those of the result away.
+  if ((exceptions & ~get32(FPU_CONTROL) & (IE | DE | ZE)) != 0) {
+    exceptions &= ~(OE | UE | PE);
+    if (!(exceptions & FSW_SF)) c1 = false;
+  }
   let status = get32(FPU_STATUS) & ~FSW_C1 | exceptions;
   if (c1) status |= FSW_C1;
   const unmasked = exceptions & ~get32(FPU_CONTROL) & 0x3f;
@@ -152,29 +157,29 @@ function conditionsOf(order: i32): u32 {
 /** ST(0) against ST(i): C3 C2 C0. `pops` values are popped. */
 export function x87Compare(i: i32, quiet: i32, pops: i32): void {
   if (isEmpty(0) || isEmpty(i)) {
-    if (!stackUnderflow()) return;
     setConditions(FSW_C0 | FSW_C2 | FSW_C3);
+    if (!stackUnderflow()) return;
   } else {
     begin();
     loadA(0);
     loadB(i);
     const order = compareOperands(quiet == 0);
-    if (!settle()) return;
     setConditions(conditionsOf(order));
+    if (!settle()) return;
   }
   for (let n = 0; n < pops; n++) pop();
 }
 export function x87CompareMemory(kind: i32, popping: i32, pointer: i32): void {
   if (isEmpty(0)) {
-    if (!stackUnderflow()) return;
     setConditions(FSW_C0 | FSW_C2 | FSW_C3);
+    if (!stackUnderflow()) return;
   } else {
     begin();
     bFromMemory(kind, pointer);
     loadA(0);
     const order = compareOperands(true);
-    if (!settle()) return;
     setConditions(conditionsOf(order));
+    if (!settle()) return;
   }
   if (popping) pop();
 }
@@ -198,14 +203,16 @@ export function x87CompareFlags(i: i32, quiet: i32, popping: i32): i32 {
 /** FTST. */
 export function x87Test(): void {
   if (isEmpty(0)) {
-    if (stackUnderflow()) setConditions(FSW_C0 | FSW_C2 | FSW_C3);
+    setConditions(FSW_C0 | FSW_C2 | FSW_C3);
+    stackUnderflow();
     return;
   }
   begin();
   loadA(0);
   bFromInteger0();
   const order = compareOperands(true);
-  if (settle()) setConditions(conditionsOf(order));
+  setConditions(conditionsOf(order));
+  settle();
 }
 function bFromInteger0(): void { bFromSingle(0); }
 
@@ -268,13 +275,13 @@ function aFromDecimal(pointer: i32): void {
 
 /** FLD ST(i). */
 export function x87LoadRegister(i: i32): void {
-  if (!isEmpty(7)) {
-    if (!stackOverflow()) return;
+  if (isEmpty(i)) {
+    if (!stackUnderflow()) return;
     push();
     return putNan(0);
   }
-  if (isEmpty(i)) {
-    if (!stackUnderflow()) return;
+  if (!isEmpty(7)) {
+    if (!stackOverflow()) return;
     push();
     return putNan(0);
   }
@@ -312,6 +319,11 @@ export function x87LoadConstant(which: i32): void {
 
 /** FST and FSTP to ST(i). */
 export function x87StoreRegister(i: i32, popping: i32): void {
+  // FSTP1 (D9 D8) is 2: it takes no notice of an empty source.
+  if (isEmpty(0) && popping == 2) {
+    clearC1();
+    return pop();
+  }
   if (isEmpty(0)) {
     if (!stackUnderflow()) return;
     putNan(i);
@@ -360,7 +372,11 @@ export function x87Store(kind: i32, popping: i32, pointer: i32): i32 {
       if (kind == SINGLE) formatSingle();
       else formatDouble();
       convertOut(true);
-      if (!settle() || (flags & ~get32(FPU_CONTROL) & (OE | UE)) != 0) return 0;
+      if ((flags & ~get32(FPU_CONTROL) & (OE | UE)) != 0) {
+        enter(flags & ~PE, false);
+        return 0;
+      }
+      if (!settle()) return 0;
       if (kind == SINGLE) store<u32>(pointer, outAsSingle());
       else store<u64>(pointer, outAsDouble());
     } else {
@@ -409,7 +425,6 @@ export function x87ConditionalMove(i: i32, condition: i32): void {
     if (stackUnderflow()) putNan(0);
     return;
   }
-  clearC1();
   if (!condition) return;
   const at = registerAt(i);
   put(0, load<u64>(at), load<u16>(at, 8));
@@ -428,7 +443,8 @@ export function x87Sign(absolute: i32): void {
 /** FFREE, and FFREEP where `popping`. */
 export function x87Free(i: i32, popping: i32): void {
   setEmpty(i);
-  if (popping) moveTop(1);
+  clearC1();
+  if (popping) pop();
 }
 /** FINCSTP (1) and FDECSTP (7). */
 export function x87MoveTop(delta: i32): void {
@@ -453,7 +469,7 @@ export function x87Unary(operation: i32): void {
 
 /** FPREM (0) and FPREM1 (1): C2 where the reduction goes on; else C0 C3 C1 are the quotient's low bits 2, 1, 0. */
 export function x87Remainder(nearest: i32): void {
-  setConditions(0);
+  set32(FPU_STATUS, get32(FPU_STATUS) & ~FSW_C2);
   if (isEmpty(0) || isEmpty(1)) {
     if (stackUnderflow()) putNan(0);
     return;
@@ -465,6 +481,7 @@ export function x87Remainder(nearest: i32): void {
   remainder(nearest != 0);
   if (!settle()) return;
   storeOut(0);
+  if (flags & IE) return;
   if (remainderPartial) return setConditions(FSW_C2);
   const q = remainderQuotient;
   setConditions(((q & 4) != 0 ? FSW_C0 : 0) | ((q & 2) != 0 ? FSW_C3 : 0));
