@@ -3,15 +3,11 @@
  * (the token that lets us in is a cookie by the time this runs).
  * Everything that arrives is checked against the contract before anybody sees it.
  */
-import { config } from 'zod';
 import { apiEventSchema, consoleDownSchema, createApiClient, displayDownSchema } from '../shared/api.ts';
 import type { ApiClient, ApiEvent, ChannelKind, ClientMessage, ConsoleDown, ConsoleUp, DesktopBridge, DisplayDown, DisplayUp } from '../shared/api.ts';
 import { fail } from '../shared/result.ts';
 import type { Result } from '../shared/result.ts';
 import { decodeWire, encodeWire } from '../shared/wire.ts';
-
-// The page may not make code from text, and zod would try.
-config({ jitless: true });
 
 export type Connection = 'connecting' | 'connected' | 'lost';
 

@@ -9,6 +9,8 @@ export interface AppButtonProps {
   /** Only the icon is shown; the label is its accessible name and its tooltip. */
   readonly iconOnly?: boolean;
   readonly kind?: 'primary' | 'plain' | 'quiet' | 'danger';
+  /** A narrow window hides the label: then the tooltip says it. */
+  readonly canLoseLabel?: boolean;
   /** A chevron: it opens a menu. */
   readonly opensMenu?: boolean;
   readonly isDisabled?: boolean;
@@ -20,7 +22,7 @@ export interface AppButtonProps {
   readonly ref?: Ref<HTMLButtonElement>;
 }
 
-export function AppButton({ label, icon, iconOnly = false, kind = 'plain', opensMenu = false, ref, ...rest }: AppButtonProps) {
+export function AppButton({ label, icon, iconOnly = false, canLoseLabel = false, kind = 'plain', opensMenu = false, ref, ...rest }: AppButtonProps) {
   const button = (
     <Button {...rest} {...(ref === undefined ? {} : { ref })} {...(iconOnly ? { 'aria-label': label } : {})} className={`button button-${kind}${iconOnly ? ' button-icon' : ''}`}>
       {icon === undefined ? null : <Icon name={icon} size={18} />}
@@ -28,7 +30,7 @@ export function AppButton({ label, icon, iconOnly = false, kind = 'plain', opens
       {opensMenu ? <Icon name="chevron" size={14} /> : null}
     </Button>
   );
-  if (!iconOnly) return button;
+  if (!iconOnly && !canLoseLabel) return button;
   return (
     <TooltipTrigger delay={500} closeDelay={100}>
       {button}

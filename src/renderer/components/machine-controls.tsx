@@ -50,10 +50,10 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
       {can.show && inManager ? <AppButton label={t('action.show')} icon="screen" kind="primary" onPress={() => { go({ window: 'machine', machine: name }); }} /> : null}
       {can.show ? null : <AppButton label={t('action.start')} icon="play" kind="primary" isDisabled={!can.start} isPending={isBusy} onPress={() => { void start(); }} />}
       {can.resume
-        ? <AppButton label={t('action.resume')} icon="play" kind={kind} isDisabled={isBusy} onPress={() => { void app.resume(name); }} />
-        : <AppButton label={t('action.pause')} icon="pause" kind={kind} isDisabled={!can.pause || isBusy} onPress={() => { void app.pause(name); }} />}
-      <MenuButton label={t('action.stop')} icon="power" kind={kind} isDisabled={!can.powerOff} groups={[stopEntries]} />
-      <AppButton label={t('action.reset')} icon="reset" kind={kind} isDisabled={!can.reset || isBusy} onPress={() => { setQuestion('reset'); }} />
+        ? <AppButton label={t('action.resume')} icon="play" kind={kind} canLoseLabel={!inManager} isDisabled={isBusy} onPress={() => { void app.resume(name); }} />
+        : <AppButton label={t('action.pause')} icon="pause" kind={kind} canLoseLabel={!inManager} isDisabled={!can.pause || isBusy} onPress={() => { void app.pause(name); }} />}
+      <MenuButton label={t('action.stop')} icon="power" kind={kind} canLoseLabel={!inManager} isDisabled={!can.powerOff} groups={[stopEntries]} />
+      <AppButton label={t('action.reset')} icon="reset" kind={kind} canLoseLabel={!inManager} isDisabled={!can.reset || isBusy} onPress={() => { setQuestion('reset'); }} />
       {inManager ? <MenuButton label={t('action.more')} icon="more" iconOnly kind={kind} groups={moreEntries} /> : null}
       {question === 'power-off' ? <ConfirmPowerOff name={name} onClose={() => { setQuestion(undefined); }} /> : null}
       {question === 'reset' ? <ConfirmReset name={name} onClose={() => { setQuestion(undefined); }} /> : null}

@@ -90,7 +90,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
 
   const toolButtons = (
     <>
-      <MenuButton label={t('machine.keys')} icon="keyboard" kind="quiet" isDisabled={!canType} groups={[
+      <MenuButton label={t('machine.keys')} icon="keyboard" kind="quiet" canLoseLabel isDisabled={!canType} groups={[
         (Object.keys(SPECIAL_KEYS) as SpecialKey[]).map((keys) => ({ id: keys, label: t(`machine.key.${keys}`), onAction: () => { sendKeys(keys); } })),
         [{ id: 'clipboard', label: t('machine.typeClipboard'), icon: 'note', onAction: () => { void typeClipboard(); } }],
       ]} />
