@@ -43,6 +43,8 @@ export const CODE_PAGE_HEADS = 0xa00000;
 export const PAGE_FLAGS = 0xe00000;
 /** Decoded or translated code was made from this page: writes must go through the slow path. */
 export const PAGE_HAS_CODE = 1;
+/** CODE_PAGE_HEADS names a descriptor for the page, though all that was decoded may have been dropped again. */
+export const PAGE_HAS_DESCRIPTOR = 2;
 
 /** Devices' own buffers that I/O reads and writes. */
 export const STAGING = 0x1000000;

@@ -4,8 +4,8 @@
  */
 import {
   CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_BYTES, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CODE_PAGE_HEADS, CODE_PAGE_MODE, CODE_PAGE_NEXT,
-  CODE_PAGE_NUMBER, CODE_CHUNK_HEADER_BYTES, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, HANDLER_NUMBER_REFETCH, MAP_READABLE, PAGE_FLAGS, PAGE_HAS_CODE,
-  RECORD_BYTES, RECORD_HANDLER,
+  CODE_PAGE_NUMBER, CODE_CHUNK_HEADER_BYTES, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, HANDLER_NUMBER_REFETCH, MAP_READABLE, PAGE_FLAGS,
+  PAGE_HAS_CODE, PAGE_HAS_DESCRIPTOR, RECORD_BYTES, RECORD_HANDLER,
 } from '../memory-layout.ts';
 import {
   ARGUMENTS, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES, COUNT_DECODED, COUNT_INVALIDATIONS, CPL, CS, MODE, MODE_CODE_64, MODE_CS_LIMITED,
@@ -21,6 +21,9 @@ import { fillCode, flushCodeTlb, protectPage } from './tlb.ts';
 /** What one descriptor and one block's decoding may take at most, with a wide margin. */
 const ARENA_RESERVE: u32 = 0x40000;
 const ARENA_END: u32 = CODE_ARENA + CODE_ARENA_BYTES;
+
+/** PAGE_HAS_CODE and PAGE_HAS_DESCRIPTOR in each of eight bytes. */
+const CODE_BITS: u64 = 0x0101010101010101 * (PAGE_HAS_CODE | PAGE_HAS_DESCRIPTOR);
 
 /** Bytes of the code arena, 16-byte aligned, contents undefined; 0 when it is full, which `fetch` prevents. */
 export function allocCode(bytes: u32): u32 {
@@ -41,8 +44,8 @@ export function flushAllCode(): void {
   const pages = <u32>memory.size() << 4;
   for (let page: u32 = 0; page < pages; page += 8) {
     const flags = load<u64>(PAGE_FLAGS + page);
-    if (!(flags & 0x0101010101010101 * PAGE_HAS_CODE)) continue;
-    store<u64>(PAGE_FLAGS + page, flags & ~(<u64>0x0101010101010101 * PAGE_HAS_CODE));
+    if (!(flags & CODE_BITS)) continue;
+    store<u64>(PAGE_FLAGS + page, flags & ~CODE_BITS);
     memory.fill(CODE_PAGE_HEADS + page * 4, 0, 32);
   }
   flushCodeTlb();
@@ -63,12 +66,16 @@ function codePage(memoryOffset: u32, mode: u32): u32 {
   store<u32>(descriptor + CODE_PAGE_NEXT, head);
   store<u32>(descriptor + CODE_PAGE_NUMBER, page);
   store<u32>(CODE_PAGE_HEADS + page * 4, descriptor);
-  const flags = load<u8>(PAGE_FLAGS + page);
-  if (!(flags & PAGE_HAS_CODE)) {
-    store<u8>(PAGE_FLAGS + page, flags | PAGE_HAS_CODE);
-    protectPage(page << 12);
-  }
+  store<u8>(PAGE_FLAGS + page, load<u8>(PAGE_FLAGS + page) | PAGE_HAS_DESCRIPTOR);
   return descriptor;
+}
+
+/** From now on writes to the page go through the slow path. */
+function guardPage(page: u32): void {
+  const flags = load<u8>(PAGE_FLAGS + page);
+  if (flags & PAGE_HAS_CODE) return;
+  store<u8>(PAGE_FLAGS + page, flags | PAGE_HAS_CODE);
+  protectPage(page << 12);
 }
 
 /** The linear address of CS:RIP; all ones with #GP pending when it is none. */
@@ -117,6 +124,7 @@ export function fetch(rip: u64): u32 {
   }
   set64(RIP_PAGE, rip - offset);
   set32(COUNT_DECODED, get32(COUNT_DECODED) + 1);
+  guardPage(load<u32>(descriptor + CODE_PAGE_NUMBER));
   return decodeBlock(descriptor, offset);
 }
 
@@ -179,12 +187,17 @@ export function invalidateCode(memoryOffset: u32, length: u32): void {
     const start = memoryOffset & 0xfff;
     const inPage = min<u32>(length, 0x1000 - start);
     const page = memoryOffset >> 12;
-    if (load<u8>(PAGE_FLAGS + page) & PAGE_HAS_CODE) {
+    const flags = load<u8>(PAGE_FLAGS + page);
+    if (flags & PAGE_HAS_CODE) {
+      let left = false;
       for (let descriptor = load<u32>(CODE_PAGE_HEADS + page * 4); descriptor != 0; descriptor = load<u32>(descriptor + CODE_PAGE_NEXT)) {
-        if (!covers(descriptor, start, start + inPage)) continue;
-        dropPage(descriptor);
-        set32(COUNT_INVALIDATIONS, get32(COUNT_INVALIDATIONS) + 1);
+        if (covers(descriptor, start, start + inPage)) {
+          dropPage(descriptor);
+          set32(COUNT_INVALIDATIONS, get32(COUNT_INVALIDATIONS) + 1);
+        } else if (load<u32>(descriptor + CODE_PAGE_CHUNKS)) left = true;
       }
+      // Memory that once held code and is put to another use becomes fast to write again.
+      if (!left) store<u8>(PAGE_FLAGS + page, flags & ~PAGE_HAS_CODE);
     }
     memoryOffset += inPage;
     length -= inPage;

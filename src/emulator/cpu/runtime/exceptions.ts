@@ -1,20 +1,26 @@
 /** Interrupts and exceptions in every mode: SDM 3A chapter 6; 3B §20.3 for virtual-8086 mode. */
 import {
-  ATTRIBUTE_BIG, ATTRIBUTE_LONG, ATTRIBUTE_NOT_SYSTEM, ATTRIBUTE_PRESENT, ATTRIBUTE_TYPE, CR4_VME, DR7_GD, EFLAGS_AC, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF,
-  EFLAGS_VIF, EFLAGS_VM, TYPE_INTERRUPT_GATE_16, TYPE_INTERRUPT_GATE_32, TYPE_TASK_GATE, TYPE_TRAP_GATE_16, TYPE_TRAP_GATE_32, VECTOR_DB, VECTOR_DE, VECTOR_DF, VECTOR_GP, VECTOR_NMI,
-  VECTOR_NP, VECTOR_PF, VECTOR_SS, VECTOR_TS,
+  ATTRIBUTE_BIG, ATTRIBUTE_LONG, ATTRIBUTE_NOT_SYSTEM, ATTRIBUTE_PRESENT, ATTRIBUTE_TYPE, CR4_VME, DR7_GD, EFLAGS_AC, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_NT,
+  EFLAGS_RF, EFLAGS_TF, EFLAGS_VIF, EFLAGS_VM, TYPE_INTERRUPT_GATE_16, TYPE_INTERRUPT_GATE_32, TYPE_TASK_GATE, TYPE_TRAP_GATE_16, TYPE_TRAP_GATE_32,
+  VECTOR_DB, VECTOR_DE, VECTOR_DF, VECTOR_GP, VECTOR_NMI, VECTOR_NP, VECTOR_PF, VECTOR_TS,
 } from '../arch.ts';
 import {
-  COUNT_EXCEPTIONS, COUNT_INTERRUPTS, CPL, CR2, CR4, CS, DR7, DS, EFLAGS_REST, ES, EXIT_REASON, EXIT_TRIPLE_FAULT, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR,
-  FS, GS, IDTR_BASE, IDTR_LIMIT, INTERRUPT_SHADOW, NMI_BLOCKED, RIP, RSP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, STATUS_EXIT, STATUS_FAULT, STATUS_RESUME,
-  TR,
+  COUNT_EXCEPTIONS, COUNT_INTERRUPTS, CPL, CR2, CR4, CS, DR7, DS, ES, EXIT_REASON, EXIT_TRIPLE_FAULT, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR,
+  FAULT_VECTOR, FS, GS, IDTR_BASE, IDTR_LIMIT, INTERRUPT_SHADOW, NMI_BLOCKED, RIP, RSP, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, STATUS_EXIT,
+  STATUS_FAULT, STATUS_RESUME, TR,
 } from '../state-layout.ts';
 import { fault, faultStatus, get32, get64, inLongMode, inProtectedMode, inVm86, isCanonical, set32, set64 } from './cpu-state.ts';
 import { flagsValue, iopl, writeFlags } from './flags.ts';
 import { READ, reach } from './mmu.ts';
 import { setMode } from './mode.ts';
-import { asError, attributesOf, descriptor, descriptorAt, dplOf, isCode, isConforming, isNull, limitOf, markAccessed, readDescriptor, setNullSegment, setParagraphSegment, setSegment } from './segments.ts';
-import { commitStack, framePush, innerDescriptor, innerDescriptorAt, innerPointer, innerSelector, openCurrentStack, openFlatStack, openStack, readInnerStack, readLongStack } from './stack-frame.ts';
+import {
+  asError, attributesOf, descriptor, descriptorAt, dplOf, isCode, isConforming, isNull, limitOf, markAccessed, readDescriptor, setNullSegment,
+  setParagraphSegment, setSegment,
+} from './segments.ts';
+import {
+  commitStack, framePush, innerDescriptor, innerDescriptorAt, innerPointer, innerSelector, openCurrentStack, openFlatStack, openStack, readInnerStack,
+  readLongStack,
+} from './stack-frame.ts';
 import { SWITCH_CALL, switchTask } from './task-switch.ts';
 import { currentTable, implicitTable } from './tlb.ts';
 
@@ -27,9 +33,9 @@ const ICEBP: i32 = 3;
 /** What delivery came to, where that isn't STATUS_RESUME: a task gate's switch can end in shutdown. */
 let eventStatus: i32 = STATUS_RESUME;
 
-/** EFLAGS as the handler's frame shows them. */
+/** EFLAGS as the handler's frame shows them: RF belongs to faults. */
 function savedFlags(vector: u32, source: i32): u32 {
-  const flags = flagsValue();
+  const flags = flagsValue() & ~EFLAGS_RF;
   return source == EXCEPTION && vector != VECTOR_DB ? flags | EFLAGS_RF : flags;
 }
 

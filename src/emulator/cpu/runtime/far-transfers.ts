@@ -1,21 +1,27 @@
 /** Far JMP, CALL and RET, IRET: SDM 2 (those instructions), 3A §5.8 and §6.12, 3B §20.2–20.3. */
 import {
-  ATTRIBUTE_BIG, ATTRIBUTE_LONG, ATTRIBUTE_NOT_SYSTEM, ATTRIBUTE_PRESENT, ATTRIBUTE_TYPE, ATTRIBUTE_UNUSABLE, ATTRIBUTE_CODE, CR4_VME, EFLAGS_ALL, EFLAGS_AC, EFLAGS_ID, EFLAGS_IF,
-  EFLAGS_IOPL, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VIF, EFLAGS_VIP, EFLAGS_VM, TYPE_CALL_GATE_16, TYPE_CALL_GATE_32, TYPE_TASK_GATE, TYPE_TSS_16, TYPE_TSS_32, VECTOR_GP, VECTOR_NP,
-  VECTOR_SS, VECTOR_TS,
+  ATTRIBUTE_BIG, ATTRIBUTE_LONG, ATTRIBUTE_NOT_SYSTEM, ATTRIBUTE_PRESENT, ATTRIBUTE_TYPE, ATTRIBUTE_UNUSABLE, ATTRIBUTE_CODE, CR4_VME, EFLAGS_ALL, EFLAGS_AC,
+  EFLAGS_ID, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VIF, EFLAGS_VIP, EFLAGS_VM, TYPE_CALL_GATE_16, TYPE_CALL_GATE_32, TYPE_TASK_GATE,
+  TYPE_TSS_16, TYPE_TSS_32, VECTOR_GP, VECTOR_NP, VECTOR_SS,
 } from '../arch.ts';
 import {
-  CPL, CR4, CS, DS, EFLAGS_REST, ES, FS, GS, NMI_BLOCKED, RIP, RSP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, STATUS_FAULT, STATUS_RESUME, TR,
+  CPL, CR4, CS, DS, EFLAGS_REST, ES, FS, GS, NMI_BLOCKED, RIP, RSP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, STATUS_FAULT,
+  STATUS_RESUME, TR,
 } from '../state-layout.ts';
-import { fault, faultStatus, get32, get64, in64BitCode, inLongMode, inProtectedMode, inVm86, isCanonical, segmentAt, set32, set64, statusOrLoop, usesParagraphs } from './cpu-state.ts';
+import {
+  fault, faultStatus, get32, get64, in64BitCode, inLongMode, inVm86, isCanonical, segmentAt, set32, set64, statusOrLoop, usesParagraphs,
+} from './cpu-state.ts';
 import { iopl, writeFlags } from './flags.ts';
 import { READ, loadSized, reach } from './mmu.ts';
 import { setMode } from './mode.ts';
 import {
-  NOT_AN_ADDRESS, asError, attributesOf, descriptor, descriptorAt, dplOf, isCode, isConforming, isNull, isWritableData, limitOf, markAccessed, readDescriptor, setNullSegment,
-  setParagraphSegment, setSegment, stackAddress, stackMask,
+  NOT_AN_ADDRESS, asError, attributesOf, descriptor, descriptorAt, dplOf, isCode, isConforming, isNull, isWritableData, limitOf, markAccessed, readDescriptor,
+  setNullSegment, setParagraphSegment, setSegment, stackAddress, stackMask,
 } from './segments.ts';
-import { commitStack, framePush, innerDescriptor, innerDescriptorAt, innerPointer, innerSelector, openCurrentStack, openFlatStack, openStack, readInnerStack, readLongStack } from './stack-frame.ts';
+import {
+  commitStack, framePush, innerDescriptor, innerDescriptorAt, innerPointer, innerSelector, openCurrentStack, openFlatStack, openStack, readInnerStack,
+  readLongStack,
+} from './stack-frame.ts';
 import { SWITCH_CALL, SWITCH_JUMP, SWITCH_RETURN, switchTask } from './task-switch.ts';
 import { currentTable, implicitTable } from './tlb.ts';
 

@@ -1,15 +1,17 @@
 /** Segment registers, descriptor tables and the addresses they make: SDM 3A chapters 3 and 5. */
 import {
-  ATTRIBUTE_ACCESSED, ATTRIBUTE_BIG, ATTRIBUTE_CODE, ATTRIBUTE_DPL, ATTRIBUTE_DPL_SHIFT, ATTRIBUTE_EXPAND_DOWN, ATTRIBUTE_GRANULAR, ATTRIBUTE_NOT_SYSTEM,
-  ATTRIBUTE_PRESENT, ATTRIBUTE_TYPE, ATTRIBUTE_UNUSABLE, ATTRIBUTE_WRITABLE, TYPE_CALL_GATE_16, TYPE_CALL_GATE_32, TYPE_LDT, TYPE_TASK_GATE, TYPE_TSS_16,
-  TYPE_TSS_16_BUSY, TYPE_TSS_32, TYPE_TSS_32_BUSY, VECTOR_GP, VECTOR_NP, VECTOR_SS,
+  ATTRIBUTE_ACCESSED, ATTRIBUTE_BIG, ATTRIBUTE_CODE, ATTRIBUTE_DPL, ATTRIBUTE_DPL_SHIFT, ATTRIBUTE_EXPAND_DOWN, ATTRIBUTE_NOT_SYSTEM, ATTRIBUTE_PRESENT,
+  ATTRIBUTE_TYPE, ATTRIBUTE_UNUSABLE, ATTRIBUTE_WRITABLE, TYPE_CALL_GATE_16, TYPE_CALL_GATE_32, TYPE_LDT, TYPE_TASK_GATE, TYPE_TSS_16, TYPE_TSS_16_BUSY,
+  TYPE_TSS_32, TYPE_TSS_32_BUSY, VECTOR_GP, VECTOR_NP, VECTOR_SS,
 } from '../arch.ts';
 import { RECORD_BASE, RECORD_DISPLACEMENT, RECORD_INDEX, RECORD_SCALE, RECORD_SEGMENT } from '../memory-layout.ts';
 import {
   CPL, GDTR_BASE, GDTR_LIMIT, INTERRUPT_SHADOW, LDTR, MODE, MODE_CODE_64, MODE_STACK_32, RAX, RSP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT,
   SEGMENT_SELECTOR, SS, STATUS_FAULT, STATUS_NEXT, TR,
 } from '../state-layout.ts';
-import { fault, faultStatus, get32, get64, in64BitCode, inLongMode, inProtectedMode, inVm86, isCanonical, segmentAt, set32, set64, statusAfterMode, cpuBase } from './cpu-state.ts';
+import {
+  fault, faultStatus, get32, get64, in64BitCode, inLongMode, inProtectedMode, inVm86, isCanonical, segmentAt, set32, set64, statusAfterMode,
+} from './cpu-state.ts';
 import { READ, WRITE, reach, write8 } from './mmu.ts';
 import { setMode } from './mode.ts';
 import { implicitTable } from './tlb.ts';

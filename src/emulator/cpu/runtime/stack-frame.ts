@@ -2,13 +2,13 @@
  * Pushing frames on a stack that may not be the current one: nothing of the processor's state changes until `commitStack`,
  * so a fault in the middle leaves everything as it was. Also the stacks that a TSS names.
  */
-import {
-  ATTRIBUTE_BIG, ATTRIBUTE_PRESENT, VECTOR_SS, VECTOR_TS,
-} from '../arch.ts';
+import { ATTRIBUTE_BIG, ATTRIBUTE_PRESENT, VECTOR_SS, VECTOR_TS } from '../arch.ts';
 import { CPL, RSP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, TR } from '../state-layout.ts';
 import { fault, get32, get64, isCanonical, set64 } from './cpu-state.ts';
 import { READ, reach, writeSized } from './mmu.ts';
-import { asError, attributesOf, baseOf, descriptor, descriptorAt, dplOf, isNull, isWritableData, limitOf, readDescriptor, stackMask, withinLimit } from './segments.ts';
+import {
+  asError, attributesOf, baseOf, descriptor, descriptorAt, dplOf, isNull, isWritableData, limitOf, readDescriptor, stackMask, withinLimit,
+} from './segments.ts';
 import { implicitTable, userTable } from './tlb.ts';
 
 let frameBase: u64 = 0;

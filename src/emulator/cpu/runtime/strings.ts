@@ -5,7 +5,8 @@
 import { DR7_ENABLES, EFLAGS_DF } from '../arch.ts';
 import { RECORD_SEGMENT } from '../memory-layout.ts';
 import {
-  DR7, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, PENDING_BYTES, RAX, RCX, RDI, RDX, RSI, SCRATCH, SEGMENT_ATTRIBUTES, SEGMENT_LIMIT, STATUS_AGAIN, STATUS_FAULT, STATUS_NEXT,
+  DR7, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, PENDING_BYTES, RAX, RCX, RDI, RDX, RSI, SCRATCH, SEGMENT_ATTRIBUTES, SEGMENT_LIMIT, STATUS_AGAIN, STATUS_FAULT,
+  STATUS_NEXT,
 } from '../state-layout.ts';
 import { ioRead, ioReadBlock, ioWrite, ioWriteBlock } from './board.ts';
 import { invalidateCode } from './code-pages.ts';

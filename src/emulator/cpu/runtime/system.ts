@@ -1,13 +1,16 @@
 /** System calls, ports, and other instructions that concern the processor as a whole. */
 import {
-  ATTRIBUTE_TYPE, CR4_PCE, CR4_SMAP, CR4_TSD, EFER_SCE, EFLAGS_AC, EFLAGS_ALL, EFLAGS_IF, EFLAGS_RF, EFLAGS_VM, TYPE_TSS_32, TYPE_TSS_32_BUSY, VECTOR_GP, VECTOR_UD,
+  ATTRIBUTE_TYPE, CR4_SMAP, CR4_TSD, EFER_SCE, EFLAGS_AC, EFLAGS_ALL, EFLAGS_IF, EFLAGS_RF, EFLAGS_VM, TYPE_TSS_32, TYPE_TSS_32_BUSY, VECTOR_GP, VECTOR_UD,
 } from '../arch.ts';
 import {
-  CPL, CR4, CS, EFER, EXIT_HALTED, EXIT_REASON, GDTR_BASE, GDTR_LIMIT, GPR, GS, IDTR_BASE, IDTR_LIMIT, KERNEL_GS_BASE, LSTAR, RAX, RCX, RDX, RIP, RSP, SEGMENT_ATTRIBUTES,
-  SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SFMASK, SS, STAR, STATUS_EXIT, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TR, TSC_AUX,
+  CPL, CR4, CS, EFER, EXIT_HALTED, EXIT_REASON, GDTR_BASE, GDTR_LIMIT, GPR, GS, IDTR_BASE, IDTR_LIMIT, KERNEL_GS_BASE, LSTAR, RAX, RCX, RDX, RIP, RSP,
+  SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SFMASK, SS, STAR, STATUS_EXIT, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME, SYSENTER_CS,
+  SYSENTER_EIP, SYSENTER_ESP, TR, TSC_AUX,
 } from '../state-layout.ts';
 import { cpuid, ioRead, ioWrite } from './board.ts';
-import { fault, faultStatus, get32, get64, in64BitCode, inLongMode, inProtectedMode, inVm86, isCanonical, plainFaultStatus, set32, set64, statusOrLoop } from './cpu-state.ts';
+import {
+  fault, faultStatus, get32, get64, in64BitCode, inLongMode, inProtectedMode, inVm86, isCanonical, plainFaultStatus, set32, set64, statusOrLoop,
+} from './cpu-state.ts';
 import { flagsValue, iopl, writeFlags } from './flags.ts';
 import { guestTsc } from './msr.ts';
 import { READ, reach } from './mmu.ts';

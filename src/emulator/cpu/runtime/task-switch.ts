@@ -1,11 +1,11 @@
 /** Hardware task switches: SDM 3A chapter 7. */
 import {
-  ATTRIBUTE_NOT_SYSTEM, ATTRIBUTE_PRESENT, ATTRIBUTE_TYPE, CR0_PG, CR0_TS, DR6_BT, EFLAGS_ALL, EFLAGS_ARITHMETIC, EFLAGS_FIXED, EFLAGS_NT, EFLAGS_VM, TYPE_LDT, TYPE_TSS_16, TYPE_TSS_32, VECTOR_DB,
-  VECTOR_GP, VECTOR_NP, VECTOR_SS, VECTOR_TS,
+  ATTRIBUTE_NOT_SYSTEM, ATTRIBUTE_PRESENT, ATTRIBUTE_TYPE, CR0_PG, CR0_TS, DR6_BT, EFLAGS_ALL, EFLAGS_ARITHMETIC, EFLAGS_FIXED, EFLAGS_NT, EFLAGS_VM,
+  TYPE_LDT, TYPE_TSS_16, TYPE_TSS_32, VECTOR_DB, VECTOR_GP, VECTOR_NP, VECTOR_SS, VECTOR_TS,
 } from '../arch.ts';
 import {
-  CPL, CR0, CR3, CS, DR6, DR7, EFLAGS_REST, LDTR, PENDING_BYTES, RAX, RIP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, STATUS_FAULT,
-  STATUS_RESUME, TR,
+  CPL, CR0, CR3, CS, DR6, DR7, EFLAGS_REST, LDTR, PENDING_BYTES, RAX, RIP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS,
+  STATUS_FAULT, STATUS_RESUME, TR,
 } from '../state-layout.ts';
 import { loadPagingBase } from './control-registers.ts';
 import { fault, get32, get64, inLongMode, raise, segmentAt, set32, set64 } from './cpu-state.ts';
@@ -14,8 +14,8 @@ import { flagsValue, writeArithmeticFlags } from './flags.ts';
 import { MODIFY, READ, WRITE, reach, write16, write32, write8 } from './mmu.ts';
 import { setMode } from './mode.ts';
 import {
-  asError, attributesOf, descriptor, descriptorAt, dplOf, isCode, isConforming, isNull, isWritableData, limitOf, baseOf, loadDataSegment, markAccessed, readDescriptor, setNullSegment,
-  setParagraphSegment, setSegment, setSystemSegment,
+  asError, attributesOf, descriptor, descriptorAt, dplOf, isCode, isConforming, isNull, isWritableData, limitOf, baseOf, loadDataSegment, markAccessed,
+  readDescriptor, setNullSegment, setParagraphSegment, setSegment, setSystemSegment,
 } from './segments.ts';
 import { commitStack, framePush, openCurrentStack } from './stack-frame.ts';
 import { implicitTable } from './tlb.ts';

@@ -2,7 +2,10 @@
  * The data TLBs (one per privilege) and the code TLB: filling and emptying. A list of entries in use makes a flush cost
  * what was filled.
  */
-import { CR4, TLB_ADDEND, TLB_CURRENT, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FLAGS, TLB_LISTS, TLB_LIST_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER, TLB_WRITE_TAG, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES } from '../state-layout.ts';
+import {
+  CR4, TLB_ADDEND, TLB_CURRENT, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FLAGS, TLB_LISTS, TLB_LIST_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
+  TLB_WRITE_TAG, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES,
+} from '../state-layout.ts';
 import { CR4_SMAP } from '../arch.ts';
 import { cpuBase, get32, get64 } from './cpu-state.ts';
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
-  CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_HEADS, CODE_PAGE_NEXT, CPU_BLOCKS, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, GUEST_RAM, PAGE_FLAGS,
+  CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_HEADS, CODE_PAGE_NEXT, CPU_BLOCKS, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, GUEST_RAM, PAGE_FLAGS, PAGE_HAS_CODE,
 } from '../../../../../src/emulator/cpu/memory-layout.ts';
 import { ARGUMENTS, CR3, CS, RIP_PAGE } from '../../../../../src/emulator/cpu/state-layout.ts';
 import { READ, RuntimeMachine, WRITE } from './runtime-machine.ts';
@@ -154,6 +154,29 @@ describe('self-modifying code', () => {
     expect(m.hits(address, true)).toBe(false);
   });
 
+  it('a page whose code was overwritten can be written directly again, until code is decoded in it anew', () => {
+    m.enableProtectedMode();
+    m.run('fetch', 0x5010n);
+    m.access(0x5010, 4, WRITE);
+    m.access(0x5020, 4, WRITE);
+    expect(m.hits(0x5000, true)).toBe(true);
+    const record = m.run('fetch', 0x5010n);
+    expect(m.hits(0x5000, true)).toBe(false);
+    m.access(0x5010, 4, WRITE);
+    expect(handler(record)).toBe(1);
+  });
+
+  it('a page stays guarded while another decoding mode has code in it', () => {
+    m.enableProtectedMode();
+    m.run('fetch', 0x5010n);
+    m.setSegment(CS, { selector: 8, attributes: 0x009b });
+    m.run('setMode');
+    const other = m.run('fetch', 0x5800n);
+    m.access(0x5010, 4, WRITE);
+    m.access(0x5020, 4, WRITE);
+    expect([m.hits(0x5000, true), handler(other)]).toEqual([false, 100]);
+  });
+
   it('a write that crosses into code drops it when it is committed', () => {
     m.enableProtectedMode();
     const record = m.run('fetch', 0x6000n);
@@ -205,7 +228,7 @@ describe('the code arena', () => {
   it('forgets which pages held code', () => {
     m.enableProtectedMode();
     m.run('fetch', 0x5010n);
-    expect(m.view.getUint8(PAGE_FLAGS + ((GUEST_RAM + 0x5000) >>> 12))).toBe(1);
+    expect(m.view.getUint8(PAGE_FLAGS + ((GUEST_RAM + 0x5000) >>> 12)) & PAGE_HAS_CODE).toBe(PAGE_HAS_CODE);
     m.run('flushAllCode');
     expect(m.view.getUint8(PAGE_FLAGS + ((GUEST_RAM + 0x5000) >>> 12))).toBe(0);
     expect(head(0x5000)).toBe(0);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
-  ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_STEP, CPL, CR0, CR4, CS, EFER, EXIT_ATTENTION, EXIT_HALTED, EXIT_REASON, GPR, GS, INTERRUPT_SHADOW, KERNEL_GS_BASE, RAX, RBP, RCX, RDX,
+  ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_STEP, CPL, CR0, CR4, CS, EFER, EFLAGS_REST, EXIT_ATTENTION, EXIT_HALTED, EXIT_REASON, GPR, GS, INTERRUPT_SHADOW, KERNEL_GS_BASE, RAX, RBP, RCX, RDX,
   RIP, RSP, SS, STAR, STATUS_EXIT, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP,
 } from '../../../../../src/emulator/cpu/state-layout.ts';
 import { RuntimeMachine } from './runtime-machine.ts';
@@ -234,6 +234,42 @@ describe('ports', () => {
     m.setRam16(0x3066, 0x20f8);
     expect(m.run('portIn', 0x38, 1)).toBe(STATUS_FAULT);
     expect(m.run('portIn', 0x30, 1)).toBe(STATUS_NEXT);
+  });
+});
+
+describe('breakpoints', () => {
+  beforeEach(() => { m.enableProtectedMode(0); });
+
+  it('stop before an instruction, unless RF is set', () => {
+    m.run('movToDebug', 1, 0x5000n);
+    m.run('movToDebug', 7, 0x8n);
+    expect(m.get32(ATTENTION) & ATTENTION_STEP).toBe(ATTENTION_STEP);
+    expect(m.run('breakpointAtRip')).toBe(1);
+    expect([m.fault(), m.run64('readDebug', 6)]).toEqual(['#1', 0xffff0ff2n]);
+    m.set32(EFLAGS_REST, 0x10002);
+    expect(m.run('breakpointAtRip')).toBe(0);
+    expect(m.run('debugTrapAfter', 0)).toBe(0);
+    expect(m.run('breakpointAtRip')).toBe(1);
+  });
+
+  it.each([
+    // RW and LEN of DR7 for breakpoint 0, address, bytes, access, hit
+    [0x1, 0x5000, 1, 1, true], [0x1, 0x5000, 1, 0, false], [0x3, 0x5000, 1, 0, true], [0xd, 0x5003, 1, 1, true], [0xd, 0x5004, 4, 1, false], [0x1, 0x4ffe, 4, 1, true], [0xd, 0x4ffc, 4, 1, false],
+  ])('watch data: control %i, access at %i of %i bytes (kind %i): %s', (control, address, bytes, access, hit) => {
+    m.access(address, bytes, access);
+    m.run('movToDebug', 0, 0x5000n);
+    m.run('movToDebug', 7, BigInt(1 | (control << 16)));
+    for (let turn = 0; turn < 2; turn++) {
+      m.access(address, bytes, access);
+      expect(m.hits(0x5000)).toBe(false);
+      expect(m.run('debugTrapAfter', 0)).toBe(hit ? 1 : 0);
+      expect(m.fault()).toBe(hit ? '#1' : 'none');
+    }
+  });
+
+  it('single steps set BS', () => {
+    expect(m.run('debugTrapAfter', 1)).toBe(1);
+    expect(m.run64('readDebug', 6)).toBe(0xffff4ff0n);
   });
 });
 
