@@ -181,7 +181,7 @@ export class Interpreter implements Accelerator {
       const exit = single ? this.step() : this.runBlocks(left);
       left -= this.instructions - before;
       switch (exit) {
-        case EXIT_HALTED: this.halted = true; break;
+        case EXIT_HALTED: this.halt(); break;
         case EXIT_TRIPLE_FAULT: return 'triple-fault';
         case EXIT_BUDGET:
           if (single || left <= 0) break;
@@ -192,13 +192,19 @@ export class Interpreter implements Accelerator {
           // The next block is longer than what is left: go on one by one. (A REP that yielded also comes here.)
           if (left <= 255) {
             const count = this.instructions;
-            if (this.step() === EXIT_HALTED) this.halted = true;
+            if (this.step() === EXIT_HALTED) this.halt();
             left -= this.instructions - count;
           }
           break;
         default:
       }
     }
+  }
+
+  /** HLT retired, which also ends the shadow of an STI before it. */
+  private halt(): void {
+    this.halted = true;
+    this.setState32(INTERRUPT_SHADOW, 0);
   }
 
   /** Delivers what waits and may come in. `shadowed`: it may only after the next instruction. */
