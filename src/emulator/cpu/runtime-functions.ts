@@ -87,6 +87,37 @@ export const RUNTIME_FUNCTIONS = {
   x87LoadEnvironment: [['i32', 'i32'], 'i32'],
   x87Save: [['i32', 'i32'], 'i32'],
   x87Restore: [['i32', 'i32'], 'i32'],
+  /** (record, FOP). */
+  x87Pointers: [['i32', 'i32'], undefined],
+  x87OperandPointer: [['i64', 'i32'], undefined],
+  /** (operation, i, into ST(i), pop). */
+  x87Arithmetic: [['i32', 'i32', 'i32', 'i32'], undefined],
+  /** (operation, kind, pointer). */
+  x87ArithmeticMemory: [['i32', 'i32', 'i32'], undefined],
+  /** (i, quiet, number of pops). */
+  x87Compare: [['i32', 'i32', 'i32'], undefined],
+  /** (kind, pop, pointer). */
+  x87CompareMemory: [['i32', 'i32', 'i32'], undefined],
+  /** (i, quiet, pop) -> CF, PF, ZF in bits 0–2, or -1. */
+  x87CompareFlags: [['i32', 'i32', 'i32'], 'i32'],
+  x87Test: [[], undefined],
+  x87Examine: [[], undefined],
+  /** (kind, pointer). */
+  x87Load: [['i32', 'i32'], undefined],
+  x87LoadRegister: [['i32'], undefined],
+  x87LoadConstant: [['i32'], undefined],
+  x87StoreRegister: [['i32', 'i32'], undefined],
+  /** (kind, pop, pointer) -> whether it was stored. */
+  x87Store: [['i32', 'i32', 'i32'], 'i32'],
+  x87Exchange: [['i32'], undefined],
+  x87ConditionalMove: [['i32', 'i32'], undefined],
+  x87Sign: [['i32'], undefined],
+  x87Free: [['i32', 'i32'], undefined],
+  x87MoveTop: [['i32'], undefined],
+  x87Unary: [['i32'], undefined],
+  x87Remainder: [['i32'], undefined],
+  x87Scale: [[], undefined],
+  x87Extract: [[], undefined],
 } as const satisfies Record<string, Signature>;
 
 export type RuntimeFunction = keyof typeof RUNTIME_FUNCTIONS;
