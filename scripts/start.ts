@@ -24,7 +24,11 @@ const hasDisplay = process.platform !== 'linux'
 const electron = join(projectFolder, 'node_modules/electron/dist', ELECTRON_BINARIES[process.platform] ?? 'electron');
 const usesElectron = hasDisplay && existsSync(electron);
 
-if (!await buildTargets(usesElectron ? 'desktop' : 'browser', { quiet: true })) process.exit(1);
+const program = join(distFolder, usesElectron ? 'electron.js' : 'browser.js');
+if (!await buildTargets(usesElectron ? 'desktop' : 'browser', { quiet: true }) || !existsSync(program)) {
+  printLine('guesthouse: the app could not be built: see above, or run npm run build');
+  process.exit(1);
+}
 
 const args = process.argv.slice(2);
 if (usesElectron) {
@@ -38,7 +42,7 @@ if (usesElectron) {
 }
 
 function startBrowserShell(): void {
-  const shell = spawn(process.execPath, [join(distFolder, 'browser.js'), ...args], { stdio: ['inherit', 'pipe', 'inherit'] });
+  const shell = spawn(process.execPath, [program, ...args], { stdio: ['inherit', 'pipe', 'inherit'] });
   followExit(shell);
   let isOpened = false;
   createInterface({ input: shell.stdout }).on('line', (line) => {
