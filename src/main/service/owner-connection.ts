@@ -41,7 +41,7 @@ export async function joinOwner(socketPath: string): Promise<Result<JoinedCore> 
       if ('hello' in message) {
         greet(message.hello.protocol);
       } else if ('result' in message) {
-        calls.get(message.id)?.(message.result as Result<unknown>);
+        calls.get(message.id)?.(message.result);
         calls.delete(message.id);
       } else if ('event' in message) {
         const event = apiEventSchema.safeParse(message);

@@ -1,3 +1,4 @@
+/* global atob, btoa, CustomEvent, MessageChannel, window */
 // Runs in the preload's isolated world: `electron` as a preload knows it. `__standInBinding` reaches the stand-in's process.
 globalThis.__standInElectron = (() => {
   if (window.top !== window) return undefined;

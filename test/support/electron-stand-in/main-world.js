@@ -1,3 +1,4 @@
+/* global atob, btoa, CustomEvent, Event, MessagePort, window */
 // Runs in the page's own world before its scripts: makes what the isolated world exposes. The worlds share the DOM only, so
 // calls cross as events with JSON, synchronously, as through Electron's context bridge.
 (() => {

@@ -1,3 +1,4 @@
+/* global queueMicrotask */
 /** In a utility process: `process.parentPort`, and ports that were handed over. */
 import { EventEmitter } from 'node:events';
 

@@ -49,7 +49,7 @@ test('frames reach the page over a port that was handed to the VM process, and i
     const opened = await guesthouse.openChannel('display', 'red');
     page.port = await arrived;
     const { port } = page;
-    const first = new Promise<{ frame: { screenWidth: number; rectangles: { rgba: Uint8Array }[] } }>((resolve) => { port.onmessage = (event) => { resolve(event.data); }; });
+    const first = new Promise<{ frame: { screenWidth: number; rectangles: { rgba: Uint8Array }[] } }>((resolve) => { port.onmessage = (event: MessageEvent<{ frame: { screenWidth: number; rectangles: { rgba: Uint8Array }[] } }>) => { resolve(event.data); }; });
     port.postMessage({ kind: 'watch-display', watch: true });
     const { frame: { screenWidth, rectangles } } = await first;
     return { early, opened, screenWidth, pixel: Array.from(rectangles[0]!.rgba.subarray(0, 4)) };
