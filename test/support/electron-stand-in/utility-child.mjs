@@ -1,11 +1,7 @@
 /* global queueMicrotask */
 /** In a utility process: `process.parentPort`, and ports that were handed over. */
 import { EventEmitter } from 'node:events';
-
-const toParent = process.send.bind(process);
-const post = (message) => { if (process.connected) toParent(message, undefined, undefined, () => {}); };
-// A utility process has no `process.send`: who finds one takes itself for a fork.
-process.send = undefined;
+import { isMainThread } from 'node:worker_threads';
 
 class Port extends EventEmitter {
   #isStarted = false;
@@ -30,28 +26,36 @@ class Port extends EventEmitter {
   }
 }
 
-const ports = new Map();
-const parentPort = new Port((data) => { post({ kind: 'message', data }); }, () => {});
-process.parentPort = parentPort;
-process.on('message', (message) => {
-  switch (message.kind) {
-    case 'message':
-      parentPort.deliver({
-        data: message.data,
-        ports: message.ports.map((id) => {
-          const port = new Port((data) => { post({ kind: 'port-message', port: id, data }); }, () => { post({ kind: 'port-closed', port: id }); });
-          ports.set(id, port);
-          return port;
-        }),
-      });
-      break;
-    case 'port-message':
-      ports.get(message.port)?.deliver({ data: message.data, ports: [] });
-      break;
-    case 'port-closed':
-      ports.get(message.port)?.emit('close');
-      ports.delete(message.port);
-      break;
-  }
-});
-process.on('disconnect', () => { process.exit(0); });
+// The process's own threads have no parent port.
+if (isMainThread) {
+  const toParent = process.send.bind(process);
+  const post = (message) => { if (process.connected) toParent(message, undefined, undefined, () => {}); };
+  // A utility process has no `process.send`: who finds one takes itself for a fork.
+  process.send = undefined;
+
+  const ports = new Map();
+  const parentPort = new Port((data) => { post({ kind: 'message', data }); }, () => {});
+  process.parentPort = parentPort;
+  process.on('message', (message) => {
+    switch (message.kind) {
+      case 'message':
+        parentPort.deliver({
+          data: message.data,
+          ports: message.ports.map((id) => {
+            const port = new Port((data) => { post({ kind: 'port-message', port: id, data }); }, () => { post({ kind: 'port-closed', port: id }); });
+            ports.set(id, port);
+            return port;
+          }),
+        });
+        break;
+      case 'port-message':
+        ports.get(message.port)?.deliver({ data: message.data, ports: [] });
+        break;
+      case 'port-closed':
+        ports.get(message.port)?.emit('close');
+        ports.delete(message.port);
+        break;
+    }
+  });
+  process.on('disconnect', () => { process.exit(0); });
+}
