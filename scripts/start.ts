@@ -25,7 +25,7 @@ const electron = join(projectFolder, 'node_modules/electron/dist', ELECTRON_BINA
 const usesElectron = hasDisplay && existsSync(electron);
 
 const program = join(distFolder, usesElectron ? 'electron.js' : 'browser.js');
-if (!await buildTargets(usesElectron ? 'desktop' : 'browser', { quiet: true }) || !existsSync(program)) {
+if (!await buildTargets(usesElectron ? 'desktop' : 'browser', { quiet: false }) || !existsSync(program)) {
   printLine('guesthouse: the app could not be built: see above, or run npm run build');
   process.exit(1);
 }
