@@ -32,6 +32,7 @@ export function errorText(error: MachineError, t: TFunction, language: string): 
   return { title, text: advices[code], original: t('app.original', { message: words }) };
 }
 
+/** The app's messages begin small, to stand after a colon; a name such as `machine.json` stays as it is. */
 function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return /^[a-z]+(?:\s|$)/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
 }

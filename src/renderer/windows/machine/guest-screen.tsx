@@ -51,7 +51,11 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
 
   // A machine that is opened, or has just started, is there to be typed at.
   const { take } = input;
-  useEffect(() => { if (canType && document.querySelector('.modal') === null) take(false); }, [canType, take]);
+  useEffect(() => {
+    // After the press of the button or tab that led here, which takes the focus itself.
+    const focus = setTimeout(() => { if (canType && document.querySelector('.modal') === null) take(false); });
+    return () => { clearTimeout(focus); };
+  }, [canType, take]);
 
   const screenshot = async (): Promise<void> => {
     const answer = await client.machines.screenshot({ name });

@@ -34,7 +34,8 @@ export function MachineWindow({ name }: { readonly name: string }) {
   }
 
   return (
-    <Tabs className="machine" selectedKey={view} onSelectionChange={(key) => { setView(key as View); }}>
+    // Arrow keys only move between the tabs: a view takes the keyboard when it opens, and must be asked to.
+    <Tabs className="machine" keyboardActivation="manual" selectedKey={view} onSelectionChange={(key) => { setView(key as View); }}>
       <header className="machine-bar">
         {back}
         <div className="machine-title">

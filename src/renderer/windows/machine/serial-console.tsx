@@ -50,9 +50,11 @@ export function SerialConsole({ name, onLeave }: { readonly name: string; readon
     created.open(element);
     const observer = new ResizeObserver(() => { fit.fit(); });
     observer.observe(element);
-    created.focus();
+    // After the press of the tab, which takes the focus itself.
+    const focus = setTimeout(() => { created.focus(); });
     setTerminal(created);
     return () => {
+      clearTimeout(focus);
       observer.disconnect();
       created.dispose();
     };

@@ -17,6 +17,10 @@ describe('an error', () => {
     });
   });
 
+  it('that begins with a file\'s name leaves the name alone', () => {
+    expect(errorText({ ...error, message: 'machine.json holds no object' }, i18next.getFixedT('en'), 'en').text).toBe('machine.json holds no object. Check the path.');
+  });
+
   it('in German says what to do in German, and keeps the app\'s own words', () => {
     const { title, text, original } = errorText(error, i18next.getFixedT('de'), 'de');
     expect([title, text]).toEqual(['Ein Festplatten- oder CD-Abbild fehlt', 'Prüfe den Pfad.']);
