@@ -10,7 +10,7 @@ export class ModuleBuilder {
   private memory: { minimumPages: number; maximumPages: number } | undefined;
   private readonly functions: { typeIndex: number; body: FunctionBody | undefined }[] = [];
   private readonly exports: { name: string; functionIndex: number }[] = [];
-  private table: { elements: readonly number[] } | undefined;
+  private table: { typeIndex: number; elements: readonly number[] } | undefined;
 
   type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
     const key = `${parameters.join()}>${results.join()}`;
@@ -52,9 +52,12 @@ export class ModuleBuilder {
     this.exports.push({ name, functionIndex });
   }
 
-  /** One table of functions, in this order from element 0. */
-  setTable(elements: readonly number[]): void {
-    this.table = { elements };
+  /**
+   * One table of functions of one type, in this order from element 0. It is typed and can neither hold null nor grow, so
+   * that an indirect call through it needs no check of signature or null.
+   */
+  setTable(typeIndex: number, elements: readonly number[]): void {
+    this.table = { typeIndex, elements };
   }
 
   encode(): Uint8Array<ArrayBuffer> {
@@ -95,9 +98,15 @@ export class ModuleBuilder {
     if (table) {
       section(4, (w) => {
         w.u32(1);
-        w.bytes([0x70, 0x01]);
+        // (table n n (ref $type) (ref.func first))
+        w.bytes([0x40, 0x00, 0x64]);
+        w.s32(table.typeIndex);
+        w.u8(0x01);
         w.u32(table.elements.length);
         w.u32(table.elements.length);
+        w.u8(0xd2);
+        w.u32(table.elements[0] ?? 0);
+        w.u8(0x0b);
       });
     }
     section(7, (w) => {
@@ -111,10 +120,16 @@ export class ModuleBuilder {
     if (table) {
       section(9, (w) => {
         w.u32(1);
+        w.u32(6);
         w.u32(0);
-        w.bytes([0x41, 0x00, 0x0b]);
+        w.bytes([0x41, 0x00, 0x0b, 0x64]);
+        w.s32(table.typeIndex);
         w.u32(table.elements.length);
-        for (const element of table.elements) w.u32(element);
+        for (const element of table.elements) {
+          w.u8(0xd2);
+          w.u32(element);
+          w.u8(0x0b);
+        }
       });
     }
     section(10, (w) => {

@@ -1,4 +1,5 @@
 import type { DecodedInstruction, Decoder } from '../decoder.ts';
+import type { InstructionRow, Width } from '../isa/row.ts';
 import {
   CODE_CHUNK_HEADER_BYTES, CODE_CHUNK_RECORDS, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, PAGE_BYTES,
   RECORD_A, RECORD_B, RECORD_BASE, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_INDEX, RECORD_IP, RECORD_LENGTH, RECORD_LINK,
@@ -6,7 +7,7 @@ import {
 } from '../memory-layout.ts';
 import { ARGUMENTS, SLOT_RIP_PAGE, SLOT_ZERO, STEP_RECORDS } from '../state-layout.ts';
 import {
-  HANDLER_CROSSING, HANDLER_GOTO, HANDLER_PAGE_END, HANDLER_RESUME, HANDLER_STEPPED, HANDLER_UNDEFINED, type FormTable,
+  HANDLER_CROSSING, HANDLER_GOTO, HANDLER_PAGE_END, HANDLER_RESUME, HANDLER_STEPPED, HANDLER_UNDEFINED, type FormKind, type FormTable,
 } from './forms.ts';
 
 /** Instructions decoded ahead at most: past conditional branches the next ones are a guess. */
@@ -92,6 +93,7 @@ export class BlockDecoder {
         break;
       }
       this.write(record, decoded, offset, true);
+      this.shorten(record, decoded, open.length > 1);
       offset += length;
       if (decoded.row.ends) {
         close();
@@ -100,6 +102,26 @@ export class BlockDecoder {
     }
     return first;
   }
+
+  /**
+   * Replaces the handler of the instruction before, where this one makes a cheaper one do: a compare and the Jcc right
+   * behind it become one handler, and flags that this instruction overwrites unseen aren't computed.
+   */
+  private shorten(record: number, decoded: DecodedInstruction, inBlock: boolean): void {
+    const { before, table, view } = this;
+    const { row, width } = decoded;
+    const condition = conditionOf(row);
+    const adjacent = inBlock && before !== undefined && before.record + RECORD_BYTES === record;
+    if (adjacent && condition !== undefined && width !== 16) {
+      const fused = table.fusedHandler(before.row, before.width, before.kind, condition);
+      if (fused !== undefined) view.setUint16(before.record + RECORD_HANDLER, fused, true);
+    } else if (adjacent && overwritesFlags(decoded)) {
+      const flagless = table.flaglessHandler(before.row, before.width, before.kind);
+      if (flagless !== undefined) view.setUint16(before.record + RECORD_HANDLER, flagless, true);
+    }
+    this.before = { record, row, width, kind: decoded.kind };
+  }
+  private before: { readonly record: number; readonly row: InstructionRow; readonly width: Width; readonly kind: FormKind } | undefined;
 
   /**
    * Decodes the instruction at `linear`, whose bytes lie in two pages, into the step records, with a record behind it that
@@ -205,6 +227,17 @@ export class BlockDecoder {
 
 function isString(encoding: string): boolean {
   return /^(A[4-7AB-F]|6[C-F])$/.test(encoding);
+}
+
+/** The condition code of a Jcc, `undefined` for other instructions. */
+function conditionOf(row: InstructionRow): number | undefined {
+  const match = /^(?:7|0F 8)([0-9A-F])$/.exec(row.encoding);
+  return match?.[1] === undefined ? undefined : Number.parseInt(match[1], 16);
+}
+
+/** Whether all six flags change whatever the operands are, none is read, and no fault can show them in between. */
+function overwritesFlags({ row, kind }: DecodedInstruction): boolean {
+  return (kind === 'reg' || kind === 'none') && /^(ADD|SUB|CMP|TEST|AND|OR|XOR|NEG)$/.test(row.mnemonic);
 }
 
 /** Whether what follows in memory is not what follows in time. */

@@ -25,6 +25,6 @@ export function buildInterpreterModule(table: FormTable, cpuBase: number): Uint8
     }
     elements.push(index);
   }
-  module.setTable(elements);
+  module.setTable(flow.handlerType, elements);
   return module.encode();
 }

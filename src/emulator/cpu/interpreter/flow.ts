@@ -1,8 +1,8 @@
-import { add, and, call, eq, eqz, extendU, i32, i64, load, ltS, ne, or, select, shl, shrU, sub, wrap, type Expr } from '../../wasm/expression.ts';
+import { add, and, call, eq, eqz, extendS, extendU, i32, i64, load, ltS, ltU, ne, or, select, shl, shrU, sub, wrap, type Expr } from '../../wasm/expression.ts';
 import { FunctionBody } from '../../wasm/function-body.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import {
-  CODE_PAGE_ENTRIES, GLOBAL_CODE_ARENA_GENERATION, RECORD_BYTES, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING,
+  CODE_PAGE_ENTRIES, GLOBAL_CODE_ARENA_GENERATION, PAGE_BYTES, RECORD_BYTES, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING,
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
@@ -30,6 +30,8 @@ export class Flow {
   readonly finish: number;
   /** (record, budget): goes to the target of a branch within the page, linking it. */
   readonly link: number;
+  /** (record, budget): takes the branch of a record that has no link yet, or whose target lies in another page. */
+  readonly branch: number;
   /** (record, budget, linear i64, bytes, access) -> pointer or 0: the slow path, with the count made exact. */
   readonly slow: number;
   /** (record, budget): leaves for the machine loop at the next instruction. */
@@ -50,12 +52,14 @@ export class Flow {
     this.fault = module.declare(['i32', 'i32'], []);
     this.finish = module.declare(['i32', 'i32', 'i32'], []);
     this.link = module.declare(['i32', 'i32'], []);
+    this.branch = module.declare(['i32', 'i32'], []);
     this.slow = module.declare(['i32', 'i32', 'i64', 'i32', 'i32'], ['i32']);
     this.attend = module.declare(['i32', 'i32'], []);
     this.defineResume();
     this.defineFault();
     this.defineFinish();
     this.defineLink();
+    this.defineBranch();
     this.defineSlow();
     this.defineAttend();
     this.defineEnter();
@@ -190,6 +194,16 @@ export class Flow {
     });
     this.enterBlock(body, target, budget);
     this.module.define(this.link, body);
+  }
+
+  private defineBranch(): void {
+    const body = new FunctionBody(['i32', 'i32']);
+    const [record, budget] = [body.parameter(0), body.parameter(1)];
+    const offset = body.let(load('i32', 's32', record, RECORD_IMMEDIATE));
+    body.if(ltU(offset, i32(PAGE_BYTES)), () => body.returnCall(this.link, [record, budget]));
+    const rip = body.let(add(this.state('i64', RIP_PAGE), extendS(offset)));
+    body.returnCall(this.resume, [select(and(this.state('i32', MODE), i32(MODE_CODE_64)), rip, and(rip, i64(0xffffffffn))), budget]);
+    this.module.define(this.branch, body);
   }
 
   private defineSlow(): void {

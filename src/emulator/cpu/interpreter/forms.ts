@@ -1,3 +1,4 @@
+import type { ConditionCode } from '../isa/emitter.ts';
 import type { InstructionRow, OperandSpec, Width } from '../isa/row.ts';
 
 /**
@@ -15,6 +16,10 @@ export interface Form {
   readonly width: Width;
   readonly kind: FormKind;
   readonly handler: number;
+  /** The condition (as encoded) of the Jcc after a compare that this handler executes too, by its own record. */
+  readonly fusedCondition?: ConditionCode;
+  /** Leaves the arithmetic flags alone: for where they are overwritten before anybody can see them. */
+  readonly flagless?: boolean;
 }
 
 /** Handlers that are no instruction. Their numbers are fixed: the runtime writes some of them into records. */
@@ -53,6 +58,15 @@ function kindsOf(row: InstructionRow, width: Width): FormKind[] {
   return kinds.length ? kinds : ['none'];
 }
 
+const FUSABLE_KINDS: readonly FormKind[] = ['none', 'reg', 'm64b', 'm32b'];
+/** All but overflow and parity, which nobody branches on after a compare. */
+const FUSABLE_CONDITIONS: readonly ConditionCode[] = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];
+const FLAGLESS = /^(ADD|SUB|AND|OR|XOR|INC|DEC|NEG|SHL|SHR|SAR)$/;
+
+function isFusable(row: InstructionRow): boolean {
+  return (row.mnemonic === 'CMP' || row.mnemonic === 'TEST') && !row.rare;
+}
+
 /** Numbers every form of the table; the same table gives the same numbers. */
 export class FormTable {
   readonly forms: readonly Form[];
@@ -64,9 +78,16 @@ export class FormTable {
       const own = new Map<string, Form>();
       for (const width of row.widths) {
         for (const kind of kindsOf(row, width)) {
-          const form = { row, width, kind, handler: FIRST_HANDLER + forms.length };
-          forms.push(form);
-          own.set(`${width}.${kind}`, form);
+          const add = (variant: Pick<Form, 'fusedCondition' | 'flagless'>, name: string): void => {
+            const form: Form = { row, width, kind, handler: FIRST_HANDLER + forms.length, ...variant };
+            forms.push(form);
+            own.set(`${width}.${kind}${name}`, form);
+          };
+          add({}, '');
+          if (FUSABLE_KINDS.includes(kind) && isFusable(row)) {
+            for (const condition of FUSABLE_CONDITIONS) add({ fusedCondition: condition }, `.j${condition}`);
+          }
+          if ((kind === 'reg' || kind === 'none') && FLAGLESS.test(row.mnemonic)) add({ flagless: true }, '.flagless');
         }
       }
       this.byRow.set(row, own);
@@ -80,6 +101,16 @@ export class FormTable {
     const form = own?.get(`${width}.${kind}`) ?? own?.get(`${width}.mg`);
     if (!form) throw new Error(`${row.mnemonic} ${row.encoding} has no form ${width}.${kind}`);
     return form.handler;
+  }
+
+  /** The handler that executes this compare and a following Jcc with `condition`, if there is one. */
+  fusedHandler(row: InstructionRow, width: Width, kind: FormKind, condition: number): number | undefined {
+    return this.byRow.get(row)?.get(`${width}.${kind}.j${condition}`)?.handler;
+  }
+
+  /** The handler that does not set flags, if there is one. */
+  flaglessHandler(row: InstructionRow, width: Width, kind: FormKind): number | undefined {
+    return this.byRow.get(row)?.get(`${width}.${kind}.flagless`)?.handler;
   }
 
   form(handler: number): Form | undefined {

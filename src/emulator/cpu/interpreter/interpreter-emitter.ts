@@ -1,5 +1,5 @@
 import {
-  add, and, call, constant, eq, eqz, extendS, extendU, geU, i32, i64, load, ltS, ne, or, popcnt, select, shl, shrU, signExtend, wrap, xor,
+  add, and, call, constant, eq, eqz, extendS, extendU, geU, i32, i64, leS, leU, load, ltS, ltU, ne, or, popcnt, select, shl, shrU, signExtend, wrap, xor,
   type Expr, type ValueType,
 } from '../../wasm/expression.ts';
 import { FunctionBody } from '../../wasm/function-body.ts';
@@ -353,6 +353,7 @@ export class InterpreterEmitter implements Emitter {
   }
 
   private storeFlags(result: Expr, aux: Expr): void {
+    if (this.form.flagless) return;
     this.setState(64, FLAGS_RESULT, result);
     this.setState(32, FLAGS_AUX, aux);
   }
@@ -369,15 +370,19 @@ export class InterpreterEmitter implements Emitter {
   }
 
   flagsAdd(a: Expr, b: Expr, result: Expr, width: Width = this.width): void {
+    if (this.form.flagless) return;
     const carries = or(and(a, b), and(or(a, b), xor(result, constant(result.type, -1))));
     this.storeFlags(this.signed(result, width), this.auxFromCarries(carries, width));
   }
   flagsSub(a: Expr, b: Expr, result: Expr, width: Width = this.width): void {
+    if (this.form.flagless) return;
+    this.compared = { a, b, result };
     const notA = this.body.let(xor(a, constant(a.type, -1)));
     const borrows = or(and(notA, b), and(or(notA, b), result));
     this.storeFlags(this.signed(result, width), this.auxFromCarries(borrows, width));
   }
   flagsLogic(result: Expr, width: Width = this.width): void {
+    this.compared = { a: undefined, b: undefined, result };
     this.storeFlags(this.signed(result, width), i32(0));
   }
 
@@ -597,6 +602,47 @@ export class InterpreterEmitter implements Emitter {
     this.body.if(ne(status, i32(STATUS_NEXT)), () => this.body.returnCall(this.flow.finish, [this.recordParameter, this.budget, status]));
   }
 
+  /** What the flags were last set from, for the branch fused to a compare. */
+  private compared: { readonly a: Expr | undefined; readonly b: Expr | undefined; readonly result: Expr } | undefined;
+
+  /** The Jcc in the next record, decided by the operands of the compare. */
+  private fusedBranch(code: ConditionCode): void {
+    const { body, compared } = this;
+    if (!compared) throw new Error('nothing was compared');
+    const branch = body.let(add(this.recordParameter, i32(RECORD_BYTES)));
+    body.if(this.comparison(code, compared), () => {
+      const target = body.let(load('i32', 'u32', branch, RECORD_LINK));
+      body.if(target, () => this.flow.enterBlock(body, target, this.budget));
+      body.returnCall(this.flow.branch, [branch, this.budget]);
+    });
+    this.flow.enterBlock(body, body.let(add(branch, i32(RECORD_BYTES))), this.budget);
+  }
+
+  private comparison(code: ConditionCode, { a, b, result }: { readonly a: Expr | undefined; readonly b: Expr | undefined; readonly result: Expr }): Expr {
+    const signed = (value: Expr): Expr => (this.width < 32 ? signExtend(value, this.width as 8 | 16) : value);
+    const zero = this.constant(0);
+    const negated = (code & 1) === 1;
+    let positive: Expr;
+    if (a && b) {
+      switch (code >> 1) {
+        case 1: positive = ltU(a, b); break;
+        case 2: positive = eq(a, b); break;
+        case 3: positive = leU(a, b); break;
+        case 4: positive = ltS(signed(result), zero); break;
+        case 6: positive = ltS(signed(a), signed(b)); break;
+        default: positive = leS(signed(a), signed(b));
+      }
+    } else {
+      switch (code >> 1) {
+        case 1: positive = i32(0); break;
+        case 2: case 3: positive = eqz(result); break;
+        case 4: case 6: positive = ltS(signed(result), zero); break;
+        default: positive = leS(signed(result), zero);
+      }
+    }
+    return negated ? eqz(positive) : positive;
+  }
+
   beforeEnd(action: () => void): void {
     this.atEnd.push(action);
   }
@@ -611,6 +657,10 @@ export class InterpreterEmitter implements Emitter {
   done(): void {
     const { body } = this;
     for (const action of this.atEnd) action();
+    if (this.form.fusedCondition !== undefined) {
+      this.fusedBranch(this.form.fusedCondition);
+      return;
+    }
     if (this.attentionAfterWrite) {
       // A write to a device may want the machine loop; this is the first instruction boundary after it.
       body.if(load('i32', 'u32', i32(0), this.cpuBase + ATTENTION), () => {
