@@ -14,7 +14,7 @@ export function requireSse(e: Emitter): void {
 }
 
 /** #UD, #NM or a pending #MF; then the x87 stack turns into MMX registers: all valid, TOP 0. */
-function requireMmx(e: Emitter, changesState = true): void {
+export function requireMmx(e: Emitter, changesState = true): void {
   const cr0 = e.state('i32', 'u32', CR0);
   e.raiseIf(and(cr0, i32(CR0_EM)), 6);
   e.raiseIf(and(cr0, i32(CR0_TS)), 7);
