@@ -118,6 +118,26 @@ export const RUNTIME_FUNCTIONS = {
   x87Remainder: [['i32'], undefined],
   x87Scale: [[], undefined],
   x87Extract: [[], undefined],
+  // What follows takes its source from ARGUMENTS and returns 0 with #XM pending. (operation, double, lanes, destination)
+  sseArithmetic: [['i32', 'i32', 'i32', 'i32'], 'i32'],
+  /** (subtract, double, destination). */
+  sseHorizontal: [['i32', 'i32', 'i32'], 'i32'],
+  /** (predicate, double, lanes, destination). */
+  sseCompare: [['i32', 'i32', 'i32', 'i32'], 'i32'],
+  /** (quiet, double, destination) -> CF, PF, ZF in bits 0–2, bit 3 set. */
+  sseCompareFlags: [['i32', 'i32', 'i32'], 'i32'],
+  /** (kind, lanes, zero the rest, destination). */
+  sseConvert: [['i32', 'i32', 'i32', 'i32'], 'i32'],
+  /** (value, double, destination). */
+  sseFromInteger: [['i64', 'i32', 'i32'], 'i32'],
+  /** (double, truncated, bits); the integer goes to ARGUMENTS. */
+  sseToInteger: [['i32', 'i32', 'i32'], 'i32'],
+  /** (control, double, lanes, destination). */
+  sseRound: [['i32', 'i32', 'i32', 'i32'], 'i32'],
+  /** (control, double, destination). */
+  sseDotProduct: [['i32', 'i32', 'i32'], 'i32'],
+  /** (root, lanes, destination). */
+  sseApproximate: [['i32', 'i32', 'i32'], undefined],
 } as const satisfies Record<string, Signature>;
 
 export type RuntimeFunction = keyof typeof RUNTIME_FUNCTIONS;

@@ -192,7 +192,8 @@ export function setA(sign: u32, exponent: i32, significand: u64): void {
 export function setB(sign: u32, exponent: i32, significand: u64): void {
   bSign = sign; bKind = significand == 0 ? ZERO : FINITE; bExponent = exponent; bSignificand = significand; bDenormal = false;
 }
-export function negateB(): void { bSign ^= 1; }
+/** For instructions that raise nothing for denormal operands. */
+export function clearADenormal(): void { aDenormal = false; }
 export function swapOperands(): void {
   const sign = aSign; aSign = bSign; bSign = sign;
   const kind = aKind; aKind = bKind; bKind = kind;
