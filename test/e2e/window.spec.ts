@@ -10,13 +10,13 @@ let shell: FakeShell;
 /** What the page should never say to its own console. */
 let complaints: string[];
 
-async function open(page: Page, machines: readonly string[], hash = ''): Promise<void> {
-  shell = new FakeShell({ machines });
+async function open(page: Page, machines: readonly string[], hasBundledGuest = false): Promise<void> {
+  shell = new FakeShell({ machines, hasBundledGuest });
   await shell.listen();
   complaints = [];
   page.on('pageerror', (error) => { complaints.push(error.message); });
   page.on('console', (message) => { if (message.type() === 'error') complaints.push(message.text()); });
-  await page.goto(shell.url + hash);
+  await page.goto(shell.url);
 }
 
 async function startMachine(page: Page, name: string): Promise<void> {
@@ -33,6 +33,16 @@ test('the first run offers the bundled guest, which comes to its prompt and answ
   await waitForPrompt(page, 30_000);
   await expectAnswer(page, 'echo $((6*7))', '42', 10_000);
   expect(complaints).toEqual([]);
+});
+
+test('the first run offers the machine of the bundled guest that is there already', async ({ page }) => {
+  await open(page, [], true);
+  await page.getByRole('button', { name: 'Try Guesthouse Linux' }).click();
+  await waitForPrompt(page, 30_000);
+  await page.keyboard.press('ControlRight');
+  await page.getByRole('button', { name: 'All machines' }).click();
+  await expect(page.getByRole('option')).toHaveCount(1);
+  await expect(page.getByRole('heading', { name: 'Guesthouse Linux' })).toBeVisible();
 });
 
 test('what the canvas holds is the guest\'s screen, pixel for pixel', async ({ page }) => {

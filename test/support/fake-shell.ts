@@ -22,12 +22,16 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.map': 'application/json',
 };
 
+const BUNDLED_GUEST = { memoryBytes: 256 * MIB, disks: [{ path: 'disks/disk0.img', bus: 'virtio' }], bundledGuest: 'guesthouse-linux' };
+
 interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket> }
 
 export interface FakeShellOptions {
   readonly rendererFolder?: string;
   /** Machines that are there from the beginning; none is a first run. */
   readonly machines?: readonly string[];
+  /** The machine of the bundled guest is there from the beginning, as after the app's own first start. */
+  readonly hasBundledGuest?: boolean;
 }
 
 export class FakeShell {
@@ -41,9 +45,10 @@ export class FakeShell {
   readonly failures = new Map<string, Result<never>>();
   url = '';
 
-  constructor({ rendererFolder = join(import.meta.dirname, '../../dist/renderer'), machines = [] }: FakeShellOptions = {}) {
+  constructor({ rendererFolder = join(import.meta.dirname, '../../dist/renderer'), machines = [], hasBundledGuest = false }: FakeShellOptions = {}) {
     this.#rendererFolder = rendererFolder;
     for (const name of machines) this.#add(name, { memoryBytes: 512 * MIB, disks: [{ path: 'disks/disk.img' }] });
+    if (hasBundledGuest) this.#add('Guesthouse Linux', BUNDLED_GUEST);
     this.#server = createServer((request, response) => { void this.#serve(request, response); });
     const sockets = new WebSocketServer({ noServer: true, maxPayload: 1 << 26 });
     this.#server.on('upgrade', (request, socket, head) => {
@@ -206,7 +211,7 @@ export class FakeShell {
         return Promise.resolve(ok(entry));
       },
       createFromBundledGuest: ({ name = 'Guesthouse Linux' }) => {
-        const { entry } = this.#add(name, { memoryBytes: 256 * MIB, disks: [{ path: 'disks/home.img', bus: 'virtio' }], bundledGuest: 'guesthouse-linux' });
+        const { entry } = this.#add(name, BUNDLED_GUEST);
         this.#tell({ event: 'library.changed', payload: {} });
         return Promise.resolve(ok(entry));
       },

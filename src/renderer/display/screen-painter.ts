@@ -49,7 +49,7 @@ export class ScreenPainter {
       }
       for (const { x, y, width, height, rgba } of rectangles) {
         // A view: the frame's bytes are copied once, into the canvas.
-        const pixels = new Uint8ClampedArray(rgba.buffer as ArrayBuffer, rgba.byteOffset, rgba.byteLength);
+        const pixels = new Uint8ClampedArray(rgba.buffer, rgba.byteOffset, rgba.byteLength);
         this.#context.putImageData(new ImageData(pixels, width, height), x, y);
       }
       this.#listener.drawn();

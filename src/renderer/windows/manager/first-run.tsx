@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { BundledGuest } from '../../../shared/api.ts';
+import type { BundledGuest, LibraryEntry } from '../../../shared/api.ts';
 import { AppButton } from '../../components/button.tsx';
 import { Icon } from '../../components/icon.tsx';
 import { formatBytes } from '../../i18n/format.ts';
@@ -9,8 +9,8 @@ import { showNotice } from '../../state/notices.ts';
 import { go } from '../../state/route.ts';
 import { useStore } from '../../state/store.ts';
 
-/** The library is empty: what a machine is, and two ways to a first one. */
-export function FirstRun({ onNewMachine }: { readonly onNewMachine: () => void }) {
+/** What a machine is, and two ways to a first one. `readyMade`: the machine of the bundled guest, where it is there already. */
+export function FirstRun({ readyMade, onNewMachine }: { readonly readyMade: LibraryEntry | undefined; readonly onNewMachine: () => void }) {
   const { t, i18n } = useTranslation();
   const app = useApp();
   const [guest] = useStore(app.guests);
@@ -19,16 +19,22 @@ export function FirstRun({ onNewMachine }: { readonly onNewMachine: () => void }
 
   const tryGuest = async ({ id }: BundledGuest): Promise<void> => {
     setPreparing(true);
+    const name = readyMade?.name ?? await create(id);
+    if (name !== undefined) {
+      go({ window: 'machine', machine: name });
+      await app.start(name);
+    }
+    setPreparing(false);
+  };
+
+  const create = async (id: string): Promise<string | undefined> => {
     const created = await app.shell.client.library.createFromBundledGuest({ id });
     if (!created.ok) {
-      setPreparing(false);
       showNotice({ kind: 'error', error: created.error });
-      return;
+      return undefined;
     }
     await app.refreshLibrary();
-    const { name } = created.value;
-    go({ window: 'machine', machine: name });
-    await app.start(name);
+    return created.value.name;
   };
 
   return (

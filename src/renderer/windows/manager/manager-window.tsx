@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { LibraryEntry } from '../../../shared/api.ts';
 import { AppButton } from '../../components/button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon, Mark } from '../../components/icon.tsx';
@@ -20,7 +21,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
   const host = useStore(app.host);
   const [dialog, setDialog] = useState<'new-machine' | 'preferences'>();
   const entry = library.entries.find(({ name }) => name === selected) ?? library.entries[0];
-  const isFirstRun = library.isLoaded && library.error === undefined && library.entries.length === 0;
+  const isFirstRun = library.isLoaded && library.error === undefined && isUntouched(library.entries, selected);
   const openNewMachine = (): void => { setDialog('new-machine'); };
 
   return (
@@ -33,7 +34,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
           <AppButton label={t('action.preferences')} icon="sliders" iconOnly kind="quiet" onPress={() => { setDialog('preferences'); }} />
         </header>
         <AppButton label={t('action.newMachine')} icon="plus" kind="plain" onPress={openNewMachine} />
-        <MachineList entries={library.entries} selected={entry?.name} />
+        <MachineList entries={library.entries} selected={isFirstRun ? undefined : entry?.name} />
         {host === undefined ? null : (
           <footer className="host-info" aria-label={t('manager.hostLabel')} title={`${host.cpuModel} · ${host.platform}`}>
             <Icon name="chip" size={18} />
@@ -53,11 +54,18 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
           </div>
         ) : null}
         {library.isLoaded ? null : <p className="content-empty" role="status">{t('app.loading')}</p>}
-        {isFirstRun ? <FirstRun onNewMachine={openNewMachine} /> : null}
-        {entry === undefined ? null : <MachineDetails key={entry.name} entry={entry} />}
+        {isFirstRun ? <FirstRun readyMade={entry} onNewMachine={openNewMachine} /> : null}
+        {entry === undefined || isFirstRun ? null : <MachineDetails key={entry.name} entry={entry} />}
       </main>
       {dialog === 'new-machine' ? <NewMachineDialog onClose={() => { setDialog(undefined); }} onCreated={(name) => { go({ window: 'manager', selected: name }); }} /> : null}
       {dialog === 'preferences' ? <PreferencesDialog onClose={() => { setDialog(undefined); }} /> : null}
     </div>
   );
+}
+
+/** Nothing is there yet but perhaps the guest that came with the app, and nobody has turned to it. */
+function isUntouched(entries: readonly LibraryEntry[], selected: string | undefined): boolean {
+  const [only, ...others] = entries;
+  if (only === undefined) return true;
+  return others.length === 0 && selected === undefined && only.config?.bundledGuest !== undefined && only.status.state === 'off';
 }
