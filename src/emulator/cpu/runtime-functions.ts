@@ -138,6 +138,11 @@ export const RUNTIME_FUNCTIONS = {
   sseDotProduct: [['i32', 'i32', 'i32'], 'i32'],
   /** (root, lanes, destination). */
   sseApproximate: [['i32', 'i32', 'i32'], undefined],
+  /** (control, explicit, length, length, first operand) -> result, flags, index. */
+  sseStringCompare: [['i32', 'i32', 'i64', 'i64', 'i32'], 'i32'],
+  sseStringMask: [['i32', 'i32'], undefined],
+  sseSumsOfDifferences: [['i32', 'i32'], undefined],
+  sseLeastWord: [['i32'], undefined],
 } as const satisfies Record<string, Signature>;
 
 export type RuntimeFunction = keyof typeof RUNTIME_FUNCTIONS;

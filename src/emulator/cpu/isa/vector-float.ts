@@ -4,7 +4,7 @@
  * rest is runtime/sse-float.ts.
  */
 import { and, eq, eqz, extendS, f64, geU, i32, i64, load, ltU, mul, or, plain, select, shl, shrU, simd, sub, v128, xor, type Expr } from '../../wasm/expression.ts';
-import { ARGUMENTS, MXCSR } from '../state-layout.ts';
+import { ARGUMENTS, FPU_TAGS, FPU_TOP, MXCSR } from '../state-layout.ts';
 import type { RuntimeFunction } from '../runtime-functions.ts';
 import type { Emitter } from './emitter.ts';
 import { row, type InstructionRow, type OperandSpec, type RowOptions } from './row.ts';
@@ -418,22 +418,29 @@ function packedConversions(): InstructionRow[] {
   ];
 }
 
+/** The x87 stack turns into MMX registers, also where #XM follows. */
+function becomeMmx(e: Emitter): void {
+  e.setState(32, FPU_TOP, i32(0));
+  e.setState(32, FPU_TAGS, i32(0));
+}
 /** Between MMX and XMM registers. */
 function mmxConversions(): InstructionRow[] {
   const from = (name: string, prefix: string, kind: number): InstructionRow =>
     row(`${name} xmm, mm/m64`, `${prefix} 0F 2A /r`, { feature: 'SSE2', rare: true }, (e) => {
       requireSse(e);
       // A memory operand leaves the x87 state alone in the double form.
-      if (prefix === 'NP' || e.registerForm) requireMmx(e);
-      const source = readVector(e, 1, 'mm/m64');
-      e.setState(128, ARGUMENTS, source);
+      const transition = prefix === 'NP' || e.registerForm;
+      if (transition) requireMmx(e, false);
+      e.setState(128, ARGUMENTS, readVector(e, 1, 'mm/m64'));
+      if (transition) becomeMmx(e);
       e.callOrFault('sseConvert', [i32(kind), i32(2), i32(0), e.vectorRegister(0)], 0);
     });
   const to = (name: string, prefix: string, opcode: string, source: OperandSpec, kind: number): InstructionRow =>
     row(`${name} mm, ${source}`, `${prefix} 0F ${opcode} /r`, { feature: 'SSE2', rare: true }, (e) => {
       requireSse(e);
-      requireMmx(e);
+      requireMmx(e, false);
       e.setState(128, ARGUMENTS, readVector(e, 1, source));
+      becomeMmx(e);
       const destination = e.vectorRegister(0);
       e.callOrFault('sseConvert', [i32(kind), i32(2), i32(0), destination], 0);
       e.body.store(16, destination, i32(0xffff), 8);
@@ -484,6 +491,38 @@ function laterRows(): InstructionRow[] {
   ];
 }
 
+// The SSE4 instructions of runtime/sse-strings.ts
+
+function stringRows(): InstructionRow[] {
+  const compare = (name: string, digit: number, explicit: boolean, index: boolean): InstructionRow =>
+    row(`${name} xmm, xmm/m128, imm8`, `66 0F 3A 6${digit} /r`, { feature: 'SSE4.2', rare: true, flags: { written: 'oszapc' }, ...(explicit ? { widths: [32, 64] } : {}) }, (e) => {
+      requireSse(e);
+      // The only SSE operand of 16 bytes, besides those of moves, that need not be aligned.
+      e.setState(128, ARGUMENTS, e.body.let(load('v128', 'v128', e.registerForm ? e.vectorRegister(1) : e.pointer(1, 16, 'read'))));
+      const control = e.immediate(2);
+      const length = (register: number): Expr => (explicit ? extendS(e.register(register)) : i64(0));
+      const result = e.call('sseStringCompare', [control, flagOf(explicit), length(0), length(2), e.vectorRegister(0)]) as Expr;
+      if (index) e.setRegister(1, shrU(result, i32(24)), 32);
+      else e.call('sseStringMask', [control, result]);
+      const bit = (n: number): Expr => and(shrU(result, i32(n)), i32(1));
+      e.setFlags({ zf: bit(16), sf: bit(17), cf: bit(18), of: bit(19), af: i32(0), pf: i32(0) });
+    });
+  const other = (syntax: string, encoding: string, emit: (e: Emitter) => void): InstructionRow =>
+    row(syntax, encoding, { feature: 'SSE4.1', rare: true }, (e) => {
+      requireSse(e);
+      e.setState(128, ARGUMENTS, readVector(e, 1, 'xmm/m128'));
+      emit(e);
+    });
+  return [
+    compare('PCMPESTRM', 0, true, false),
+    compare('PCMPESTRI', 1, true, true),
+    compare('PCMPISTRM', 2, false, false),
+    compare('PCMPISTRI', 3, false, true),
+    other('MPSADBW xmm, xmm/m128, imm8', '66 0F 3A 42 /r', (e) => void e.call('sseSumsOfDifferences', [e.immediate(2), e.vectorRegister(0)])),
+    other('PHMINPOSUW xmm, xmm/m128', '66 0F 38 41 /r', (e) => void e.call('sseLeastWord', [e.vectorRegister(0)])),
+  ];
+}
+
 export const vectorFloatRows: readonly InstructionRow[] = [
   ...BOTH.flatMap((p) => [...arithmeticRows(p), ...minMaxRows(p), ...compareRows(p)]),
   ...logicRows(),
@@ -491,4 +530,5 @@ export const vectorFloatRows: readonly InstructionRow[] = [
   ...packedConversions(),
   ...mmxConversions(),
   ...laterRows(),
+  ...stringRows(),
 ];

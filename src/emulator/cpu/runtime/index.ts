@@ -35,9 +35,11 @@ import {
   x87MoveTop, x87OperandPointer, x87Pointers, x87Remainder, x87Scale, x87Sign, x87Store, x87StoreRegister, x87Test, x87Unary,
 } from './x87-arithmetic.ts';
 import { sseApproximate, sseArithmetic, sseCompare, sseCompareFlags, sseConvert, sseDotProduct, sseFromInteger, sseHorizontal, sseRound, sseToInteger } from './sse-float.ts';
+import { sseLeastWord, sseStringCompare, sseStringMask, sseSumsOfDifferences } from './sse-strings.ts';
 export { fxrstor, fxsave, loadMxcsr, x87ClearExceptions, x87Initialize, x87LoadControl, x87LoadEnvironment, x87Restore, x87Save, x87StatusWord, x87StoreEnvironment };
 export {
   x87Arithmetic, x87ArithmeticMemory, x87Compare, x87CompareFlags, x87CompareMemory, x87ConditionalMove, x87Examine, x87Exchange, x87Extract, x87Free, x87Load, x87LoadConstant, x87LoadRegister,
   x87MoveTop, x87OperandPointer, x87Pointers, x87Remainder, x87Scale, x87Sign, x87Store, x87StoreRegister, x87Test, x87Unary,
 };
 export { sseApproximate, sseArithmetic, sseCompare, sseCompareFlags, sseConvert, sseDotProduct, sseFromInteger, sseHorizontal, sseRound, sseToInteger };
+export { sseLeastWord, sseStringCompare, sseStringMask, sseSumsOfDifferences };
