@@ -1,0 +1,47 @@
+/** What Linux knows of another process (proc(5)); `undefined` elsewhere and when the process is gone. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export function peakRssBytes(pid: number): number | undefined {
+  const kibibytes = /^VmHWM:\s*(\d+) kB/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];
+  return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+}
+
+/** User and system time of all its threads. */
+function cpuSeconds(pid: number): number | undefined {
+  // The second field, the program's name in brackets, may hold spaces and brackets.
+  const fields = read(`/proc/${pid}/stat`)?.replace(/^.*\) /s, '').split(' ');
+  const ticks = Number(fields?.[11]) + Number(fields?.[12]);
+  return Number.isFinite(ticks) ? ticks / ticksPerSecond() : undefined;
+}
+
+/** In percent of one core. */
+export async function cpuShare(pid: number, seconds: number): Promise<number | undefined> {
+  const before = cpuSeconds(pid);
+  const startedAtMillis = performance.now();
+  await sleep(seconds * 1000);
+  const after = cpuSeconds(pid);
+  if (before === undefined || after === undefined) return undefined;
+  return (after - before) / ((performance.now() - startedAtMillis) / 1000) * 100;
+}
+
+/** The child whose command line holds `word`. */
+export function childRunning(pid: number, word: string): number | undefined {
+  const children = read(`/proc/${pid}/task/${pid}/children`)?.trim().split(' ').filter((text) => text !== '').map(Number) ?? [];
+  return children.find((child) => read(`/proc/${child}/cmdline`)?.includes(word));
+}
+
+let ticksSeen: number | undefined;
+function ticksPerSecond(): number {
+  ticksSeen ??= Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100;
+  return ticksSeen;
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
