@@ -1,5 +1,6 @@
 import type { DecodedInstruction, Decoder } from '../decoder.ts';
-import type { InstructionRow, Width } from '../isa/row.ts';
+import type { Width } from '../isa/emitter.ts';
+import type { InstructionRow } from '../isa/row.ts';
 import {
   CODE_CHUNK_HEADER_BYTES, CODE_CHUNK_RECORDS, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, PAGE_BYTES,
   RECORD_A, RECORD_B, RECORD_BASE, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_INDEX, RECORD_IP, RECORD_LENGTH, RECORD_LINK,

@@ -17,13 +17,11 @@ export function buildInterpreterModule(table: FormTable, cpuBase: number): Uint8
   const flow = new Flow(module, cpuBase);
   const elements = flow.definePseudoHandlers(VECTOR_UD);
   for (const form of table.forms) {
-    const index = module.declare(['i32', 'i32'], []);
     try {
-      module.define(index, new InterpreterEmitter(form, flow, cpuBase).emit());
+      elements.push(new InterpreterEmitter(form, flow, cpuBase).define());
     } catch (error) {
       throw new Error(`${form.row.mnemonic} ${form.row.encoding} ${form.width} ${form.kind}: ${String(error)}`, { cause: error });
     }
-    elements.push(index);
   }
   module.setTable(flow.handlerType, elements);
   return module.encode();

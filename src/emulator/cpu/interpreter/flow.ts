@@ -111,7 +111,7 @@ export class Flow {
       // Without MODE_CS_LIMITED the CS base is 0, so RIP is the linear address.
       body.brIf(slow, and(mode, i32(MODE_CS_LIMITED)));
       const offset = body.let(and(wrap(rip), i32(0xfff)));
-      const entry = body.let(shl(and(wrap(shrU(rip, i64(12n))), i32(CODE_TLB_ENTRIES - 1)), i32(4)));
+      const entry = body.let(and(wrap(shrU(rip, i64(8n))), i32((CODE_TLB_ENTRIES - 1) << 4)));
       const tag = or(and(rip, i64(~0xfffn)), extendU(mode));
       body.brIf(slow, ne(load('i64', 'u64', entry, this.cpuBase + CODE_TLB), tag));
       const page = load('i32', 'u32', entry, this.cpuBase + CODE_TLB + 8);

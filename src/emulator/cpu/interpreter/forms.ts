@@ -1,5 +1,5 @@
-import type { ConditionCode } from '../isa/emitter.ts';
-import type { InstructionRow, OperandSpec, Width } from '../isa/row.ts';
+import type { ConditionCode, Width } from '../isa/emitter.ts';
+import type { InstructionRow, OperandSpec } from '../isa/row.ts';
 
 /**
  * How a form reaches its r/m operand or its branch target; each gets a handler of its own.
@@ -25,7 +25,6 @@ export interface Form {
 /** Handlers that are no instruction. Their numbers are fixed: the runtime writes some of them into records. */
 export const PSEUDO_HANDLERS = ['invalid', 'refetch', 'goto', 'page-end', 'crossing', 'resume', 'stepped', 'undefined'] as const;
 export type PseudoHandler = (typeof PSEUDO_HANDLERS)[number];
-export const HANDLER_REFETCH = 1;
 export const HANDLER_GOTO = 2;
 export const HANDLER_PAGE_END = 3;
 export const HANDLER_CROSSING = 4;

@@ -4,8 +4,8 @@ import {
 } from '../../wasm/expression.ts';
 import { FunctionBody } from '../../wasm/function-body.ts';
 import { CR0_MP, CR0_PE, CR0_TS, EFLAGS_VM } from '../arch.ts';
-import type { ConditionCode, Emitter, FlagValues } from '../isa/emitter.ts';
-import type { OperandSpec, Width } from '../isa/row.ts';
+import type { ConditionCode, Emitter, FlagValues, Width } from '../isa/emitter.ts';
+import type { OperandSpec } from '../isa/row.ts';
 import {
   RECORD_A, RECORD_B, RECORD_BASE, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_IMMEDIATE, RECORD_INDEX, RECORD_LINK, RECORD_REMAINING, RECORD_SCALE, RECORD_SEGMENT,
 } from '../memory-layout.ts';
@@ -21,7 +21,13 @@ const MEMORY_OPERAND = /^(r\/m|xmm\/m|mm\/m|m$|moffs$)/;
 const ACCESS = { read: 0, write: 1, modify: 2 } as const;
 type Bits = 8 | 16 | 32 | 64;
 
-/** Emits the handler of one form: operands come from the record, registers live in the CPU block. */
+/**
+ * Emits the handler of one form: operands come from the record, registers live in the CPU block.
+ *
+ * A handler that accesses memory comes as two functions. The first knows only direct accesses: where one misses the TLB
+ * it tail-calls the second, which begins the instruction again and can do everything. An instruction changes nothing
+ * before its last access, so beginning again is safe; and without calls in it the first needs no stack frame.
+ */
 export class InterpreterEmitter implements Emitter {
   readonly body = new FunctionBody(['i32', 'i32']);
   readonly width: Width;
@@ -36,9 +42,14 @@ export class InterpreterEmitter implements Emitter {
   private modified: { readonly index: number; readonly pointer: Expr } | undefined;
   private linearAddress: Expr | undefined;
   private ended = false;
+  /** Whether this is the second function of the form. */
+  private readonly complete: boolean;
+  /** The second function, once the first has needed it. */
+  private completeFunction: number | undefined;
 
-  constructor(form: Form, flow: Flow, cpuBase: number) {
+  constructor(form: Form, flow: Flow, cpuBase: number, complete = false) {
     this.form = form;
+    this.complete = complete;
     this.flow = flow;
     this.cpuBase = cpuBase;
     this.width = form.width;
@@ -48,12 +59,28 @@ export class InterpreterEmitter implements Emitter {
     this.budget = this.body.parameter(1);
   }
 
-  /** Writes the whole handler. */
-  emit(): FunctionBody {
-    const { row } = this.form;
-    row.emit(this);
+  /** Defines the handler, and the second function where it needs one. Returns the handler's function index. */
+  define(): number {
+    const { module } = this.flow;
+    const index = module.declare(['i32', 'i32'], []);
+    module.define(index, this.emit());
+    if (this.completeFunction !== undefined) {
+      module.define(this.completeFunction, new InterpreterEmitter(this.form, this.flow, this.cpuBase, true).emit());
+    }
+    return index;
+  }
+
+  private emit(): FunctionBody {
+    this.form.row.emit(this);
     if (!this.ended) this.done();
     return this.body;
+  }
+
+  /** In the first function: leaves for the second. */
+  private beginAgain(): void {
+    this.beforeFault?.();
+    this.completeFunction ??= this.flow.module.declare(['i32', 'i32'], []);
+    this.body.returnCall(this.completeFunction, [this.recordParameter, this.budget]);
   }
 
   constant(value: number | bigint): Expr {
@@ -243,11 +270,15 @@ export class InterpreterEmitter implements Emitter {
     const { body } = this;
     const address = body.let(linear);
     const pointer = body.newLocal('i32');
-    const entry = body.let(
-      add(load('i32', 'u32', i32(0), this.cpuBase + TLB_CURRENT), shl(and(wrap(shrU(address, i64(12n))), i32(TLB_ENTRIES - 1)), i32(5))),
-    );
+    // Bits 12 and up select the entry, each of 32 bytes.
+    const entry = body.let(add(load('i32', 'u32', i32(0), this.cpuBase + TLB_CURRENT), and(wrap(shrU(address, i64(7n))), i32((TLB_ENTRIES - 1) << 5))));
     const lastByte = bytes > 1 ? add(address, i64(bytes - 1)) : address;
     const tag = load('i64', 'u64', entry, access === 'read' ? TLB_READ_TAG : TLB_WRITE_TAG);
+    if (!this.complete) {
+      body.if(ne(and(lastByte, i64(~0xfffn)), tag), () => this.beginAgain());
+      body.set(pointer, add(wrap(address), load('i32', 'u32', entry, TLB_ADDEND)));
+      return pointer;
+    }
     body.if(
       eq(and(lastByte, i64(~0xfffn)), tag),
       () => body.set(pointer, add(wrap(address), load('i32', 'u32', entry, TLB_ADDEND))),
@@ -331,6 +362,7 @@ export class InterpreterEmitter implements Emitter {
   }
 
   commit(pointer: Expr): void {
+    if (!this.complete) return;
     this.body.if(eq(pointer, i32(this.cpuBase + SCRATCH)), () => {
       this.body.call(this.flow.runtime.commitWrite, []);
       this.attentionAfterWrite = true;
@@ -528,6 +560,10 @@ export class InterpreterEmitter implements Emitter {
       eq(and(load('i32', 'u32', i32(0), this.cpuBase + MODE), flat), flat),
       () => body.set(linear, extendU(add(load('i32', 'u32', i32(0), this.cpuBase + RSP), i32(displacement)))),
       () => {
+        if (!this.complete) {
+          this.beginAgain();
+          return;
+        }
         body.set(linear, call(this.flow.runtime.stackAddress, 'i64', delta, i32(bytes), i32(ACCESS[access])));
         body.if(eq(linear, i64(-1n)), () => this.leaveWithFault());
       },
