@@ -36,9 +36,14 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
   const copyPath = (): void => {
     void navigator.clipboard.writeText(entry.folder).then(() => { showNotice({ kind: 'info', text: t('action.pathCopied') }); });
   };
+  const ownWindow: MenuEntry = {
+    id: 'window', label: t('action.openWindow'), icon: 'expand', isDisabled: !can.show,
+    onAction: () => { window.open(`#/machine/${encodeURIComponent(name)}`, `machine-${name}`, 'popup,width=1100,height=800'); },
+  };
   const moreEntries: MenuEntry[][] = [
     [
-      { id: 'window', label: t('action.openWindow'), icon: 'expand', isDisabled: !can.show, onAction: () => { window.open(`#/machine/${encodeURIComponent(name)}`, `machine-${name}`, 'popup,width=1100,height=800'); } },
+      // The desktop shell keeps to one window.
+      ...(app.shell.kind === 'browser' ? [ownWindow] : []),
       { id: 'copy-path', label: t('action.copyPath'), icon: 'folder', onAction: copyPath },
     ],
     [{ id: 'delete', label: t('action.delete'), icon: 'trash', isDanger: true, isDisabled: !can.delete, onAction: () => { setQuestion('delete'); } }],
