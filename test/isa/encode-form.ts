@@ -1,6 +1,7 @@
 import { parseEncoding } from '../../src/emulator/cpu/decoder.ts';
 import { hasMemoryForm, hasRegisterForm } from '../../src/emulator/cpu/interpreter/forms.ts';
-import type { InstructionRow, Width } from '../../src/emulator/cpu/isa/row.ts';
+import type { Width } from '../../src/emulator/cpu/isa/emitter.ts';
+import type { InstructionRow } from '../../src/emulator/cpu/isa/row.ts';
 import type { Random } from './random.ts';
 
 /** What of the table a case exercises. */

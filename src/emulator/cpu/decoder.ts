@@ -1,4 +1,5 @@
-import type { InstructionRow, OperandSpec, Width } from './isa/row.ts';
+import type { Width } from './isa/emitter.ts';
+import type { InstructionRow, OperandSpec } from './isa/row.ts';
 import { MODE_CODE_16, MODE_CODE_32, MODE_CODE_64, MODE_CODE_SIZE, MODE_FLAT, SLOT_RIP_PAGE, SLOT_ZERO } from './state-layout.ts';
 import { hasMemoryForm, hasRegisterForm, type FormKind } from './interpreter/forms.ts';
 

@@ -26,7 +26,6 @@ export interface DriveBays {
 /** Disks fill the primary channel first, discs the secondary, so that the usual one of each is /dev/sda and /dev/sr0 alone. */
 const DISK_PLACES = [[0, 0], [0, 1], [1, 1], [1, 0]] as const;
 const DISC_PLACES = [[1, 0], [1, 1], [0, 1], [0, 0]] as const;
-export const IDE_DRIVES_MAXIMUM = 4;
 
 /** `undefined` where there are more disks than places. */
 export function assignDriveBays(disks: readonly AttachedDisk[], bootOrder: readonly ('hd' | 'cd')[]): DriveBays | undefined {

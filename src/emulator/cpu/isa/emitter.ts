@@ -1,7 +1,9 @@
 import type { Expr, ValueType } from '../../wasm/expression.ts';
 import type { FunctionBody } from '../../wasm/function-body.ts';
 import type { RuntimeFunction } from '../runtime-functions.ts';
-import type { Width } from './row.ts';
+
+/** Operand size of a form in bits; 0 for rows without one. */
+export type Width = 0 | 8 | 16 | 32 | 64;
 
 /** Condition codes as encoded in Jcc, SETcc and CMOVcc: O NO B AE E NE BE A S NS P NP L GE LE G. */
 export type ConditionCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15;

@@ -1,7 +1,4 @@
-import type { Emitter } from './emitter.ts';
-
-/** Operand size of a form in bits; 0 for rows without one. */
-export type Width = 0 | 8 | 16 | 32 | 64;
+import type { Emitter, Width } from './emitter.ts';
 
 /**
  * An operand in the manual's spelling. A trailing letter is a size: b 8, w 16, d 32, q 64, v 16/32/64 and
