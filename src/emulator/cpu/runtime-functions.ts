@@ -118,6 +118,10 @@ export const RUNTIME_FUNCTIONS = {
   x87Remainder: [['i32'], undefined],
   x87Scale: [[], undefined],
   x87Extract: [[], undefined],
+  x87Exponential: [[], undefined],
+  x87Logarithm: [['i32'], undefined],
+  x87ArcTangent: [[], undefined],
+  x87Trigonometric: [['i32'], undefined],
   // What follows takes its source from ARGUMENTS and returns 0 with #XM pending. (operation, double, lanes, destination)
   sseArithmetic: [['i32', 'i32', 'i32', 'i32'], 'i32'],
   /** (subtract, double, destination). */

@@ -211,6 +211,14 @@ function unaryRows(): InstructionRow[] {
     stackRow('FPREM1', 'D9 F5', (e) => e.call('x87Remainder', [i32(1)])),
     stackRow('FSCALE', 'D9 FD', (e) => e.call('x87Scale', [])),
     stackRow('FXTRACT', 'D9 F4', (e) => e.call('x87Extract', [])),
+    stackRow('F2XM1', 'D9 F0', (e) => e.call('x87Exponential', [])),
+    stackRow('FYL2X', 'D9 F1', (e) => e.call('x87Logarithm', [i32(0)])),
+    stackRow('FYL2XP1', 'D9 F9', (e) => e.call('x87Logarithm', [i32(1)])),
+    stackRow('FPATAN', 'D9 F3', (e) => e.call('x87ArcTangent', [])),
+    stackRow('FSIN', 'D9 FE', (e) => e.call('x87Trigonometric', [i32(0)])),
+    stackRow('FCOS', 'D9 FF', (e) => e.call('x87Trigonometric', [i32(1)])),
+    stackRow('FPTAN', 'D9 F2', (e) => e.call('x87Trigonometric', [i32(2)])),
+    stackRow('FSINCOS', 'D9 FB', (e) => e.call('x87Trigonometric', [i32(3)])),
   ];
 }
 

@@ -36,6 +36,7 @@ import {
 } from './x87-arithmetic.ts';
 import { sseApproximate, sseArithmetic, sseCompare, sseCompareFlags, sseConvert, sseDotProduct, sseFromInteger, sseHorizontal, sseRound, sseToInteger } from './sse-float.ts';
 import { sseLeastWord, sseStringCompare, sseStringMask, sseSumsOfDifferences } from './sse-strings.ts';
+import { x87ArcTangent, x87Exponential, x87Logarithm, x87Trigonometric } from './x87-transcendental.ts';
 export { fxrstor, fxsave, loadMxcsr, x87ClearExceptions, x87Initialize, x87LoadControl, x87LoadEnvironment, x87Restore, x87Save, x87StatusWord, x87StoreEnvironment };
 export {
   x87Arithmetic, x87ArithmeticMemory, x87Compare, x87CompareFlags, x87CompareMemory, x87ConditionalMove, x87Examine, x87Exchange, x87Extract, x87Free, x87Load, x87LoadConstant, x87LoadRegister,
@@ -43,3 +44,4 @@ export {
 };
 export { sseApproximate, sseArithmetic, sseCompare, sseCompareFlags, sseConvert, sseDotProduct, sseFromInteger, sseHorizontal, sseRound, sseToInteger };
 export { sseLeastWord, sseStringCompare, sseStringMask, sseSumsOfDifferences };
+export { x87ArcTangent, x87Exponential, x87Logarithm, x87Trigonometric };
