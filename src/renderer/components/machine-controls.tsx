@@ -58,7 +58,7 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
         ? <AppButton label={t('action.resume')} icon="play" kind={kind} canLoseLabel={!inManager} isDisabled={isBusy} onPress={() => { void app.resume(name); }} />
         : <AppButton label={t('action.pause')} icon="pause" kind={kind} canLoseLabel={!inManager} isDisabled={!can.pause || isBusy} onPress={() => { void app.pause(name); }} />}
       <MenuButton label={t('action.stop')} icon="power" kind={kind} canLoseLabel={!inManager} isDisabled={!can.powerOff} groups={[stopEntries]} />
-      <AppButton label={t('action.reset')} icon="reset" kind={kind} canLoseLabel={!inManager} isDisabled={!can.reset || isBusy} onPress={() => { setQuestion('reset'); }} />
+      <AppButton label={t('action.reset')} icon="reset" kind={kind} iconOnly={!inManager} isDisabled={!can.reset || isBusy} onPress={() => { setQuestion('reset'); }} />
       {inManager ? <MenuButton label={t('action.more')} icon="more" iconOnly kind={kind} groups={moreEntries} /> : null}
       {question === 'power-off' ? <ConfirmPowerOff name={name} onClose={() => { setQuestion(undefined); }} /> : null}
       {question === 'reset' ? <ConfirmReset name={name} onClose={() => { setQuestion(undefined); }} /> : null}
