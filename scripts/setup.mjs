@@ -6,11 +6,13 @@
  *   npm run setup -- --electron    and Electron's binary, a large download
  *   node scripts/setup.mjs --packages | --run     npm packages only | what running the app needs; a missing asset is
  *                                  reported and does not fail, as the app works without (it says what it lacks)
+ *   … --then FILE ARGUMENT…        and then runs the file on the Node that was set up; its exit status is the result
  */
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { cacheFolder, projectFolder } from './build/folders.mjs';
 import { withLock } from './build/lock.mjs';
+import { runProgram } from './build/run-program.mjs';
 
 const OLDEST_NODE = 20;
 
@@ -75,10 +77,17 @@ export function refuseOldNode() {
 
 refuseOldNode();
 if (process.argv[1]?.endsWith('setup.mjs')) {
-  const args = process.argv.slice(2);
+  const all = process.argv.slice(2);
+  const thenIndex = all.indexOf('--then');
+  const args = thenIndex < 0 ? all : all.slice(0, thenIndex);
   const extent = args.includes('--packages') ? 'packages' : args.includes('--run') ? 'run' : 'all';
   const complete = await setUp({ extent, electron: args.includes('--electron') });
   if (!complete && extent === 'all') say('not complete');
   else if (extent === 'all') say('complete');
-  if (!complete && extent !== 'run') process.exitCode = 1;
+  const { npmPackagesAreCurrent, projectNode } = await import('./setup/npm-packages.mjs');
+  if (!complete && (extent !== 'run' || !npmPackagesAreCurrent())) process.exitCode = 1;
+  else if (thenIndex >= 0) {
+    const [file = '', ...rest] = all.slice(thenIndex + 1);
+    process.exitCode = (await runProgram(projectNode, [resolve(projectFolder, file), ...rest])).status;
+  }
 }

@@ -1,31 +1,35 @@
 /**
  * `npm test [-- FILTER…]`: builds, runs Vitest and then Playwright, and ends with one line summed over both. With filters
- * only Vitest runs, on the test files whose path holds one of them.
+ * only Vitest runs, on the test files whose path holds one of them. Nothing that a test started outlives the run.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheFolder, projectFolder } from './build/folders.mjs';
 import { printLine } from './build/report.ts';
+import { runProgram } from './build/run-program.mjs';
 import { buildTargets } from './build/steps.ts';
 import { isGreen, sumTallies, tallyLine, type Tally } from './test/tally.ts';
 
 const BROKEN: Tally = { passed: 0, failed: 1, skipped: [] };
+/** For a test that no timeout of its runner can stop, such as an endless loop. */
+const RUNNER_LIMIT_MINUTES = 30;
 
-function run(name: string, program: string, args: readonly string[]): Tally {
+async function run(name: string, program: string, args: readonly string[]): Promise<Tally> {
   const file = join(cacheFolder, `tally-${name}.json`);
   mkdirSync(cacheFolder, { recursive: true });
   rmSync(file, { force: true });
-  const { status } = spawnSync(process.execPath, [join(projectFolder, 'node_modules', program), ...args], {
+  const { status, timedOut } = await runProgram(process.execPath, [join(projectFolder, 'node_modules', program), ...args], {
     cwd: projectFolder,
-    stdio: 'inherit',
     env: { ...process.env, GUESTHOUSE_TALLY_FILE: file },
+    wholeGroup: true,
+    limitMillis: RUNNER_LIMIT_MINUTES * 60_000,
   });
+  if (timedOut) printLine(`test: ${name} was stopped after ${RUNNER_LIMIT_MINUTES} minutes`);
   let tally: Tally;
   try {
     tally = JSON.parse(readFileSync(file, 'utf8')) as Tally;
   } catch {
-    printLine(`test: ${name} ended with status ${String(status)} and left no count`);
+    printLine(`test: ${name} ended with status ${status} and left no count`);
     return BROKEN;
   }
   // A runner may fail for a reason it attributes to no test.
@@ -40,8 +44,8 @@ function hasEndToEndTests(): boolean {
 const filters = process.argv.slice(2);
 const tallies: Tally[] = [];
 if (!await buildTargets('tests', { quiet: true })) tallies.push(BROKEN);
-tallies.push(run('vitest', 'vitest/vitest.mjs', ['run', ...filters]));
-if (filters.length === 0 && hasEndToEndTests()) tallies.push(run('playwright', '@playwright/test/cli.js', ['test']));
+tallies.push(await run('vitest', 'vitest/vitest.mjs', ['run', ...filters]));
+if (filters.length === 0 && hasEndToEndTests()) tallies.push(await run('playwright', '@playwright/test/cli.js', ['test']));
 
 const total = sumTallies(tallies);
 for (const { test, reason } of total.skipped) process.stdout.write(`skipped: ${test}: ${reason}\n`);
