@@ -4,8 +4,8 @@ import {
   TYPE_LDT, TYPE_TSS_16, TYPE_TSS_32, VECTOR_DB, VECTOR_GP, VECTOR_NP, VECTOR_SS, VECTOR_TS,
 } from '../arch.ts';
 import {
-  CPL, CR0, CR3, CS, DR6, DR7, EFLAGS_REST, LDTR, PENDING_BYTES, RAX, RIP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS,
-  STATUS_FAULT, STATUS_RESUME, TR,
+  CPL, CR0, CR3, CS, DR6, DR7, EFLAGS_REST, EXIT_REASON, EXIT_TRIPLE_FAULT, LDTR, PENDING_BYTES, RAX, RIP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS,
+  STATUS_EXIT, STATUS_FAULT, STATUS_RESUME, TR,
 } from '../state-layout.ts';
 import { loadPagingBase } from './control-registers.ts';
 import { fault, get32, get64, inLongMode, raise, segmentAt, set32, set64 } from './cpu-state.ts';
@@ -29,6 +29,13 @@ const BUSY: u64 = 0x20000000000;
 const LOCAL_BREAKPOINTS: u64 = 0x155;
 const TSS_32_BYTES: u32 = 0x68;
 const TSS_16_BYTES: u32 = 0x2c;
+
+/**
+ * Faults of a new task may lead to further tasks by task gates. Busy bits end that, unless the tasks' segments overlap the
+ * descriptor tables: then this does, by shutdown.
+ */
+const NESTED_SWITCHES_MAX: u32 = 16;
+let nestedSwitches: u32 = 0;
 
 /** Makes every byte of [at, at + bytes) reachable beforehand, so that the switch itself can't fault. */
 function touch(at: u64, bytes: u32, access: u32): bool {
@@ -203,5 +210,13 @@ export function switchTask(selector: u32, kind: i32, external: u32, errorCode: u
     raise(VECTOR_DB, 0, 0);
     good = false;
   }
-  return good ? STATUS_RESUME : deliverFault();
+  if (good) return STATUS_RESUME;
+  if (nestedSwitches == NESTED_SWITCHES_MAX) {
+    set32(EXIT_REASON, EXIT_TRIPLE_FAULT);
+    return STATUS_EXIT;
+  }
+  nestedSwitches++;
+  const status = deliverFault();
+  nestedSwitches--;
+  return status;
 }
