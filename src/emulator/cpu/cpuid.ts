@@ -27,8 +27,8 @@ const bits = (...numbers: number[]): number => numbers.reduce((sum, n) => (sum |
 const LEAF_1_EDX = bits(0, 2, 3, 4, 5, 6, 8, 9, 11, 12, 13, 15, 16, 17, 19, 23, 24, 25, 26);
 /** SSE3 SSSE3 CX16 SSE4.1 SSE4.2 MOVBE POPCNT TSC-deadline hypervisor */
 const LEAF_1_ECX = bits(0, 9, 13, 19, 20, 22, 23, 24, 31);
-/** SMEP ERMS SMAP */
-const LEAF_7_EBX = bits(7, 9, 20);
+/** IA32_TSC_ADJUST (without which Linux watches the TSC against slower clocks) SMEP ERMS SMAP */
+const LEAF_7_EBX = bits(1, 7, 9, 20);
 /** Fast short REP MOVSB */
 const LEAF_7_EDX = bits(4);
 /** SYSCALL NX 1-GiB pages RDTSCP LM */

@@ -1,5 +1,5 @@
 import type { Accelerator, CpuBoard, CpuExit } from '../../interfaces/accelerator.ts';
-import { EFLAGS_IF, EFLAGS_TF, DR6_BS, VECTOR_DB } from '../arch.ts';
+import { EFLAGS_IF, EFLAGS_TF, DR6_BS, VECTOR_DB, VECTOR_NMI } from '../arch.ts';
 import { cpuid } from '../cpuid.ts';
 import { Decoder } from '../decoder.ts';
 import { instructionTable } from '../isa/table.ts';
@@ -168,6 +168,7 @@ export class Interpreter implements Accelerator {
         return 'attention';
       }
       const pending = this.takeInterrupt();
+      if (pending === 'triple-fault') return 'triple-fault';
       if (this.halted) {
         this.exitCounts.halted++;
         return 'halted';
@@ -208,7 +209,7 @@ export class Interpreter implements Accelerator {
   }
 
   /** Delivers what waits and may come in. `shadowed`: it may only after the next instruction. */
-  private takeInterrupt(): 'none' | 'shadowed' {
+  private takeInterrupt(): 'none' | 'shadowed' | 'triple-fault' {
     const attention = this.state32(ATTENTION);
     const nmi = (attention & ATTENTION_NMI) !== 0;
     const { interrupts } = this.board;
@@ -226,16 +227,16 @@ export class Interpreter implements Accelerator {
     this.exitCounts.interrupts++;
     if (nmi) {
       this.setState32(ATTENTION, attention & ~ATTENTION_NMI);
-      this.deliver(2);
-      return 'none';
+      return this.deliver(VECTOR_NMI);
     }
-    this.deliver(interrupts.acknowledge());
+    const delivered = this.deliver(interrupts.acknowledge());
     if (!interrupts.pending) this.setState32(ATTENTION, this.state32(ATTENTION) & ~ATTENTION_INTERRUPT);
-    return 'none';
+    return delivered;
   }
 
-  private deliver(vector: number): void {
-    if (this.runtime.deliverInterrupt(vector) === STATUS_EXIT && this.state32(EXIT_REASON) === EXIT_TRIPLE_FAULT) this.attend();
+  private deliver(vector: number): 'none' | 'triple-fault' {
+    const status = this.runtime.deliverInterrupt(vector);
+    return status === STATUS_EXIT && this.state32(EXIT_REASON) === EXIT_TRIPLE_FAULT ? 'triple-fault' : 'none';
   }
 
   private runBlocks(budget: number): number {
