@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { assetsFolder, distFolder, projectFolder } from '../../scripts/build/folders.mjs';
 import { findCommand } from '../../scripts/setup/host-tools.mjs';
 import type { KernelFlavour } from '../support/guest-images.ts';
+import { commandLineFile, vmProcessFile } from './frozen-build.ts';
 import type { EngineName } from './options.ts';
 import { childRunning } from './process-figures.ts';
 import type { EngineCommand } from './serial-session.ts';
@@ -53,22 +54,22 @@ export function is32Bit(flavour: KernelFlavour): boolean {
   return flavour.startsWith('686');
 }
 
-const commandLine = join(distFolder, 'cli.js');
-
 const ours: Engine = {
   name: 'ours',
   title: 'Guesthouse',
-  missing: () => (existsSync(commandLine) ? undefined : 'dist/cli.js is missing: npm run build'),
+  missing: () => (existsSync(join(distFolder, 'cli.js')) ? undefined : 'dist/cli.js is missing: npm run build'),
   version: () => spawnSync('git', ['describe', '--always', '--dirty'], { cwd: projectFolder, encoding: 'utf8' }).stdout.trim(),
   runs32BitGuestsOnly: false,
   linux: (guest) => ({
     program: process.execPath,
-    args: [commandLine, 'run', '--memory', `${guest.memoryMebibytes}M`, '--arch', is32Bit(guest.flavour) ? 'i386' : 'x86_64',
+    environment: { GUESTHOUSE_VM_PROCESS: vmProcessFile() },
+    args: [commandLineFile(), 'run', '--memory', `${guest.memoryMebibytes}M`, '--arch', is32Bit(guest.flavour) ? 'i386' : 'x86_64',
       '--kernel', guest.kernel, '--initrd', guest.initrd, '--append', guest.commandLine],
   }),
   firmware: (memoryMebibytes) => ({
     program: process.execPath,
-    args: [commandLine, 'run', '--memory', `${memoryMebibytes}M`, '--bios', firmwareFiles.bios,
+    environment: { GUESTHOUSE_VM_PROCESS: vmProcessFile() },
+    args: [commandLineFile(), 'run', '--memory', `${memoryMebibytes}M`, '--bios', firmwareFiles.bios,
       '--serial', 'none', '--debug-port', `${SEABIOS_DEBUG_PORT}=stdio`],
   }),
   ready: undefined,

@@ -146,6 +146,7 @@ async function main(): Promise<void> {
   print(`\nWritten to ${options.jsonFile}`);
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 try {
   await main();
 } catch (error) {

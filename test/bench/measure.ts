@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ForkLauncher } from '../../src/main/machines/fork-launcher.ts';
 import { VmConnection } from '../../src/main/machines/vm-connection.ts';
 import { READY_LINE, type Engine, type LinuxGuest } from './engines.ts';
+import { vmProcessFile } from './frozen-build.ts';
 import type { BenchOptions } from './options.ts';
 import { cpuShare, peakRssBytes } from './process-figures.ts';
 import { SerialSession, type EngineCommand } from './serial-session.ts';
-import { vmProcessFile, vmStart } from './vm-process-guest.ts';
+import { vmStart } from './vm-process-guest.ts';
 import { markPattern, PROMPT, SHELL_READY, type Workload } from './workloads.ts';
 
 export type GuestFigures = {
@@ -86,7 +87,7 @@ export function measureReady(engine: Engine, options: BenchOptions): Promise<num
   if (engine.ready !== undefined) return secondsUntil(READY_LINE, engine.ready(options.memoryMebibytes), options.timeoutSeconds);
   const startedAtMillis = performance.now();
   return new Promise((resolve, reject) => {
-    const connection = new VmConnection(new ForkLauncher(vmProcessFile), vmStart(options.memoryMebibytes, undefined), {
+    const connection = new VmConnection(new ForkLauncher(vmProcessFile()), vmStart(options.memoryMebibytes, undefined), {
       event: (event) => {
         if (event.kind !== 'ready') return;
         resolve((performance.now() - startedAtMillis) / 1000);

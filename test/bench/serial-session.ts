@@ -7,6 +7,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 export type EngineCommand = {
   readonly program: string;
   readonly args: readonly string[];
+  /** Beside what this process has. */
+  readonly environment?: Readonly<Record<string, string>>;
 };
 
 export type Sighting = {
@@ -19,6 +21,10 @@ export type Sighting = {
 const GUEST_IS_LOST = /Kernel panic - not syncing|Attempted to kill init/;
 const TAIL_CHARACTERS = 600;
 const KILL_AFTER_MILLIS = 5000;
+
+/** Their machines must not outlive the benchmark, however it ends. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => { for (const child of running) child.kill('SIGTERM'); });
 
 export class SerialSession {
   readonly pid: number | undefined;
@@ -33,9 +39,10 @@ export class SerialSession {
   readonly #changed = new Set<() => void>();
   readonly #closed: Promise<void>;
 
-  constructor({ program, args }: EngineCommand) {
-    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  constructor({ program, args, environment }: EngineCommand) {
+    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
     this.pid = this.#child.pid;
+    running.add(this.#child);
     this.#child.stdout?.setEncoding('latin1').on('data', (text: string) => {
       this.#output += text;
       this.#pieces.push({ end: this.#output.length, atMillis: performance.now() });
@@ -47,6 +54,7 @@ export class SerialSession {
     this.#child.on('error', (error) => { this.#end(error.message); });
     this.#closed = new Promise((resolve) => {
       this.#child.on('close', (code, signal) => {
+        running.delete(this.#child);
         this.#end(`ended with ${signal ?? code ?? 'no status'}`);
         resolve();
       });

@@ -1,13 +1,10 @@
 /** Our VM process spoken to directly, for what the command line doesn't show: the statistics of each workload alone. */
-import { join } from 'node:path';
-import { distFolder } from '../../scripts/build/folders.mjs';
 import { ForkLauncher } from '../../src/main/machines/fork-launcher.ts';
 import { VmConnection } from '../../src/main/machines/vm-connection.ts';
 import type { VmStart, VmStats } from '../../src/shared/vm-protocol.ts';
 import { firmwareFiles, is32Bit, type LinuxGuest } from './engines.ts';
+import { vmProcessFile } from './frozen-build.ts';
 import { markPattern, SHELL_READY, type Workload } from './workloads.ts';
-
-export const vmProcessFile = join(distFolder, 'vm-process.js');
 
 export type WorkloadProfile = {
   readonly accelerator: string;
@@ -57,7 +54,7 @@ export async function profileGuest(guest: LinuxGuest, workloads: readonly Worklo
   let output = '';
   let tell: () => void = () => {};
   let over: string | undefined;
-  const connection = new VmConnection(new ForkLauncher(vmProcessFile), vmStart(guest.memoryMebibytes, { ...guest, commandLine: `earlyprintk=ttyS0,115200 ${guest.commandLine}` }), {
+  const connection = new VmConnection(new ForkLauncher(vmProcessFile()), vmStart(guest.memoryMebibytes, { ...guest, commandLine: `earlyprintk=ttyS0,115200 ${guest.commandLine}` }), {
     event: (event) => {
       if (event.kind !== 'serial-output') return;
       output += Buffer.from(event.bytes).toString('latin1');
@@ -75,7 +72,10 @@ export async function profileGuest(guest: LinuxGuest, workloads: readonly Worklo
     const deadlineMillis = performance.now() + timeoutSeconds * 1000;
     while (!pattern.test(output)) {
       const leftMillis = deadlineMillis - performance.now();
-      if (over !== undefined || leftMillis <= 0) throw new Error(`profile: no ${pattern.source}: ${over ?? `not within ${timeoutSeconds} s`}`);
+      if (over !== undefined || leftMillis <= 0) {
+        const reason = over?.split('\n', 1)[0] ?? `not within ${timeoutSeconds} s`;
+        throw new Error(`profile: no ${pattern.source}: ${reason}; it last said: ${JSON.stringify(output.slice(-200))}`);
+      };
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMillis);
         tell = () => {
