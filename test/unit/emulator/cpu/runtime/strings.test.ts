@@ -115,6 +115,14 @@ describe('MOVS', () => {
     expect(m.log).toEqual(['write a0000/2 6261', 'write a0002/2 6463']);
   });
 
+  it('copies from a device to RAM element by element', () => {
+    m.mapPage(0xa0000, undefined);
+    m.inputs.push(0x11, 0x22, 0x33);
+    setup(0xa0000, 0x5000, 3);
+    run(MOVS, 1, REPE);
+    expect([m.ram32(0x5000), m.log.length]).toEqual([0x332211, 3]);
+  });
+
   it('copies from a device to a device', () => {
     m.mapPage(0xa0000, undefined);
     m.inputs.push(0x11, 0x22);
