@@ -7,9 +7,10 @@ import { CR4_OSXMMEXCPT, VECTOR_UD, VECTOR_XM } from '../arch.ts';
 import { ARGUMENTS, CR4, MXCSR } from '../state-layout.ts';
 import { cpuBase, get32, get64, raise, set32 } from './cpu-state.ts';
 import {
-  DE, EQUAL, IE, LESS, PE, TRUNCATE, UNORDERED, ZE, aFromDouble, aFromInteger, aFromSingle, aKind, addOperands, bFromDouble, bFromSingle, bKind, beginSse, clearFlag, compareOperands, convertOut,
-  divideOperands, flags, formatDouble, formatSingle, integerOf, integralOut, multiplyOperands, outAsDouble, outAsSingle, setRounding, squareRoot, subtractOperands, clearADenormal,
+  aFromDouble, aFromInteger, aFromSingle, aKind, beginSse, bFromDouble, bFromSingle, bKind, clearADenormal, clearFlag, convertOut, DE, flags, formatDouble, formatSingle,
+  IE, integerOf, integralOut, outAsDouble, outAsSingle, PE, setRounding, TRUNCATE, ZE,
 } from './soft-float.ts';
+import { addOperands, compareOperands, divideOperands, EQUAL, LESS, multiplyOperands, squareRoot, subtractOperands, UNORDERED } from './soft-float-arithmetic.ts';
 
 /** Results are built here and moved when no exception forbids it. */
 const RESULT: u32 = ARGUMENTS + 16;

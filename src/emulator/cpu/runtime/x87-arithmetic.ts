@@ -7,12 +7,14 @@ import { RECORD_IP } from '../memory-layout.ts';
 import { CS, FPU_CONTROL, FPU_CS, FPU_DP, FPU_DS, FPU_IP, FPU_OPCODE, FPU_STATUS, MODE, MODE_CODE_64, RIP_PAGE, SEGMENT_SELECTOR } from '../state-layout.ts';
 import { get32, get64, set32, set64 } from './cpu-state.ts';
 import {
-  DE, EQUAL, GREATER, IE, LESS, OE, PE, TRUNCATE, UE, UNORDERED, ZE, ZERO, aExponent, aFromDouble, aFromExtended, aFromInteger, aFromSingle, aKind, aSign, addOperands, bExponent, bFromDouble, bFromExtended,
-  bFromInteger, bFromSingle, bKind, bSign, beginX87, clearFlag, compareOperands, convertOut, divideOperands, flags, formatDouble, formatExtended, formatSingle, integerOf,
-  integralOut, multiplyOperands, outA, outAsDouble, outAsSingle, outDefaultNan, outExtendedHigh, outExtendedSignificand, outInfinity, outInvalid, outZero, propagateNan, raiseFlags, remainder,
-  remainderPartial, remainderQuotient, roundOut, roundedUp, setRounding, squareRoot, subtractOperands, swapOperands, FINITE, INFINITE, QUIET, aDenormal, aSignificand, bDenormal, bSignificand, setA,
-  propagateA,
+  aDenormal, aExponent, aFromDouble, aFromExtended, aFromInteger, aFromSingle, aKind, aSign, aSignificand, bDenormal, beginX87, bExponent, bFromDouble, bFromExtended,
+  bFromInteger, bFromSingle, bKind, bSign, bSignificand, clearFlag, convertOut, DE, FINITE, flags, formatDouble, formatExtended, formatSingle, IE, INFINITE, integerOf,
+  integralOut, noteRoundedUp, OE, outA, outAsDouble, outAsSingle, outExponent, outExtendedHigh, outExtendedSignificand, outInfinity, outInvalid, outZero, PE, propagateA,
+  propagateNan, QUIET, raiseFlags, roundedUp, roundOut, setA, setRounding, swapOperands, TRUNCATE, UE, ZE, ZERO,
 } from './soft-float.ts';
+import {
+  addOperands, compareOperands, divideOperands, EQUAL, GREATER, LESS, multiplyOperands, remainder, remainderPartial, remainderQuotient, squareRoot, subtractOperands,
+} from './soft-float-arithmetic.ts';
 import { FSW_B, FSW_C0, FSW_C1, FSW_C2, FSW_C3, FSW_ES, FSW_SF, isEmpty, moveTop, pop, registerAt, setEmpty, setValid } from './x87-state.ts';
 
 const DEFAULT_NAN: u64 = 0xc000000000000000;
@@ -517,6 +519,16 @@ function scale(): void {
     if (bSign) distance = -distance;
   }
   roundOut(aSign, aExponent + distance, aSignificand, 0);
+  // Too far away even for the adjusted exponent of an unmasked exception: SDM volume 2, FSCALE.
+  const unmasked = flags & ~get32(FPU_CONTROL);
+  if ((unmasked & UE) != 0 && outExponent < -16382) {
+    raiseFlags(PE);
+    outZero(aSign);
+  } else if ((unmasked & OE) != 0 && outExponent > 16383) {
+    raiseFlags(PE);
+    noteRoundedUp();
+    outInfinity(aSign);
+  }
 }
 function noteDenormal(): void {
   if (aDenormal || bDenormal) raiseFlags(DE);

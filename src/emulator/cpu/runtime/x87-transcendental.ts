@@ -8,9 +8,10 @@
 import { FPU_STATUS } from '../state-layout.ts';
 import { get32, set32 } from './cpu-state.ts';
 import {
-  FINITE, INFINITE, QUIET, ZERO, aDenormal, aExponent, aKind, aSign, aSignificand, bDenormal, bExponent, bKind, bSign, bSignificand, formatExtended, multiplyOperands, outA,
-  outInfinity, outInvalid, outZero, propagateA, propagateNan, raiseFlags, roundOut, DE, PE, ZE, divide128, divisionRemainder, outExtendedHigh, outExtendedSignificand, setB, swapOperands,
+  aDenormal, aExponent, aKind, aSign, aSignificand, bDenormal, bExponent, bKind, bSign, bSignificand, DE, FINITE, formatExtended, INFINITE, outA, outExtendedHigh,
+  outExtendedSignificand, outInfinity, outInvalid, outZero, PE, propagateA, propagateNan, QUIET, raiseFlags, roundOut, setB, swapOperands, ZE, ZERO,
 } from './soft-float.ts';
+import { divide128, divisionRemainder, multiplyOperands } from './soft-float-arithmetic.ts';
 import { addTo, arcTangent, divide, doubleAreaTangent, exponentialMinusOne, high, low, multiply, power, set, sineSeries } from './double-double.ts';
 import { begin, loadA, loadB, push, put, putNan, settle, stackOverflow, stackUnderflow, storeOut } from './x87-arithmetic.ts';
 import { FSW_C2, isEmpty, pop } from './x87-state.ts';
@@ -201,11 +202,11 @@ function logarithmPlusOne(): void {
     noteDenormals();
     return outZero(sign);
   }
+  noteDenormals();
   if (aSign && aExponent >= 0) {
     raiseFlags(PE);
     return outA();
   }
-  noteDenormals();
   if (bKind == INFINITE) return outInfinity(sign);
   if (bKind == ZERO) return outZero(sign);
   const negative = aSign != 0;
