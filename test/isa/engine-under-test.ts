@@ -4,7 +4,7 @@ import { buildInterpreterModule, instructionForms } from '../../src/emulator/cpu
 import { instructionTable } from '../../src/emulator/cpu/isa/table.ts';
 import { CPU_BLOCKS, GLOBAL_A20_MASK, GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PHYS_MAP } from '../../src/emulator/cpu/memory-layout.ts';
 import {
-  BUDGET, CR0, CR3, CR4, CS, EFER, EFLAGS_REST, EXIT_REASON, EXIT_STEPPED, FAULT_ERROR, FAULT_VECTOR, FLAGS_AUX, FLAGS_RESULT, FPU_CONTROL, FPU_REGISTERS, FPU_STATUS,
+  BUDGET, CR0, CR3, CR4, CS, EFER, EFLAGS_REST, EXIT_REASON, EXIT_STEPPED, FAULT_ERROR, FAULT_VECTOR, FLAGS_AUX, FLAGS_RESULT, FPU_CONTROL, FPU_DP, FPU_OPCODE, FPU_REGISTERS, FPU_STATUS,
   FPU_TAGS, FPU_TOP, GPR, MODE, MXCSR, RIP, RIP_PAGE, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_BYTES, SEGMENT_LIMIT, SEGMENT_SELECTOR, SEGMENTS, STATUS_EXIT, XMM,
 } from '../../src/emulator/cpu/state-layout.ts';
 import { readFileSync } from 'node:fs';
@@ -142,6 +142,7 @@ export class EngineUnderTest {
     view.setUint32(base + FPU_TOP, top, true);
     view.setUint32(base + FPU_TAGS, ~(fx[4] as number) & 0xff, true);
     for (let i = 0; i < 8; i++) bytes.set(fx.subarray(32 + i * 16, 48 + i * 16), base + FPU_REGISTERS + ((top + i) & 7) * 16);
+    bytes.fill(0, base + FPU_OPCODE, base + FPU_DP + 8);
     view.setUint32(base + MXCSR, from.getUint32(24, true), true);
     bytes.set(fx.subarray(160, 416), base + XMM);
   }

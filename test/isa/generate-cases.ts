@@ -89,13 +89,13 @@ function randomFx(random: Random): Uint8Array {
   const fx = random.bytes(512);
   const view = new DataView(fx.buffer);
   fx.fill(0, 416);
-  view.setUint16(0, 0x037f | (random.below(4) << 10), true);
+  view.setUint16(0, 0x007f | random.pick([0, 0x200, 0x300, 0x300]) | (random.below(4) << 10), true);
   const top = random.below(8);
   view.setUint16(2, top << 11, true);
   fx[4] = random.pick([0xff, 0xff, 0xff, random.below(256)]);
   fx[5] = 0;
   fx.fill(0, 6, 24);
-  view.setUint32(24, 0x1f80 | (random.below(4) === 0 ? random.below(4) << 13 : 0) | (random.below(6) === 0 ? 0x8040 : 0), true);
+  view.setUint32(24, 0x1f80 | (random.below(4) === 0 ? random.below(4) << 13 : 0) | (random.below(6) === 0 ? 0x8040 : 0) | random.pick([0, 0x20, 0x20, 0x3f, random.below(64)]), true);
   view.setUint32(28, 0xffff, true);
   for (let i = 0; i < 8; i++) {
     const at = 32 + i * 16;
@@ -110,10 +110,11 @@ function randomFx(random: Random): Uint8Array {
   }
   for (let i = 0; i < 16; i++) {
     const at = 160 + i * 16;
-    const kind = random.below(4);
+    const kind = random.below(5);
     for (let lane = 0; lane < 4 && kind === 1; lane++) view.setUint32(at + lane * 4, random.below(3) ? random.pick(SINGLES) : Number(random.next64() & 0xffffffffn), true);
     for (let lane = 0; lane < 2 && kind === 2; lane++) view.setBigUint64(at + lane * 8, random.below(3) ? random.pick(DOUBLES) : random.next64(), true);
     for (let lane = 0; lane < 4 && kind === 3; lane++) view.setFloat32(at + lane * 4, (random.below(2000) - 1000) / random.pick([1, 2, 3, 7, 1000]), true);
+    for (let lane = 0; lane < 2 && kind === 4; lane++) view.setFloat64(at + lane * 8, (random.below(2000) - 1000) / random.pick([1, 2, 3, 7, 1000]), true);
   }
   return fx;
 }
