@@ -40,7 +40,7 @@ export function vmStart(memoryMebibytes: number, guest: LinuxGuest | undefined):
 
 /** What a kernel that was told `earlyprintk` says on its way to the shell, at the end of each part of it. */
 const BOOT_PARTS = [
-  { id: 'boot: decompression', end: /Booting the kernel/ },
+  { id: 'boot: decompression', end: /Linux version/ },
   { id: 'boot: kernel', end: /Run \/init as init process/ },
   { id: 'boot: set-up in user mode', end: markPattern(SHELL_READY, 'end') },
 ] as const;
