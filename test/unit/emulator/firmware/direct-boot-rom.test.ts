@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
+import { assetsFolder } from '../../../../scripts/build/folders.mjs';
 import { directBootRom } from '../../../../src/emulator/firmware/direct-boot-rom.ts';
 import { isInstalled } from '../../../support/installed-program.ts';
 import { TINY_KERNEL_PAYLOAD, tinyKernel } from './tiny-kernel.ts';
 
 const QEMU = 'qemu-system-x86_64';
-const BIOS = '/usr/share/seabios/bios-256k.bin';
+const BIOS = join(assetsFolder, 'firmware/bios-256k.bin');
 const canRunQemu = isInstalled(QEMU, '--version') && existsSync(BIOS);
 const canDisassemble = isInstalled('objdump', '--version');
 
@@ -56,19 +57,19 @@ describe('directBootRom', () => {
   });
 
   // QEMU offers a kernel under the same keys; put in the place of QEMU's own ROM, ours must start it.
-  it.skipIf(!canRunQemu)('starts a kernel with command line and RAM disk under QEMU (needs qemu-system-x86 and seabios)', () => {
+  it.skipIf(!canRunQemu)('starts a kernel with command line and RAM disk under QEMU (needs qemu-system-x86 and the firmware)', () => {
     inTemporaryFolder((folder) => {
       const path = (name: string): string => join(folder, name);
       writeFileSync(path('linuxboot_dma.bin'), directBootRom());
       writeFileSync(path('kernel'), tinyKernel());
       writeFileSync(path('initrd'), '<the RAM disk!!>'.repeat(300));
-      const run = spawnSync(QEMU, ['-M', 'pc', '-accel', 'tcg', '-m', '32', '-L', folder, '-L', '/usr/share/seabios', '-L', '/usr/share/qemu', '-bios', BIOS,
+      const run = spawnSync(QEMU, ['-M', 'pc', '-accel', 'tcg', '-m', '32', '-L', folder, '-bios', BIOS,
         '-display', 'none', '-nic', 'none', '-no-reboot', '-kernel', path('kernel'), '-initrd', path('initrd'), '-append', 'hello=world',
-        '-chardev', `file,id=log,path=${path('log')}`, '-device', 'isa-debugcon,iobase=0x402,chardev=log', '-device', 'isa-debug-exit,iobase=0xf4'], { timeout: 20_000, encoding: 'utf8' });
+        '-chardev', `file,id=log,path=${path('log')}`, '-device', 'isa-debugcon,iobase=0x402,chardev=log', '-device', 'isa-debug-exit,iobase=0xf4'], { timeout: 100_000, killSignal: 'SIGKILL', encoding: 'utf8' });
       expect(run.stderr).not.toMatch(/error/i);
       expect(run.status).toBe(1);
       const log = readFileSync(path('log'), 'latin1');
       expect(log).toContain(`hello=world${TINY_KERNEL_PAYLOAD}<the RAM disk!!>`);
     });
-  }, 30_000);
+  }, 120_000);
 });
