@@ -50,7 +50,7 @@ export const steps: readonly Step[] = [
     targets: everywhere,
     entry: `${runtimeFolder}/index.ts`,
     inputs: {
-      paths: [runtimeFolder, 'src/emulator/cpu/state-layout.ts', 'src/emulator/cpu/memory-layout.ts', ...tools],
+      paths: [runtimeFolder, 'src/emulator/cpu/state-layout.ts', 'src/emulator/cpu/memory-layout.ts', 'src/emulator/cpu/arch.ts', ...tools],
     },
     outputs: ['dist/wasm/runtime.wasm'],
     run: async (step) => (await import('./runtime.ts')).compileRuntime(step.entry, outputOf(step)),

@@ -29,8 +29,8 @@ const LEAF_1_EDX = bits(0, 2, 3, 4, 5, 6, 8, 9, 11, 12, 13, 15, 16, 17, 19, 23, 
 const LEAF_1_ECX = bits(0, 9, 13, 19, 20, 22, 23, 24, 31);
 /** IA32_TSC_ADJUST (without which Linux watches the TSC against slower clocks) SMEP ERMS SMAP */
 const LEAF_7_EBX = bits(1, 7, 9, 20);
-/** Fast short REP MOVSB */
-const LEAF_7_EDX = bits(4);
+/** Fast short REP MOVSB; IA32_ARCH_CAPABILITIES, which says that nothing is speculative */
+const LEAF_7_EDX = bits(4, 29);
 /** SYSCALL NX 1-GiB pages RDTSCP LM */
 const EXTENDED_1_EDX_LONG = bits(11, 20, 26, 27, 29);
 const EXTENDED_1_EDX = bits(20, 27);
@@ -64,8 +64,8 @@ export function cpuid(identity: CpuIdentity, leaf: number, subleaf: number): Cpu
     case 0x80000006: return [0, 0, 0x02006040, 0];
     // The TSC runs at one rate in every state.
     case 0x80000007: return [0, 0, 0, bits(8)];
-    // 36 physical and 48 linear address bits.
-    case 0x80000008: return [identity.longMode ? 0x3024 : 0x2024, 0, 0, 0];
+    // 40 physical and 48 linear address bits.
+    case 0x80000008: return [identity.longMode ? 0x3028 : 0x2028, 0, 0, 0];
     default: return [0, 0, 0, 0];
   }
 }

@@ -1,12 +1,12 @@
 import type { Accelerator, CpuBoard, CpuExit } from '../../interfaces/accelerator.ts';
-import { EFLAGS_IF, EFLAGS_TF, DR6_BS, VECTOR_DB, VECTOR_NMI } from '../arch.ts';
+import { EFLAGS_IF, EFLAGS_TF, VECTOR_NMI } from '../arch.ts';
 import { cpuid } from '../cpuid.ts';
 import { Decoder } from '../decoder.ts';
 import { instructionTable } from '../isa/table.ts';
 import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES } from '../memory-layout.ts';
 import {
-  ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_TLB_MISSES, CS, DR6, EFLAGS_REST, EXIT_ATTENTION, EXIT_BUDGET,
-  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, INTERRUPT_SHADOW, MODE, MODE_CODE_64, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, STATUS_EXIT,
+  ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_TLB_MISSES, CS, EFLAGS_REST, EXIT_ATTENTION, EXIT_BUDGET,
+  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, INTERRUPT_SHADOW, MODE, MODE_CODE_64, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, STATUS_EXIT,
 } from '../state-layout.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import type { FormTable } from './forms.ts';
@@ -21,6 +21,9 @@ interface RuntimeExports {
   raise(vector: number, errorCode: number, hasError: number): void;
   invalidateCode(memoryOffset: number, length: number): void;
   flushAllTlbs(): void;
+  flushAllCode(): void;
+  breakpointAtRip(): number;
+  debugTrapAfter(stepped: number): number;
 }
 
 interface InterpreterExports {
@@ -178,7 +181,7 @@ export class Interpreter implements Accelerator {
         return 'budget';
       }
       const before = this.instructions;
-      const single = pending === 'shadowed' || (this.state32(EFLAGS_REST) & EFLAGS_TF) !== 0;
+      const single = pending === 'shadowed' || (this.state32(ATTENTION) & ATTENTION_STEP) !== 0;
       const exit = single ? this.step() : this.runBlocks(left);
       left -= this.instructions - before;
       switch (exit) {
@@ -211,7 +214,7 @@ export class Interpreter implements Accelerator {
   /** Delivers what waits and may come in. `shadowed`: it may only after the next instruction. */
   private takeInterrupt(): 'none' | 'shadowed' | 'triple-fault' {
     const attention = this.state32(ATTENTION);
-    const nmi = (attention & ATTENTION_NMI) !== 0;
+    const nmi = (attention & ATTENTION_NMI) !== 0 && this.state32(NMI_BLOCKED) === 0;
     const { interrupts } = this.board;
     if (!nmi && !interrupts.pending) {
       if (attention & ATTENTION_INTERRUPT) this.setState32(ATTENTION, attention & ~ATTENTION_INTERRUPT);
@@ -255,32 +258,32 @@ export class Interpreter implements Accelerator {
     return this.budgetGiven ? this.instructions + this.budgetGiven - this.state32(BUDGET) : this.instructions;
   }
 
-  /** Executes one instruction, and the single-step trap after it where EFLAGS.TF asks for one. */
+  /** Executes one instruction, with the debug exceptions before and after it that EFLAGS.TF and DR7 ask for. */
   private step(): number {
     this.exitCounts.steps++;
-    const trap = (this.state32(EFLAGS_REST) & EFLAGS_TF) !== 0;
+    const debugging = (this.state32(ATTENTION) & ATTENTION_STEP) !== 0;
+    const stepped = (this.state32(EFLAGS_REST) & EFLAGS_TF) !== 0;
+    this.setState32(EXIT_REASON, EXIT_STEPPED);
+    if (debugging && this.runtime.breakpointAtRip()) return this.deliverPending();
     this.setState32(INTERRUPT_SHADOW, 0);
     const record = this.decodeSingle(true);
-    if (!record) {
-      this.setState32(EXIT_REASON, EXIT_STEPPED);
-      this.runtime.deliverFault();
-      return this.state32(EXIT_REASON);
-    }
+    if (!record) return this.deliverPending();
     this.setState32(BUDGET, 1);
-    this.setState32(EXIT_REASON, EXIT_STEPPED);
     this.budgetGiven = 1;
     this.engine.enterRecord(record);
     const executed = 1 - this.state32(BUDGET);
     this.budgetGiven = 0;
     this.instructions += executed;
     const reason = this.state32(EXIT_REASON);
-    if (trap && executed && reason !== EXIT_TRIPLE_FAULT) {
-      this.setState64(DR6, this.state64(DR6) | BigInt(DR6_BS));
-      this.runtime.raise(VECTOR_DB, 0, 0);
-      this.runtime.deliverFault();
-      return this.state32(EXIT_REASON) === EXIT_TRIPLE_FAULT ? EXIT_TRIPLE_FAULT : EXIT_STEPPED;
-    }
-    return reason;
+    if (!debugging || !executed || reason === EXIT_TRIPLE_FAULT || !this.runtime.debugTrapAfter(stepped ? 1 : 0)) return reason;
+    this.setState32(EXIT_REASON, EXIT_STEPPED);
+    return this.deliverPending();
+  }
+
+  /** Delivers the pending fault; tells whether that shut the CPU down. */
+  private deliverPending(): number {
+    this.runtime.deliverFault();
+    return this.state32(EXIT_REASON) === EXIT_TRIPLE_FAULT ? EXIT_TRIPLE_FAULT : EXIT_STEPPED;
   }
 
   /** Decodes the instruction at RIP into the step records; 0 with a fault pending. */
@@ -312,6 +315,7 @@ export class Interpreter implements Accelerator {
     this.bytes.set(state, this.base);
     this.halted = halted;
     this.instructions = instructions;
+    this.runtime.flushAllCode();
     this.runtime.flushAllTlbs();
   }
 }
