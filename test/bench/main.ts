@@ -31,6 +31,12 @@ function note(findings: Findings, text: string): void {
   say(text);
 }
 
+/** Times fail nothing, but a guest that doesn't get there or that answers wrongly does. */
+function noteFailure(findings: Findings, text: string): void {
+  note(findings, text);
+  process.exitCode = 1;
+}
+
 function addFigure(findings: Findings, row: Omit<Row, 'values'>, engine: Engine, value: number): void {
   let known = findings.rows.find(({ id, guest }) => id === row.id && guest === row.guest);
   if (known === undefined) {
@@ -72,7 +78,7 @@ async function measureWithoutGuest(findings: Findings, present: readonly Engine[
           addFigure(findings, { id, guest: undefined, title, unit: 's' }, engine, seconds);
           say(`run ${run + 1}, ${engine.title}: ${title}: ${seconds.toFixed(2)} s`);
         } catch (error) {
-          note(findings, `${engine.title}: ${title}: ${error instanceof Error ? error.message : String(error)}`);
+          noteFailure(findings, `${engine.title}: ${title}: ${error instanceof Error ? error.message : String(error)}`);
         }
       }
     }
@@ -93,10 +99,10 @@ async function measureFlavour(findings: Findings, present: readonly Engine[], fl
     for (const engine of rotated(able, run)) {
       const { figures, facts, results, problems } = await measureGuest(engine, guest, workloads, options);
       if (facts !== '') findings.facts[`${flavour} ${engine.name}`] = facts;
-      for (const problem of problems) note(findings, `${flavour}, ${engine.title}: ${problem}`);
+      for (const problem of problems) noteFailure(findings, `${flavour}, ${engine.title}: ${problem}`);
       for (const [id, result] of Object.entries(results)) {
         const first = answers[id] ??= { by: engine, result };
-        if (first.result !== result) note(findings, `${flavour}: ${id}: ${first.by.title} says "${first.result}", ${engine.title} "${result}"`);
+        if (first.result !== result) noteFailure(findings, `${flavour}: ${id}: ${first.by.title} says "${first.result}", ${engine.title} "${result}"`);
       }
       for (const row of rows) {
         const value = figures[row.id];
@@ -110,7 +116,7 @@ async function measureFlavour(findings: Findings, present: readonly Engine[], fl
   if (!options.profile || ours === undefined) return;
   const { profiles, problem } = await profileGuest(guest, workloads, options.timeoutSeconds);
   findings.profiles[flavour] = profiles;
-  if (problem !== undefined) note(findings, `${flavour}: ${problem}`);
+  if (problem !== undefined) noteFailure(findings, `${flavour}: ${problem}`);
   if (profiles['loop'] !== undefined) addFigure(findings, { id: 'mips', guest: flavour, title: 'speed in the shell loop', unit: 'MIPS' }, ours, profiles['loop'].mips);
 }
 
