@@ -405,16 +405,42 @@ function scalarConversions(): InstructionRow[] {
   ];
 }
 
+type HostConversion = (e: Emitter, from: Expr) => { readonly when: Expr; readonly value: Expr };
+const twice = (value: Expr): Expr => simd('v128', SIMD.i8x16_shuffle, [value, value], [...run(0, 8), ...run(0, 8)]);
+/** wasm's conversions to integers, on lanes that were rounded before: they saturate, so what doesn't fit goes to the runtime. */
+const I32X4_TRUNC_SAT_F32X4_S = 248;
+const I32X4_TRUNC_SAT_F64X2_S_ZERO = 252;
+function toIntegers(p: Precision, truncated: boolean): HostConversion {
+  const rounding = p.double ? (truncated ? SIMD.f64x2_trunc : SIMD.f64x2_nearest) : truncated ? SIMD.f32x4_trunc : SIMD.f32x4_nearest;
+  const limit = p.double ? splat64(0x41e0000000000000n) : splat32(0x4f000000);
+  return (e, from) => {
+    const integral = e.body.let(simd('v128', rounding, [from]));
+    const fits = allTrue(p, lane(p, 'lt', lane(p, 'abs', integral), limit));
+    const exact = allTrue(p, lane(p, 'eq', integral, from));
+    return { when: and(fits, or(exact, hostModes(e))), value: simd('v128', p.double ? I32X4_TRUNC_SAT_F64X2_S_ZERO : I32X4_TRUNC_SAT_F32X4_S, [integral]) };
+  };
+}
+
 function packedConversions(): InstructionRow[] {
+  const promote: HostConversion = (e, from) => {
+    const low = e.body.let(twice(from));
+    return { when: allTrue(SINGLE, plainLanes(SINGLE, low, lane(SINGLE, 'eq', low, ZERO))), value: simd('v128', SIMD.f64x2_promote_low_f32x4, [from]) };
+  };
+  const demote: HostConversion = (e, from) => {
+    const value = e.body.let(simd('v128', SIMD.f32x4_demote_f64x2_zero, [from]));
+    const magnitude = e.body.let(lane(SINGLE, 'abs', twice(value)));
+    const safe = both(lane(SINGLE, 'ge', magnitude, SINGLE.packedResultMinimum), lane(SINGLE, 'lt', magnitude, SINGLE.packedInfinity));
+    return { when: and(hostModes(e), allTrue(SINGLE, safe)), value };
+  };
   return [
-    convertRow('CVTPS2PD', 'NP 0F 5A /r', 'xmm/m64', KIND.singleToDouble, 2),
-    convertRow('CVTPD2PS', '66 0F 5A /r', 'xmm/m128', KIND.doubleToSingle, 2),
+    convertRow('CVTPS2PD', 'NP 0F 5A /r', 'xmm/m64', KIND.singleToDouble, 2, promote),
+    convertRow('CVTPD2PS', '66 0F 5A /r', 'xmm/m128', KIND.doubleToSingle, 2, demote),
     convertRow('CVTDQ2PS', 'NP 0F 5B /r', 'xmm/m128', KIND.integerToSingle, 4, (e, from) => ({ when: hostModes(e), value: simd('v128', SIMD.f32x4_convert_i32x4_s, [from]) })),
-    convertRow('CVTPS2DQ', '66 0F 5B /r', 'xmm/m128', KIND.singleToInteger, 4),
-    convertRow('CVTTPS2DQ', 'F3 0F 5B /r', 'xmm/m128', KIND.singleToIntegerTruncated, 4),
+    convertRow('CVTPS2DQ', '66 0F 5B /r', 'xmm/m128', KIND.singleToInteger, 4, toIntegers(SINGLE, false)),
+    convertRow('CVTTPS2DQ', 'F3 0F 5B /r', 'xmm/m128', KIND.singleToIntegerTruncated, 4, toIntegers(SINGLE, true)),
     convertRow('CVTDQ2PD', 'F3 0F E6 /r', 'xmm/m64', KIND.integerToDouble, 2, (_e, from) => ({ when: undefined, value: simd('v128', SIMD.f64x2_convert_low_i32x4_s, [from]) })),
-    convertRow('CVTPD2DQ', 'F2 0F E6 /r', 'xmm/m128', KIND.doubleToInteger, 2),
-    convertRow('CVTTPD2DQ', '66 0F E6 /r', 'xmm/m128', KIND.doubleToIntegerTruncated, 2),
+    convertRow('CVTPD2DQ', 'F2 0F E6 /r', 'xmm/m128', KIND.doubleToInteger, 2, toIntegers(DOUBLE, false)),
+    convertRow('CVTTPD2DQ', '66 0F E6 /r', 'xmm/m128', KIND.doubleToIntegerTruncated, 2, toIntegers(DOUBLE, true)),
   ];
 }
 

@@ -25,23 +25,23 @@ import { stringOperation } from './strings.ts';
 
 export { rdmsr, wrmsr, clac, cpuidInstruction, hlt, loadDescriptorTable, portIn, portOut, rdpmc, rdtsc, stac, swapgs, syscall, sysenter, sysexit, sysret };
 export { div64, idiv64, mulHighSigned, mulHighUnsigned, reset, enter, leave, popa, pusha, stringOperation };
-import { fxrstor, fxsave, loadMxcsr, x87ClearExceptions, x87Initialize, x87LoadControl, x87LoadEnvironment, x87Restore, x87Save, x87StatusWord, x87StoreEnvironment } from './x87-environment.ts';
 
-export { fxrstor, fxsave, loadMxcsr, x87ClearExceptions, x87Initialize, x87LoadControl, x87LoadEnvironment, x87Restore, x87Save, x87StatusWord, x87StoreEnvironment };
+
+import { breakpointAtRip, debugTrapAfter } from './breakpoints.ts';
+export { breakpointAtRip, debugTrapAfter };
+import { fxrstor, fxsave, loadMxcsr, x87ClearExceptions, x87Initialize, x87LoadControl, x87LoadEnvironment, x87Restore, x87Save, x87StatusWord, x87StoreEnvironment } from './x87-environment.ts';
 import {
   x87Arithmetic, x87ArithmeticMemory, x87Compare, x87CompareFlags, x87CompareMemory, x87ConditionalMove, x87Examine, x87Exchange, x87Extract, x87Free, x87Load, x87LoadConstant, x87LoadRegister,
   x87MoveTop, x87OperandPointer, x87Pointers, x87Remainder, x87Scale, x87Sign, x87Store, x87StoreRegister, x87Test, x87Unary,
 } from './x87-arithmetic.ts';
-
+import { sseApproximate, sseArithmetic, sseCompare, sseCompareFlags, sseConvert, sseDotProduct, sseFromInteger, sseHorizontal, sseRound, sseToInteger } from './sse-float.ts';
+import { sseLeastWord, sseStringCompare, sseStringMask, sseSumsOfDifferences } from './sse-strings.ts';
+import { x87ArcTangent, x87Exponential, x87Logarithm, x87Trigonometric } from './x87-transcendental.ts';
+export { fxrstor, fxsave, loadMxcsr, x87ClearExceptions, x87Initialize, x87LoadControl, x87LoadEnvironment, x87Restore, x87Save, x87StatusWord, x87StoreEnvironment };
 export {
   x87Arithmetic, x87ArithmeticMemory, x87Compare, x87CompareFlags, x87CompareMemory, x87ConditionalMove, x87Examine, x87Exchange, x87Extract, x87Free, x87Load, x87LoadConstant, x87LoadRegister,
   x87MoveTop, x87OperandPointer, x87Pointers, x87Remainder, x87Scale, x87Sign, x87Store, x87StoreRegister, x87Test, x87Unary,
 };
-import { breakpointAtRip, debugTrapAfter } from './breakpoints.ts';
-export { breakpointAtRip, debugTrapAfter };
-import { sseApproximate, sseArithmetic, sseCompare, sseCompareFlags, sseConvert, sseDotProduct, sseFromInteger, sseHorizontal, sseRound, sseToInteger } from './sse-float.ts';
 export { sseApproximate, sseArithmetic, sseCompare, sseCompareFlags, sseConvert, sseDotProduct, sseFromInteger, sseHorizontal, sseRound, sseToInteger };
-import { sseLeastWord, sseStringCompare, sseStringMask, sseSumsOfDifferences } from './sse-strings.ts';
 export { sseLeastWord, sseStringCompare, sseStringMask, sseSumsOfDifferences };
-import { x87ArcTangent, x87Exponential, x87Logarithm, x87Trigonometric } from './x87-transcendental.ts';
 export { x87ArcTangent, x87Exponential, x87Logarithm, x87Trigonometric };

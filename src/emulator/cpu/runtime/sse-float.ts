@@ -8,7 +8,7 @@ import { ARGUMENTS, CR4, MXCSR } from '../state-layout.ts';
 import { cpuBase, get32, get64, raise, set32 } from './cpu-state.ts';
 import {
   aFromDouble, aFromInteger, aFromSingle, aKind, beginSse, bFromDouble, bFromSingle, bKind, clearADenormal, clearFlag, convertOut, DE, flags, formatDouble, formatSingle,
-  IE, integerOf, integralOut, outAsDouble, outAsSingle, PE, setRounding, TRUNCATE, ZE,
+  IE, integerOf, integralOut, outAsDouble, outAsSingle, PE, raiseFlags, setRounding, TRUNCATE, ZE,
 } from './soft-float.ts';
 import { addOperands, compareOperands, divideOperands, EQUAL, LESS, multiplyOperands, squareRoot, subtractOperands, UNORDERED } from './soft-float-arithmetic.ts';
 
@@ -84,14 +84,88 @@ function minMax(operation: i32, double: i32, at: u32, from: u32, to: u32): void 
   else store<u32>(to, flushed ? load<u32>(chosen) & 0x80000000 : load<u32>(chosen));
 }
 
+/** Neither huge nor tiny, so that neither the operation nor its error term leaves the normal numbers. */
+@inline function moderate(x: f64): bool {
+  const size = abs(x);
+  return (size > 1e-120 && size < 1e120) || x == 0;
+}
+@inline function moderateSingle(x: f32): bool {
+  const size = abs(x);
+  return (size > 1e-36 && size < 1e36) || x == 0;
+}
+/** The error of p = a × b, exactly: Dekker. */
+function productError(a: f64, b: f64, p: f64): f64 {
+  const ta = 134217729.0 * a;
+  const ah = ta - (ta - a);
+  const al = a - ah;
+  const tb = 134217729.0 * b;
+  const bh = tb - (tb - b);
+  const bl = b - bh;
+  return ((ah * bh - p) + ah * bl + al * bh) + al * bl;
+}
+/** The host's arithmetic while PE is clear: what it rounds to is ours, whether it rounded takes some sums. */
+function quickLane(operation: i32, double: i32, at: u32, from: u32, to: u32): bool {
+  let x: f64;
+  let y: f64;
+  let z: f64;
+  if (double) {
+    x = load<f64>(at);
+    y = load<f64>(from);
+    if (!moderate(x) || !moderate(y)) return false;
+    if (operation == ADD) z = x + y;
+    else if (operation == SUB) z = x - y;
+    else if (operation == MUL) z = x * y;
+    else if (operation == DIV) z = x / y;
+    else if (operation == SQRT) z = sqrt<f64>(y);
+    else return false;
+    // Of NaNs and what came from dividing by 0 too.
+    if (!(abs(z) < 1e250)) return false;
+  } else {
+    const a = load<f32>(at);
+    const b = load<f32>(from);
+    if (!moderateSingle(a) || !moderateSingle(b)) return false;
+    let r: f32;
+    if (operation == ADD) r = a + b;
+    else if (operation == SUB) r = a - b;
+    else if (operation == MUL) r = a * b;
+    else if (operation == DIV) r = a / b;
+    else if (operation == SQRT) r = sqrt<f32>(b);
+    else return false;
+    if (!moderateSingle(r) || (r == 0 && operation != ADD && operation != SUB && a != 0 && b != 0)) return false;
+    x = a;
+    y = b;
+    z = r;
+  }
+  let exact: bool;
+  if (operation == ADD || operation == SUB) {
+    if (operation == SUB) y = -y;
+    const sum = x + y;
+    const other = sum - x;
+    exact = sum == z && (x - (sum - other)) + (y - other) == 0;
+  } else if (operation == MUL) {
+    const product = x * y;
+    exact = product == z && productError(x, y, product) == 0;
+  } else {
+    const factor = operation == DIV ? y : z;
+    const product = z * factor;
+    exact = product == (operation == DIV ? x : y) && productError(z, factor, product) == 0;
+  }
+  if (!exact) raiseFlags(PE);
+  if (double) store<f64>(to, z);
+  else store<f32>(to, <f32>z);
+  return true;
+}
+
 export function sseArithmetic(operation: i32, double: i32, lanes: i32, destination: i32): i32 {
   begin();
   setFormat(double);
   const step: u32 = double ? 8 : 4;
+  const hostRounds = (get32(MXCSR) & 0xffc0) == 0x1f80;
   for (let i = 0; i < lanes; i++) {
     const offset = <u32>i * step;
     const at = <u32>destination + offset;
     const from = source() + offset;
+    if (hostRounds && quickLane(operation, double, operation == SQRT ? from : at, from, result() + offset)) continue;
     if (operation == SQRT) {
       loadLaneA(double, from);
       squareRoot();
