@@ -98,7 +98,7 @@ function readRow(name: string, encoding: string, bytes: number, emit: (e: Emitte
   return row(`${name} m`, encoding, X87, (e) => {
     requireX87Waiting(e);
     emit(e, e.pointer(0, bytes, 'read'));
-    notePending(e, opcodeOf(encoding), e.linear(0));
+    notePending(e, opcodeOf(encoding), e.effectiveAddress(0));
   });
 }
 /** A waiting instruction that stores ST(0) unless an unmasked exception forbids it. */
@@ -108,7 +108,7 @@ function storeRow(name: string, encoding: string, bytes: number, kind: number, p
     const pointer = e.pointer(0, bytes, 'write');
     const stored = e.call('x87Store', [i32(kind), i32(popping ? 1 : 0), pointer]) as Expr;
     e.body.if(stored, () => e.commit(pointer), () => e.setState(32, PENDING_BYTES, i32(0)));
-    notePending(e, opcodeOf(encoding), e.linear(0));
+    notePending(e, opcodeOf(encoding), e.effectiveAddress(0));
   });
 }
 
