@@ -8,7 +8,7 @@ import {
 } from '../memory-layout.ts';
 import { ARGUMENTS, SLOT_RIP_PAGE, SLOT_ZERO, STEP_RECORDS } from '../state-layout.ts';
 import {
-  HANDLER_CROSSING, HANDLER_GOTO, HANDLER_PAGE_END, HANDLER_RESUME, HANDLER_STEPPED, HANDLER_UNDEFINED, type FormKind, type FormTable,
+  HANDLER_CROSSING, HANDLER_GOTO, HANDLER_PAGE_END, HANDLER_RESUME, HANDLER_STEPPED, HANDLER_TOO_LONG, HANDLER_UNDEFINED, type FormKind, type FormTable,
 } from './forms.ts';
 
 /** Instructions decoded ahead at most: past conditional branches the next ones are a guess. */
@@ -80,7 +80,7 @@ export class BlockDecoder {
         break;
       }
       const length = typeof decoded === 'string' ? 1 : decoded.length;
-      const record = this.newRecord(page, HANDLER_UNDEFINED, offset);
+      const record = this.newRecord(page, decoded === 'too-long' ? HANDLER_TOO_LONG : HANDLER_UNDEFINED, offset);
       // The way to a new chunk enters a block, and so pays for it: the old block ends before.
       if (this.bridged) close();
       view.setUint32(page + CODE_PAGE_ENTRIES + offset * 4, record, true);
@@ -148,7 +148,7 @@ export class BlockDecoder {
   private writeSingle(decoded: DecodedInstruction | string, pageOffset: number, after: number): number {
     const record = this.cpuBase + STEP_RECORDS;
     const { view } = this;
-    this.clear(record, HANDLER_UNDEFINED, pageOffset);
+    this.clear(record, decoded === 'too-long' ? HANDLER_TOO_LONG : HANDLER_UNDEFINED, pageOffset);
     this.bytes[record + RECORD_REMAINING] = 1;
     let length = 1;
     if (typeof decoded !== 'string') {

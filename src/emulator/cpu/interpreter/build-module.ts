@@ -1,5 +1,4 @@
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
-import { VECTOR_UD } from '../arch.ts';
 import { instructionTable } from '../isa/table.ts';
 import { Flow } from './flow.ts';
 import { FormTable } from './forms.ts';
@@ -15,7 +14,7 @@ export function buildInterpreterModule(table: FormTable, cpuBase: number): Uint8
   const module = new ModuleBuilder();
   module.importMemory(1, 65536);
   const flow = new Flow(module, cpuBase);
-  const elements = flow.definePseudoHandlers(VECTOR_UD);
+  const elements = flow.definePseudoHandlers();
   for (const form of table.forms) {
     try {
       elements.push(new InterpreterEmitter(form, flow, cpuBase).define());

@@ -1,14 +1,18 @@
 import { add, and, call, eq, eqz, extendS, extendU, i32, i64, load, ltS, ltU, ne, or, select, shl, shrU, sub, wrap, type Expr } from '../../wasm/expression.ts';
 import { FunctionBody } from '../../wasm/function-body.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
+import { VECTOR_GP, VECTOR_UD } from '../arch.ts';
 import {
   CODE_PAGE_ENTRIES, GLOBAL_CODE_ARENA_GENERATION, PAGE_BYTES, RECORD_BYTES, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING,
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  BUDGET, CODE_TLB, CODE_TLB_ENTRIES, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
+  ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
   STATUS_AGAIN, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
 } from '../state-layout.ts';
+
+/** The machine loop gets its turn after so many exceptions, a power of two. */
+const EXCEPTIONS_A_RUN = 4096;
 
 /**
  * How control passes between handlers. A handler is `(record i32, budget i32) -> ()` and ends by tail-calling another;
@@ -126,17 +130,34 @@ export class Flow {
     body.if(record, () => {
       this.enterBlock(body, record, budget);
     });
-    this.deliver(body, budget);
+    this.deliverFetchFault(body, budget);
     this.module.define(this.resume, body);
   }
 
-  /** Delivers the pending fault at RIP and goes on, or leaves. */
+  /**
+   * Delivers the pending fault at RIP and goes on, or leaves: where a single instruction was wanted, and now and then in
+   * any case, because faults cost no budget and a handler may fault for ever.
+   */
   private deliver(body: FunctionBody, budget: Expr): void {
     this.setState(body, 32, BUDGET, budget);
     body.if(eq(call(this.runtime.deliverFault, 'i32'), i32(STATUS_RESUME)), () => {
+      body.if(eq(this.state('i32', EXIT_REASON), i32(EXIT_STEPPED)), () => body.return());
+      body.if(eqz(and(this.state('i32', COUNT_EXCEPTIONS), i32(EXCEPTIONS_A_RUN - 1))), () => {
+        this.setState(body, 32, ATTENTION, or(this.state('i32', ATTENTION), i32(ATTENTION_DEVICE)));
+        this.exit(body, budget, EXIT_ATTENTION);
+      });
       body.returnCall(this.resume, [this.state('i64', RIP), budget]);
     });
     body.return();
+  }
+
+  /** As `deliver`, for a fault in fetching the next instruction: that is not begun with no budget left. */
+  private deliverFetchFault(body: FunctionBody, budget: Expr): void {
+    body.if(eqz(budget), () => {
+      this.setState(body, 32, FAULT_VECTOR, i32(-1));
+      this.exit(body, budget, EXIT_BUDGET);
+    });
+    this.deliver(body, budget);
   }
 
   private defineFault(): void {
@@ -187,7 +208,7 @@ export class Flow {
     this.setState(body, 32, BUDGET, budget);
     const target = body.let(call(this.runtime.fetch, 'i32', masked));
     body.if(eqz(target), () => {
-      this.deliver(body, budget);
+      this.deliverFetchFault(body, budget);
     });
     body.if(eq(generation, load('i32', 'u32', i32(0), GLOBAL_CODE_ARENA_GENERATION)), () => {
       body.store(32, record, target, RECORD_LINK);
@@ -238,7 +259,7 @@ export class Flow {
   }
 
   /** The handlers of the pseudo-records, in the order of PSEUDO_HANDLERS. */
-  definePseudoHandlers(undefinedOpcodeVector: number): number[] {
+  definePseudoHandlers(): number[] {
     const handler = (write: (body: FunctionBody, record: Expr, budget: Expr) => void): number => {
       const index = this.module.declare(['i32', 'i32'], []);
       const body = new FunctionBody(['i32', 'i32']);
@@ -265,16 +286,20 @@ export class Flow {
       this.setState(body, 32, BUDGET, budget);
       const single = body.let(call(this.decodeCrossing, 'i32', record));
       body.if(single, () => this.enterBlock(body, single, budget));
-      this.deliver(body, budget);
+      this.deliverFetchFault(body, budget);
     });
     const stepped = handler((body, record, budget) => {
       this.setState(body, 64, RIP, this.ripOf(body, record, false));
       this.exit(body, budget, EXIT_STEPPED);
     });
     const undefinedOpcode = handler((body, record, budget) => {
-      body.call(this.runtime.raise, [i32(undefinedOpcodeVector), i32(0), i32(0)]);
+      body.call(this.runtime.raise, [i32(VECTOR_UD), i32(0), i32(0)]);
       body.returnCall(this.fault, [record, budget]);
     });
-    return [invalid, refetch, goTo, resume, crossing, resume, stepped, undefinedOpcode];
+    const tooLong = handler((body, record, budget) => {
+      body.call(this.runtime.raise, [i32(VECTOR_GP), i32(0), i32(1)]);
+      body.returnCall(this.fault, [record, budget]);
+    });
+    return [invalid, refetch, goTo, resume, crossing, resume, stepped, undefinedOpcode, tooLong];
   }
 }

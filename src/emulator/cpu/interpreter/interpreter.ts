@@ -1,12 +1,12 @@
 import type { Accelerator, CpuBoard, CpuExit } from '../../interfaces/accelerator.ts';
-import { EFLAGS_IF, EFLAGS_TF, VECTOR_NMI } from '../arch.ts';
+import { EFLAGS_IF, EFLAGS_TF, VECTOR_GP, VECTOR_NMI } from '../arch.ts';
 import { cpuid } from '../cpuid.ts';
 import { Decoder } from '../decoder.ts';
 import { instructionTable } from '../isa/table.ts';
-import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES } from '../memory-layout.ts';
+import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
 import {
   ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_TLB_MISSES, CS, EFLAGS_REST, EXIT_ATTENTION, EXIT_BUDGET,
-  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, INTERRUPT_SHADOW, MODE, MODE_CODE_64, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, STATUS_EXIT,
+  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, STATUS_EXIT,
 } from '../state-layout.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import type { FormTable } from './forms.ts';
@@ -52,6 +52,7 @@ export class Interpreter implements Accelerator {
   private readonly words: Int32Array;
   private readonly board: CpuBoard;
   private readonly longMode: boolean;
+  private readonly forms: FormTable;
   private readonly runtime: RuntimeExports;
   private readonly engine: InterpreterExports;
   private readonly blocks: BlockDecoder;
@@ -68,6 +69,7 @@ export class Interpreter implements Accelerator {
     this.words = new Int32Array(buffer);
     this.board = options.board;
     this.longMode = options.longMode;
+    this.forms = options.forms;
     const imports: WebAssembly.Imports = { env: { memory: options.memory, cpuBase: this.base }, board: this.boardImports() };
     const runtime = new WebAssembly.Instance(options.runtime, imports);
     this.runtime = runtime.exports as unknown as RuntimeExports;
@@ -196,8 +198,10 @@ export class Interpreter implements Accelerator {
           // The next block is longer than what is left: go on one by one. (A REP that yielded also comes here.)
           if (left <= 255) {
             const count = this.instructions;
-            if (this.step() === EXIT_HALTED) this.halt();
+            const stepped = this.step();
             left -= this.instructions - count;
+            if (stepped === EXIT_HALTED) this.halt();
+            if (stepped === EXIT_TRIPLE_FAULT) return 'triple-fault';
           }
           break;
         default:
@@ -243,13 +247,17 @@ export class Interpreter implements Accelerator {
   }
 
   private runBlocks(budget: number): number {
+    const shadow = this.state32(INTERRUPT_SHADOW);
     this.setState32(INTERRUPT_SHADOW, 0);
     this.setState32(BUDGET, budget);
     this.setState32(EXIT_REASON, EXIT_ATTENTION);
     this.budgetGiven = budget;
     this.engine.enter();
-    this.instructions += budget - this.state32(BUDGET);
+    const executed = budget - this.state32(BUDGET);
+    this.instructions += executed;
     this.budgetGiven = 0;
+    // The first block did not fit: the shadow's instruction is still to come.
+    if (executed === 0 && this.state32(EXIT_REASON) === EXIT_BUDGET) this.setState32(INTERRUPT_SHADOW, shadow);
     return this.state32(EXIT_REASON);
   }
 
@@ -262,7 +270,7 @@ export class Interpreter implements Accelerator {
   private step(): number {
     this.exitCounts.steps++;
     const debugging = (this.state32(ATTENTION) & ATTENTION_STEP) !== 0;
-    const stepped = (this.state32(EFLAGS_REST) & EFLAGS_TF) !== 0;
+    let stepped = (this.state32(EFLAGS_REST) & EFLAGS_TF) !== 0;
     this.setState32(EXIT_REASON, EXIT_STEPPED);
     if (debugging && this.runtime.breakpointAtRip()) return this.deliverPending();
     this.setState32(INTERRUPT_SHADOW, 0);
@@ -275,9 +283,15 @@ export class Interpreter implements Accelerator {
     this.budgetGiven = 0;
     this.instructions += executed;
     const reason = this.state32(EXIT_REASON);
+    // INT n and its kin clear TF as they enter their handler, and so escape the trap.
+    if (stepped && this.isSoftwareInterrupt(record) && !(this.state32(EFLAGS_REST) & EFLAGS_TF)) stepped = false;
     if (!debugging || !executed || reason === EXIT_TRIPLE_FAULT || !this.runtime.debugTrapAfter(stepped ? 1 : 0)) return reason;
     this.setState32(EXIT_REASON, EXIT_STEPPED);
     return this.deliverPending();
+  }
+
+  private isSoftwareInterrupt(record: number): boolean {
+    return /^INT/.test(this.forms.form(this.view.getUint16(record + RECORD_HANDLER, true))?.row.mnemonic ?? '');
   }
 
   /** Delivers the pending fault; tells whether that shut the CPU down. */
@@ -291,10 +305,17 @@ export class Interpreter implements Accelerator {
     const rip = this.state64(RIP);
     const mode = this.state32(MODE);
     let linear = rip;
+    if (mode & MODE_CS_LIMITED && rip > BigInt(this.state32(CS + SEGMENT_LIMIT) >>> 0)) {
+      this.runtime.raise(VECTOR_GP, 0, 1);
+      return 0;
+    }
     if ((mode & 3) !== MODE_CODE_64) linear = (rip + this.state64(CS + SEGMENT_BASE)) & 0xffffffffn;
     const pageOffset = Number(linear & BigInt(PAGE_BYTES - 1));
     this.setState64(RIP_PAGE, BigInt.asUintN(64, rip - BigInt(pageOffset)));
-    return stepping ? this.blocks.decodeStep(linear, pageOffset, mode) : this.blocks.decodeCrossing(linear, pageOffset, mode);
+    const record = stepping ? this.blocks.decodeStep(linear, pageOffset, mode) : this.blocks.decodeCrossing(linear, pageOffset, mode);
+    // Bytes that could not be read may not have been needed.
+    if (record) this.setState32(FAULT_VECTOR, -1);
+    return record;
   }
 
   counters(): ReturnType<Accelerator['counters']> {
