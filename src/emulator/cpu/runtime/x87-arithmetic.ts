@@ -9,7 +9,7 @@ import { get32, get64, set32, set64 } from './cpu-state.ts';
 import {
   aDenormal, aExponent, aFromDouble, aFromExtended, aFromInteger, aFromSingle, aKind, aSign, aSignificand, bDenormal, beginX87, bExponent, bFromDouble, bFromExtended,
   bFromInteger, bFromSingle, bKind, bSign, bSignificand, clearFlag, convertOut, DE, FINITE, flags, formatDouble, formatExtended, formatSingle, IE, INFINITE, integerOf,
-  integralOut, noteRoundedUp, OE, outA, outAsDouble, outAsSingle, outExponent, outExtendedHigh, outExtendedSignificand, outInfinity, outInvalid, outZero, PE, propagateA,
+  integralOut, noteRoundedUp, OE, outA, outAsDouble, outAsSingle, outExponent, outExtendedHigh, outExtendedSignificand, outInfinity, outKind, outInvalid, outZero, PE, propagateA,
   propagateNan, QUIET, raiseFlags, roundedUp, roundOut, setA, setRounding, swapOperands, TRUNCATE, UE, ZE, ZERO,
 } from './soft-float.ts';
 import {
@@ -483,7 +483,7 @@ export function x87Remainder(nearest: i32): void {
   remainder(nearest != 0);
   if (!settle()) return;
   storeOut(0);
-  if (flags & IE) return;
+  if (outKind == QUIET) return;
   if (remainderPartial) return setConditions(FSW_C2);
   const q = remainderQuotient;
   setConditions(((q & 4) != 0 ? FSW_C0 : 0) | ((q & 2) != 0 ? FSW_C3 : 0));
