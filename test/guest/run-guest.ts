@@ -1,0 +1,89 @@
+/** `guesthouse run` as a script would call it: the built command line as a child process, its exit status and all it printed. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import type { VmStats } from '../../src/shared/vm-protocol.ts';
+
+const project = join(import.meta.dirname, '../..');
+const commandLine = join(project, 'dist/cli.js');
+
+/** Ends a run that hangs, with status 124 and what it printed so far; far above what a busy host takes. */
+export const BOOT_SECONDS = 300;
+export const BOOT_MILLIS = (BOOT_SECONDS + 30) * 1000;
+
+export interface GuestRun {
+  readonly status: number | null;
+  /** The serial console: carriage returns and terminal escape sequences taken out. */
+  readonly serial: string;
+  readonly errors: string;
+  /** There whenever the VM process ended in order. */
+  readonly stats: VmStats | undefined;
+  /** The last picture, where a run asked for it with `picture`. */
+  readonly screenshot: Uint8Array | undefined;
+}
+
+export interface GuestRunOptions {
+  readonly timeoutSeconds?: number;
+  /** Keep the screen as the machine ended. */
+  readonly picture?: boolean;
+}
+
+let scratch: string | undefined;
+
+/** A path in a folder that goes when the tests of the file have run. */
+export function scratchFile(name: string): string {
+  scratch ??= mkdtempSync(join(tmpdir(), 'guesthouse-guest-'));
+  return join(scratch, name);
+}
+
+/** To be called once in every test file that runs guests. */
+export function removeScratchFiles(): void {
+  afterAll(() => {
+    if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true });
+    scratch = undefined;
+  });
+}
+
+let runs = 0;
+
+/** Runs `guesthouse run` with `args` to its end. Several can run at once. */
+export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_SECONDS, picture = false }: GuestRunOptions = {}): Promise<GuestRun> {
+  runs += 1;
+  const statsFile = scratchFile(`stats-${runs}.json`);
+  const pictureFile = scratchFile(`screen-${runs}.png`);
+  const child = spawn(process.execPath, [
+    commandLine, 'run', '--timeout', String(timeoutSeconds), '--stats', statsFile,
+    ...(picture ? ['--screenshot-on-exit', pictureFile] : []), ...args,
+  ], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let serial = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => { serial += text; });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text; });
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  return {
+    status, errors,
+    serial: plainText(serial),
+    stats: existsSync(statsFile) ? JSON.parse(readFileSync(statsFile, 'utf8')) as VmStats : undefined,
+    screenshot: existsSync(pictureFile) ? readFileSync(pictureFile) : undefined,
+  };
+}
+
+function plainText(terminal: string): string {
+  // eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
+  return terminal.replace(/\x1b(?:\[[0-9;?]*[@-~]|[@-Z\\-_])/g, '').replaceAll('\r', '');
+}
+
+/**
+ * Kernel parameters that leave out what only costs time here: the crypto API's own tests of its algorithms, which are half
+ * the instructions of a boot on a 32-bit kernel. The long tests boot without them.
+ */
+export const QUICK_BOOT = 'quiet cryptomgr.notests';
+
+/** Why a long test did not run, or undefined when it does. */
+export const longTestsOff: string | undefined = process.env['GUESTHOUSE_LONG_TESTS'] === '1' ? undefined
+  : 'takes minutes a boot: set GUESTHOUSE_LONG_TESTS=1 (npm run test:long)';
