@@ -31,8 +31,21 @@ export class FunctionBody {
   }
 
   newLocal(type: ValueType): Expr {
-    this.localTypes.push(type);
-    return local(this.parameters.length + this.localTypes.length - 1, type);
+    for (; this.nextLocal < this.localTypes.length; this.nextLocal++) {
+      if (this.localTypes[this.nextLocal] === type && !this.taken.has(this.nextLocal)) break;
+    }
+    if (this.nextLocal >= this.localTypes.length) this.localTypes.push(type);
+    const index = this.nextLocal;
+    this.taken.add(index);
+    this.nextLocal = 0;
+    return local(this.parameters.length + index, type);
+  }
+  private nextLocal = 0;
+  private readonly taken = new Set<number>();
+
+  /** Gives all locals back: what follows is never reached with anything in them that counts. */
+  releaseLocals(): void {
+    this.taken.clear();
   }
 
   /** Computes `value` here and now, once; what it returns may be used any number of times. */
@@ -96,6 +109,14 @@ export class FunctionBody {
   br(label: Label): void {
     this.code.u8(0x0c);
     this.code.u32(this.depth - label.depth);
+  }
+
+  /** Branches to `labels[index]`, or to `otherwise` where there are fewer. */
+  brTable(labels: readonly Label[], otherwise: Label, index: Expr): void {
+    this.expression(index);
+    this.code.u8(0x0e);
+    this.code.u32(labels.length);
+    for (const label of [...labels, otherwise]) this.code.u32(this.depth - label.depth);
   }
 
   brIf(label: Label, condition: Expr): void {

@@ -14,6 +14,9 @@ import {
 /** The machine loop gets its turn after so many exceptions, a power of two. */
 const EXCEPTIONS_A_RUN = 4096;
 
+/** Goes on at a record with a budget. */
+export type Dispatch = (record: Expr, budget: Expr) => void;
+
 /**
  * How control passes between handlers. A handler is `(record i32, budget i32) -> ()` and ends by tail-calling another;
  * returning leaves the interpreter with EXIT_REASON, RIP and BUDGET stored.
@@ -90,13 +93,13 @@ export class Flow {
   }
 
   /** Enters the block that begins at `record` (a local): pays for it or stops there. */
-  enterBlock(body: FunctionBody, record: Expr, budget: Expr): void {
+  enterBlock(body: FunctionBody, record: Expr, budget: Expr, dispatch: Dispatch = (to, rest) => this.dispatch(body, to, rest)): void {
     const rest = body.let(sub(budget, load('i32', 'u8', record, RECORD_REMAINING)));
     body.if(ltS(rest, i32(0)), () => {
       this.setState(body, 64, RIP, this.ripOf(body, record, false));
       this.exit(body, budget, EXIT_BUDGET);
     });
-    this.dispatch(body, record, rest);
+    dispatch(record, rest);
   }
 
   exit(body: FunctionBody, budget: Expr, reason?: number): void {

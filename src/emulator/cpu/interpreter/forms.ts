@@ -32,7 +32,7 @@ export const HANDLER_RESUME = 5;
 export const HANDLER_STEPPED = 6;
 export const HANDLER_UNDEFINED = 7;
 export const HANDLER_TOO_LONG = 8;
-const FIRST_HANDLER = 9;
+export const FIRST_HANDLER = 9;
 
 const REGISTER_OR_MEMORY = /^(r\/m|xmm\/m|mm\/m)/;
 
@@ -67,21 +67,36 @@ function isFusable(row: InstructionRow): boolean {
   return (row.mnemonic === 'CMP' || row.mnemonic === 'TEST') && !row.rare;
 }
 
+const CORE_MNEMONICS = /^(MOV|MOVZX|MOVSX|MOVSXD|ADD|SUB|AND|OR|XOR|CMP|TEST|LEA|SHL|SHR|SAR|INC|DEC|PUSH|POP|CALL|RET|JMP|NOP|J[A-Z]+)$/;
+const CORE_KINDS: readonly FormKind[] = ['none', 'reg', 'm64b', 'm64', 'm32b', 'link', 'far'];
+
+/** Whether a form is frequent enough in compiled code for the core, which must stay small enough to be optimized. */
+function isCore(form: Omit<Form, 'handler'> | undefined): boolean {
+  if (!form || form.row.rare || form.row.notInUserMode || !CORE_MNEMONICS.test(form.row.mnemonic) || !CORE_KINDS.includes(form.kind)) return false;
+  const { row, width, kind, fusedCondition } = form;
+  if (width === 16 || row.mnemonic === 'JCXZ') return false;
+  if (row.operands.some((o) => o === 'Sreg' || o === 'CR' || o === 'DR' || o === 'imm16')) return false;
+  if (/^(SHL|SHR|SAR)$/.test(row.mnemonic)) return kind === 'reg' && width >= 32 && /^(C1|D3|D1)/.test(row.encoding);
+  if (fusedCondition !== undefined) return kind === 'reg' || ((kind === 'm64b' || kind === 'm32b') && (fusedCondition === 4 || fusedCondition === 5));
+  return true;
+}
+
 /** Numbers every form of the table; the same table gives the same numbers. */
 export class FormTable {
   readonly forms: readonly Form[];
+  /** The forms that the interpreter's core executes: the first of `forms`. */
+  readonly coreForms: readonly Form[];
   private readonly byRow = new Map<InstructionRow, Map<string, Form>>();
 
   constructor(rows: readonly InstructionRow[]) {
-    const forms: Form[] = [];
+    const forms: Omit<Form, 'handler'>[] = [];
+    const names: { readonly row: InstructionRow; readonly name: string }[] = [];
     for (const row of rows) {
-      const own = new Map<string, Form>();
       for (const width of row.widths) {
         for (const kind of kindsOf(row, width)) {
           const add = (variant: Pick<Form, 'fusedCondition' | 'flagless'>, name: string): void => {
-            const form: Form = { row, width, kind, handler: FIRST_HANDLER + forms.length, ...variant };
-            forms.push(form);
-            own.set(`${width}.${kind}${name}`, form);
+            forms.push({ row, width, kind, ...variant });
+            names.push({ row, name: `${width}.${kind}${name}` });
           };
           add({}, '');
           if (FUSABLE_KINDS.includes(kind) && isFusable(row)) {
@@ -90,9 +105,17 @@ export class FormTable {
           if ((kind === 'reg' || kind === 'none') && FLAGLESS.test(row.mnemonic)) add({ flagless: true }, '.flagless');
         }
       }
-      this.byRow.set(row, own);
     }
-    this.forms = forms;
+    // The core's forms come first, so that their numbers are dense.
+    const order = forms.map((_, index) => index).sort((a, b) => Number(isCore(forms[b])) - Number(isCore(forms[a])) || a - b);
+    this.forms = order.map((index, position) => ({ ...(forms[index] as Omit<Form, 'handler'>), handler: FIRST_HANDLER + position }));
+    this.coreForms = this.forms.filter(isCore);
+    order.forEach((index, position) => {
+      const { row, name } = names[index] as { row: InstructionRow; name: string };
+      let own = this.byRow.get(row);
+      if (!own) this.byRow.set(row, (own = new Map<string, Form>()));
+      own.set(name, this.forms[position] as Form);
+    });
   }
 
   /** The form's handler, or that of the general memory form where there is no special one. */

@@ -14,22 +14,27 @@ import {
   ATTENTION, BUDGET, CR0, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, FPU_STATUS, MODE, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, RCX, RIP, RIP_PAGE, RSP, SCRATCH, SEGMENTS, STATUS_FAULT, STATUS_NEXT, TLB_ADDEND,
   TLB_CURRENT, TLB_ENTRIES, TLB_READ_TAG, TLB_WRITE_TAG, XMM, FPU_REGISTERS,
 } from '../state-layout.ts';
-import type { Flow } from './flow.ts';
+import type { Dispatch, Flow } from './flow.ts';
 import { hasMemoryForm, type Form } from './forms.ts';
 
 const MEMORY_OPERAND = /^(r\/m|xmm\/m|mm\/m|m$|moffs$)/;
 const ACCESS = { read: 0, write: 1, modify: 2 } as const;
 type Bits = 8 | 16 | 32 | 64;
 
+/** The second functions of forms: where in the table of handlers each is to be found. */
+export interface SecondFunctions {
+  elementFor(form: Form): number;
+}
+
 /**
  * Emits the handler of one form: operands come from the record, registers live in the CPU block.
  *
  * A handler that accesses memory comes as two functions. The first knows only direct accesses: where one misses the TLB
- * it tail-calls the second, which begins the instruction again and can do everything. An instruction changes nothing
+ * it goes to the second, through the table so that it isn't inlined, which begins the instruction again and can do everything. An instruction changes nothing
  * before its last access, so beginning again is safe; and without calls in it the first needs no stack frame.
  */
 export class InterpreterEmitter implements Emitter {
-  readonly body = new FunctionBody(['i32', 'i32']);
+  readonly body: FunctionBody;
   readonly width: Width;
   readonly type: 'i32' | 'i64';
   readonly registerForm: boolean;
@@ -44,12 +49,16 @@ export class InterpreterEmitter implements Emitter {
   private ended = false;
   /** Whether this is the second function of the form. */
   private readonly complete: boolean;
-  /** The second function, once the first has needed it. */
-  private completeFunction: number | undefined;
+  private readonly secondFunctions: SecondFunctions | undefined;
+  private readonly dispatch: Dispatch;
 
-  constructor(form: Form, flow: Flow, cpuBase: number, complete = false) {
+  /** Without `secondFunctions` this is the second function of the form itself. */
+  constructor(form: Form, flow: Flow, cpuBase: number, secondFunctions: SecondFunctions | undefined, core?: { readonly body: FunctionBody; readonly dispatch: Dispatch }) {
     this.form = form;
-    this.complete = complete;
+    this.complete = secondFunctions === undefined;
+    this.secondFunctions = secondFunctions;
+    this.body = core?.body ?? new FunctionBody(['i32', 'i32']);
+    this.dispatch = core?.dispatch ?? ((record, budget) => flow.dispatch(this.body, record, budget));
     this.flow = flow;
     this.cpuBase = cpuBase;
     this.width = form.width;
@@ -59,18 +68,16 @@ export class InterpreterEmitter implements Emitter {
     this.budget = this.body.parameter(1);
   }
 
-  /** Defines the handler, and the second function where it needs one. Returns the handler's function index. */
+  /** Defines the handler as a function of its own. Returns the function index. */
   define(): number {
     const { module } = this.flow;
     const index = module.declare(['i32', 'i32'], []);
     module.define(index, this.emit());
-    if (this.completeFunction !== undefined) {
-      module.define(this.completeFunction, new InterpreterEmitter(this.form, this.flow, this.cpuBase, true).emit());
-    }
     return index;
   }
 
-  private emit(): FunctionBody {
+  /** Writes the handler into its body. */
+  emit(): FunctionBody {
     this.form.row.emit(this);
     if (!this.ended) this.done();
     return this.body;
@@ -79,8 +86,8 @@ export class InterpreterEmitter implements Emitter {
   /** In the first function: leaves for the second. */
   private beginAgain(): void {
     this.beforeFault?.();
-    this.completeFunction ??= this.flow.module.declare(['i32', 'i32'], []);
-    this.body.returnCall(this.completeFunction, [this.recordParameter, this.budget]);
+    if (!this.secondFunctions) throw new Error('the second function does not begin again');
+    this.body.returnCallIndirect(this.flow.handlerType, [this.recordParameter, this.budget], i32(this.secondFunctions.elementFor(this.form)));
   }
 
   constant(value: number | bigint): Expr {
@@ -528,7 +535,7 @@ export class InterpreterEmitter implements Emitter {
   jump(_index: number): void {
     if (this.form.kind === 'link') {
       const target = this.body.let(load('i32', 'u32', this.recordParameter, RECORD_LINK));
-      this.body.if(target, () => this.flow.enterBlock(this.body, target, this.budget));
+      this.body.if(target, () => this.flow.enterBlock(this.body, target, this.budget, this.dispatch));
       this.body.returnCall(this.flow.link, [this.recordParameter, this.budget]);
     } else {
       const target = add(load('i64', 'u64', i32(0), this.cpuBase + RIP_PAGE), load('i64', 's32', this.recordParameter, RECORD_IMMEDIATE));
@@ -547,7 +554,7 @@ export class InterpreterEmitter implements Emitter {
   }
   private nextBlock(): void {
     const next = this.body.let(add(this.recordParameter, i32(RECORD_BYTES)));
-    this.flow.enterBlock(this.body, next, this.budget);
+    this.flow.enterBlock(this.body, next, this.budget, this.dispatch);
   }
 
   private stackPointer(displacement: number, bytes: number, access: 'read' | 'write'): Expr {
@@ -648,10 +655,10 @@ export class InterpreterEmitter implements Emitter {
     const branch = body.let(add(this.recordParameter, i32(RECORD_BYTES)));
     body.if(this.comparison(code, compared), () => {
       const target = body.let(load('i32', 'u32', branch, RECORD_LINK));
-      body.if(target, () => this.flow.enterBlock(body, target, this.budget));
+      body.if(target, () => this.flow.enterBlock(body, target, this.budget, this.dispatch));
       body.returnCall(this.flow.branch, [branch, this.budget]);
     });
-    this.flow.enterBlock(body, body.let(add(branch, i32(RECORD_BYTES))), this.budget);
+    this.flow.enterBlock(body, body.let(add(branch, i32(RECORD_BYTES))), this.budget, this.dispatch);
   }
 
   private comparison(code: ConditionCode, { a, b, result }: { readonly a: Expr | undefined; readonly b: Expr | undefined; readonly result: Expr }): Expr {
@@ -704,6 +711,6 @@ export class InterpreterEmitter implements Emitter {
       });
     }
     if (this.form.row.ends) this.nextBlock();
-    else this.flow.dispatch(body, body.let(add(this.recordParameter, i32(RECORD_BYTES))), this.budget);
+    else this.dispatch(body.let(add(this.recordParameter, i32(RECORD_BYTES))), this.budget);
   }
 }
