@@ -66,11 +66,16 @@ export class StreamWatch {
   }
 }
 
-/** How often a text is on the screen; one that is longer than a row may run on in the next. */
+/**
+ * How often a text is on the screen; one that is longer than a row may run on in the next. A row's blank end counts as
+ * the blanks that a text ends in, such as a prompt's.
+ */
 export function countOnScreen(rows: readonly string[], text: string): number {
-  const lines = rows.map((row) => row.trimEnd()).join('\n');
-  const count = occurrences(lines, text);
-  return count > 0 ? count : occurrences(rows.join(''), text);
+  const lines = rows.map((row) => row.trimEnd());
+  const width = Math.max(0, ...lines.map((line) => line.length));
+  const blanks = text.length - text.trimEnd().length;
+  const readings = [lines.join('\n'), lines.map((line) => line + ' '.repeat(blanks)).join('\n'), lines.map((line) => line.padEnd(width)).join('')];
+  return readings.map((all) => occurrences(all, text)).find((count) => count > 0) ?? 0;
 }
 
 function occurrences(all: string, text: string): number {

@@ -62,3 +62,8 @@ test('a text on the screen is found also where it runs over the end of a row', (
   const rows = ['press any k', 'ey to go on', 'ok'];
   expect([countOnScreen(rows, 'any key'), countOnScreen(rows, 'ok'), countOnScreen(rows, 'login')]).toEqual([1, 1, 0]);
 });
+
+test('a text on the screen may end in blanks, as prompts do', () => {
+  const rows = ['guest# ls', '', 'guest#'];
+  expect([countOnScreen(rows, 'guest# '), countOnScreen(rows, 'ls\n'), countOnScreen(rows, 'lsguest')]).toEqual([2, 1, 0]);
+});
