@@ -75,7 +75,7 @@ export function countOnScreen(rows: readonly string[], text: string): number {
   const width = Math.max(0, ...lines.map((line) => line.length));
   const blanks = text.length - text.trimEnd().length;
   const readings = [lines.join('\n'), lines.map((line) => line + ' '.repeat(blanks)).join('\n'), lines.map((line) => line.padEnd(width)).join('')];
-  return readings.map((all) => occurrences(all, text)).find((count) => count > 0) ?? 0;
+  return Math.max(...readings.map((all) => occurrences(all, text)));
 }
 
 function occurrences(all: string, text: string): number {
