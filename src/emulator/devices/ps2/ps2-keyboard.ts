@@ -28,7 +28,11 @@ const SET1_RELEASE = 0x80;
 const NO_COMMAND = 0;
 /** 10.9 characters a second after half a second. */
 const DEFAULT_TYPEMATIC = 0x2b;
-const SCAN_BYTES = 256;
+/**
+ * With the one in the controller's output buffer 16, which is what a keyboard holds. Linux takes a controller that still
+ * has a byte after 16 reads for none at all. Release prefixes don't count: the controller's translation swallows them.
+ */
+const SCAN_CODES = 15;
 const RESPONSE_BYTES = 16;
 
 const SHIFTS: readonly string[] = ['ShiftLeft', 'ShiftRight'];
@@ -82,6 +86,11 @@ function powerOnState(): KeyboardState {
   };
 }
 
+/** Bytes as the guest gets them by translation to set 1. */
+function codesIn(bytes: readonly number[]): number {
+  return bytes.filter((byte) => byte !== RELEASE).length;
+}
+
 export class Ps2Keyboard {
   readonly #dataReady: () => void;
   readonly #ledsChanged: (leds: KeyboardLeds) => void;
@@ -104,7 +113,9 @@ export class Ps2Keyboard {
     if (!state.scanning) return true;
     if (down) {
       const bytes = this.#bytesOf(code, true);
-      if (state.owedReleases.length > 0 || state.scanCodes.length + bytes.length > SCAN_BYTES) return false;
+      // Room for the releases is kept from the start: the guest must get them, however many keys are down.
+      const releases = [...new Set([...state.pressed, code])].flatMap((key) => this.#bytesOf(key, false));
+      if (state.owedReleases.length > 0 || codesIn([...state.scanCodes, ...bytes, ...releases]) > SCAN_CODES) return false;
       if (!state.pressed.includes(code)) state.pressed.push(code);
       this.#send(bytes);
       return true;
@@ -122,7 +133,7 @@ export class Ps2Keyboard {
     for (const code of [...this.#state.pressed]) this.key(code, false);
   }
 
-  /** Bytes of scan codes that the guest hasn't taken yet; a press is refused above 256. Pace typed text by it. */
+  /** Bytes of scan codes that the guest hasn't taken yet; a press that finds no room is refused. Pace typed text by it. */
   get queuedBytes(): number {
     return this.#state.scanCodes.length;
   }
@@ -227,7 +238,7 @@ export class Ps2Keyboard {
     const state = this.#state;
     for (let code = state.owedReleases[0]; code !== undefined; code = state.owedReleases[0]) {
       const bytes = this.#bytesOf(code, false);
-      if (state.scanCodes.length + bytes.length > SCAN_BYTES) return;
+      if (codesIn([...state.scanCodes, ...bytes]) > SCAN_CODES) return;
       state.owedReleases.shift();
       this.#send(bytes);
     }
