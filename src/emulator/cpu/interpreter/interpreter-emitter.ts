@@ -113,7 +113,7 @@ export class InterpreterEmitter implements Emitter {
     if (/w$/.test(spec) || spec === 'DX' || spec === 'Sreg' || spec === 'imm16') return 16;
     if (/d$/.test(spec)) return 32;
     if (/q$/.test(spec)) return 64;
-    if (spec === 'imm8' || spec === 'imm8s' || spec === '1') return this.width === 0 ? 32 : (this.width as Bits);
+    if (spec === 'imm8' || spec === 'imm8s' || spec === '1') return this.width === 0 ? 32 : this.width;
     throw new Error(`operand ${spec} has no integer width`);
   }
 
