@@ -11,7 +11,6 @@ import { GUESTHOUSE_LINUX, readBundledGuest } from './library/bundled-guests.ts'
 import { Library } from './library/library.ts';
 import type { VmLauncher } from './machines/launcher.ts';
 import { Supervisor } from './machines/supervisor.ts';
-import { openPreferences } from './preferences.ts';
 
 export interface AppServicesOptions {
   readonly shell: HostInfo['shell'];
@@ -29,6 +28,8 @@ export interface OwningCore extends AppCore {
 /** Errors: those of opening the library. */
 export async function createAppServices(options: AppServicesOptions): Promise<Result<OwningCore>> {
   const { paths, launcher, shell, pickFile } = options;
+  // Loaded when needed: `conf` brings handlers that raise every signal a second time, which `run` must not see.
+  const { openPreferences } = await import('./preferences.ts');
   const listeners = new Set<(event: ApiEvent) => void>();
   const emit = (event: ApiEvent): void => { for (const listener of [...listeners]) listener(event); };
   const library = new Library(paths.library);

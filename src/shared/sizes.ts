@@ -39,7 +39,8 @@ export function parseMemorySize(text: string): Result<number> {
 }
 
 export function checkMemoryBytes(bytes: number): Result<number> {
-  const advice = `give between ${formatSize(MEMORY_BYTES_MINIMUM)} and ${formatSize(MEMORY_BYTES_MAXIMUM)}`;
+  // In MiB: rounded to GiB the limit would allow more than is allowed.
+  const advice = `give between ${MEMORY_BYTES_MINIMUM / MIB} MiB and ${MEMORY_BYTES_MAXIMUM / MIB} MiB`;
   if (!Number.isSafeInteger(bytes) || bytes < MEMORY_BYTES_MINIMUM) return fail('memory.too-small', `${formatSize(bytes)} of memory is too little for a machine`, advice);
   if (bytes > MEMORY_BYTES_MAXIMUM) return fail('memory.too-large', `${formatSize(bytes)} of memory is more than a machine can have`, advice);
   if (bytes % MIB !== 0) return fail('memory.not-whole', `${bytes} bytes of memory is not a whole number of MiB`, 'round it to a MiB');

@@ -1,10 +1,15 @@
 /** A host file as random-access bytes. Writable files are locked by a file beside them, so that no two machines write one image. */
 import { constants } from 'node:fs';
-import { open, readFile, unlink, type FileHandle } from 'node:fs/promises';
+import { open, readFile, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ByteFile } from '../interfaces/disk-image.ts';
 import { StartError } from './start-error.ts';
 
 const ZERO_CHUNK_BYTES = 1 << 20;
+const LOCK_ATTEMPTS = 20;
+const LOCK_RETRY_MILLIS = 25;
+const EMPTY_LOCK_MILLIS = 5_000;
+const IN_USE_ADVICE = 'stop the machine that uses it, or attach it read-only';
 
 export class HostByteFile implements ByteFile {
   readonly readOnly: boolean;
@@ -25,8 +30,9 @@ export class HostByteFile implements ByteFile {
     } catch (error) {
       throw describeFileError(error, path, access);
     }
-    const lockPath = `${path}.lock`;
     try {
+      // Of the file itself, whichever link it was named by.
+      const lockPath = `${await realpath(path)}.lock`;
       const status = await handle.stat();
       if (status.isDirectory()) throw new StartError('media.not-a-file', `${path} is a folder`, 'name an image file');
       const locked = access === 'read-write' && status.isFile() && (await takeLock(path, lockPath));
@@ -92,29 +98,57 @@ export class HostByteFile implements ByteFile {
  * written: then nobody can lock. A lock whose process is gone is taken over.
  */
 async function takeLock(path: string, lockPath: string): Promise<boolean> {
-  for (let attempt = 0; attempt < 2; attempt++) {
+  for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
     try {
       const lock = await open(lockPath, 'wx');
-      await lock.writeFile(`${process.pid}\n`);
-      await lock.close();
+      await lock.writeFile(`${process.pid} ${(await liveProcess(process.pid)) ?? ''}\n`).finally(() => lock.close());
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
     }
-    const owner = Number.parseInt(await readFile(lockPath, 'utf8').catch(() => ''), 10);
-    if (isAlive(owner)) throw new StartError('media.in-use', `${path} is in use by process ${owner}`, 'stop the machine that uses it, or attach it read-only');
-    await unlink(lockPath).catch(() => {});
+    const contents = await readFile(lockPath, 'utf8').catch(() => '');
+    const [pidText = '', startedText = ''] = contents.trim().split(' ');
+    const pid = Number.parseInt(pidText, 10);
+    const started = pid > 0 ? await liveProcess(pid) : undefined;
+    if (started !== undefined && (startedText === '' || startedText === started)) throw new StartError('media.in-use', `${path} is in use by process ${pid}`, IN_USE_ADVICE);
+    // An empty lock is one that its owner is about to write, unless it died on the way.
+    if (contents === '' && Date.now() - ((await stat(lockPath).catch(() => undefined))?.mtimeMs ?? 0) < EMPTY_LOCK_MILLIS) {
+      await delay(LOCK_RETRY_MILLIS);
+      continue;
+    }
+    await removeStaleLock(lockPath, contents);
   }
-  throw new StartError('media.in-use', `${path} is being opened by another machine`, 'stop the machine that uses it, or attach it read-only');
+  throw new StartError('media.in-use', `${path} is being opened by another machine`, IN_USE_ADVICE);
 }
 
-function isAlive(processId: number): boolean {
-  if (!Number.isInteger(processId) || processId <= 0) return false;
+/** Only one of several that found it stale may remove it, and not the lock that another of them has put in its place. */
+async function removeStaleLock(lockPath: string, contents: string): Promise<void> {
+  const aside = `${lockPath}.${process.pid}`;
+  try {
+    await rename(lockPath, aside);
+    if ((await readFile(aside, 'utf8')) === contents) await unlink(aside);
+    else await rename(aside, lockPath);
+  } catch {
+    // Somebody was quicker.
+  }
+}
+
+/**
+ * What tells a living process from a later one of the same number: on Linux its start time, elsewhere nothing (an empty
+ * string). `undefined` when there is none: a process that waits for its parent to notice its end is none either.
+ */
+async function liveProcess(processId: number): Promise<string | undefined> {
+  if (process.platform === 'linux') {
+    const status = await readFile(`/proc/${processId}/stat`, 'latin1').catch(() => undefined);
+    // proc(5): the name in parentheses may hold anything; state is field 3, starttime field 22.
+    const fields = status?.slice(status.lastIndexOf(')') + 2).split(' ');
+    return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  }
   try {
     process.kill(processId, 0);
-    return true;
+    return '';
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return (error as NodeJS.ErrnoException).code === 'EPERM' ? '' : undefined;
   }
 }
 

@@ -1,13 +1,21 @@
 /** Turns what a program does into output and an exit status. */
 import { CommanderError } from 'commander';
+import { fail } from '../../shared/result.ts';
 import { CommandFailure, EXIT_FAILED, EXIT_OK, EXIT_USAGE, flushOutput, printError } from './outcome.ts';
 
 /** Runs `work`, whose value is the exit status, and ends the process. */
 export async function runProgram(work: () => Promise<number>): Promise<never> {
-  // A reader that has gone is noticed by whoever writes.
-  process.stdout.on('error', () => {});
-  process.exitCode = await statusOf(work);
+  let lostOutput: NodeJS.ErrnoException | undefined;
+  // A reader that has gone (`| head`) wants no more; that is noticed by whoever writes, and no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code !== 'EPIPE') lostOutput ??= error; });
+  let status = await statusOf(work);
   await flushOutput();
+  if (lostOutput !== undefined) {
+    printError(fail('output.lost', `standard output could not be written (${lostOutput.code ?? lostOutput.message})`, 'check where it goes').error);
+    if (status === EXIT_OK) status = EXIT_FAILED;
+    await flushOutput();
+  }
+  process.exitCode = status;
   // Standard input, when it was read, would keep the process alive.
   process.exit();
 }

@@ -1,13 +1,14 @@
 /** `guesthouse run`: an ephemeral machine; nothing is kept. */
+import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ForkLauncher } from '../machines/fork-launcher.ts';
-import { fileError } from '../machines/media-check.ts';
+import { checkOutputFile, fileError } from '../machines/media-check.ts';
 import { checkVmStart } from '../machines/vm-start.ts';
 import type { CommandLineContext } from './context.ts';
-import { CommandFailure, EXIT_FAILED, printError, unwrap } from './outcome.ts';
+import { CommandFailure, EXIT_FAILED, printError, unwrap, usageFailure } from './outcome.ts';
 import { EphemeralMachine } from './run/ephemeral-machine.ts';
-import { planRun } from './run/plan.ts';
-import type { RunOptions } from './run/plan.ts';
+import { outputFiles, planRun } from './run/plan.ts';
+import type { RunOptions, RunPlan } from './run/plan.ts';
 import { ProcessTerminal } from './run/process-terminal.ts';
 
 const collect = (value: string, earlier: string[]): string[] => [...earlier, value];
@@ -48,6 +49,9 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .action(async (options: RunOptions) => {
       const plan = planRun(options, context.paths);
       unwrap(checkVmStart(plan.start));
+      for (const path of outputFiles(plan)) unwrap(checkOutputFile(path));
+      const overwritten = overwrittenInput(plan);
+      if (overwritten !== undefined) throw usageFailure(`the output file ${overwritten} is also what the machine is to use`, 'give another output file');
       let machine: EphemeralMachine;
       try {
         machine = new EphemeralMachine(plan, new ForkLauncher(context.paths.vmProcess), new ProcessTerminal());
@@ -59,4 +63,16 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
       if (error !== undefined) printError(error);
       context.exitStatus = status;
     });
+}
+
+/** An output file that is one of the machine's own files, by whatever name. */
+function overwrittenInput(plan: RunPlan): string | undefined {
+  const { start } = plan;
+  const inputs = [...start.disks.map((disk) => disk.path), start.biosPath, start.directBoot?.kernelPath, start.directBoot?.initrdPath].flatMap((path) => identity(path) ?? []);
+  return outputFiles(plan).find((path) => inputs.includes(identity(path) ?? ''));
+}
+
+function identity(path: string | undefined): string | undefined {
+  const found = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false, bigint: true });
+  return found?.isFile() === true ? `${found.dev}:${found.ino}` : undefined;
 }

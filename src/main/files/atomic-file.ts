@@ -1,10 +1,14 @@
 /** Files that are never half-written: written beside, synced, renamed. */
-import { open, rename, rm } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 
 /** Throws what the file system throws; then the old file is as it was. */
-export async function writeFileAtomically(path: string, contents: Uint8Array | string): Promise<void> {
+export async function writeFileAtomically(givenPath: string, contents: Uint8Array | string): Promise<void> {
+  // A link stays a link, and a device (/dev/null, /dev/stdout) is written to, not replaced by a file.
+  const path = await realpath(givenPath).catch(() => givenPath);
+  const present = await stat(path).catch(() => undefined);
+  if (present !== undefined && !present.isFile()) return writeFile(path, contents);
   const beside = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.new`);
   try {
     const file = await open(beside, 'wx', 0o644);

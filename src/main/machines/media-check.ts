@@ -3,6 +3,7 @@
  * a size that it can have. What is in it is guest-controlled and looked at in the VM process alone.
  */
 import { accessSync, constants, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import { MIB } from '../../shared/sizes.ts';
@@ -45,6 +46,38 @@ export function checkMedium(path: string, purpose: MediumPurpose, writable: bool
   if (purpose === 'CD image' && bytes % CD_SECTOR_BYTES !== 0) return fail('media.truncated', `the CD image ${path} is truncated: its ${bytes} bytes are no whole number of sectors of ${CD_SECTOR_BYTES}`, 'get a complete copy of it');
   if (purpose === 'firmware' && (bytes > FIRMWARE_BYTES_MAXIMUM || bytes % 512 !== 0)) return fail('media.truncated', `the firmware ${path} has ${bytes} bytes, which no firmware image has`, 'give a firmware image of at most 4 MiB');
   return ok(bytes);
+}
+
+/**
+ * Whether a file can come into being, or be replaced, at `path`.
+ * Errors: `output.no-folder`, `output.not-a-file`, `output.no-permission`, `media.unreadable`.
+ */
+export function checkOutputFile(path: string): Result<string> {
+  const folder = dirname(path);
+  try {
+    if (!statSync(folder).isDirectory()) return fail('output.no-folder', `the output file ${path} can't be made, as ${folder} is not a folder`, 'choose another place');
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    switch ((error as NodeJS.ErrnoException).code) {
+      case 'ENOENT':
+      case 'ENOTDIR': return fail('output.no-folder', `the output file ${path} can't be made, as its folder does not exist`, 'make the folder first, or choose another place');
+      case 'EACCES':
+      case 'EPERM':
+      case 'EROFS': return isWritableDevice(path) ? ok(path) : fail('output.no-permission', `the output file ${path} can't be made, as you may not write in its folder`, 'change its permissions, or choose another place');
+      default: return fileError(error, path, 'output file');
+    }
+  }
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? fail('output.not-a-file', `the output file ${path} is a folder`, 'give the name of a file') : ok(path);
+}
+
+/** Such as /dev/null, in a folder that is nobody's. */
+function isWritableDevice(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return !statSync(path).isFile() && !statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** Says what the system said of a path, in our words. */

@@ -14,7 +14,7 @@ import { VmConnection } from './vm-connection.ts';
 import type { VmExit } from './vm-connection.ts';
 
 /** So many resets in a minute are nobody's wish. */
-const RESET_LOOP_COUNT = 5;
+export const RESET_LOOP_COUNT = 5;
 const RESET_MEMORY_MILLIS = 60_000;
 /** A guest that hasn't reacted to its power button by then won't. */
 const POWER_BUTTON_PATIENCE_MILLIS = 30_000;
@@ -196,16 +196,18 @@ export class RunningMachine {
         if (event.level === 'warning' && event.topic === 'input') this.#listener.warning(event.message);
         return;
       case 'guest-reset':
-        this.#reset(event.countInLastMinute);
+        this.#reset(event.cause, event.countInLastMinute);
         return;
       default:
     }
   }
 
-  #reset(countInLastMinute: number): void {
+  #reset(cause: 'guest' | 'triple-fault' | 'user', countInLastMinute: number): void {
     const resets = Math.max(0, Math.min(1_000_000, Math.trunc(countInLastMinute)));
     const inLoop = resets >= RESET_LOOP_COUNT;
-    if (inLoop && !this.#status.resetLoop) this.#writeLog(`the guest resets again and again (${resets} times in a minute)`);
+    // In a loop there may be thousands a second; the log says so once.
+    if (!inLoop) this.#writeLog(`reset (${cause})`);
+    else if (!this.#status.resetLoop) this.#writeLog(`the guest resets again and again (${cause}, ${resets} times in a minute)`);
     this.#setStatus({ ...this.#status, resetsInLastMinute: resets, resetLoop: inLoop, haltedForever: false });
     clearTimeout(this.#resetMemoryTimer);
     this.#resetMemoryTimer = setTimeout(() => { this.#setStatus({ ...this.#status, resetsInLastMinute: 0, resetLoop: false }); }, RESET_MEMORY_MILLIS);

@@ -6,6 +6,7 @@ import type { VmEvent } from '../../../shared/vm-protocol.ts';
 import { writeFileAtomically } from '../../files/atomic-file.ts';
 import type { VmLauncher } from '../../machines/launcher.ts';
 import { fileError } from '../../machines/media-check.ts';
+import { RESET_LOOP_COUNT } from '../../machines/running-machine.ts';
 import { VmConnection } from '../../machines/vm-connection.ts';
 import type { VmExit } from '../../machines/vm-connection.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_TIMEOUT } from '../outcome.ts';
@@ -17,6 +18,8 @@ const SCREEN_POLL_MILLIS = 250;
 const SCREENSHOT_MILLIS = 1000;
 /** Serial output that the reader of standard output hasn't taken, beyond which the machine is paused until it has. */
 const OUTPUT_BEHIND_BYTES = 4 * 1024 * 1024;
+/** One Ctrl-C can arrive twice: from the terminal, and from a parent that passes it on. */
+const SAME_INTERRUPT_MILLIS = 500;
 /** Ctrl-] */
 const QUIT_BYTE = 0x1d;
 
@@ -55,6 +58,8 @@ export class EphemeralMachine {
   #asking = false;
   #heldBack = false;
   #lastPng: Uint8Array | undefined;
+  #interruptedAt = -Infinity;
+  #resetLoopTold = false;
   #lastResetCause: 'guest' | 'triple-fault' | 'user' = 'guest';
 
   /** Starts it. Throws what the file system throws when an output file cannot be opened. */
@@ -100,6 +105,9 @@ export class EphemeralMachine {
 
   /** Ends the machine; a second time kills it. */
   interrupt(status: number): void {
+    const now = performance.now();
+    if (now - this.#interruptedAt < SAME_INTERRUPT_MILLIS) return;
+    this.#interruptedAt = now;
     if (this.#decided !== undefined) this.#connection.kill();
     else this.#decide({ status, error: undefined });
   }
@@ -115,12 +123,20 @@ export class EphemeralMachine {
         return;
       case 'guest-reset':
         this.#lastResetCause = event.cause;
+        this.#tellOfResetLoop(event.countInLastMinute);
         return;
       case 'log':
         if (event.topic === 'input' && event.level === 'warning' && !this.#plan.verbose) this.#terminal.writeError(`guesthouse: ${event.message}\n`);
         return;
       default:
     }
+  }
+
+  #tellOfResetLoop(countInLastMinute: number): void {
+    if (this.#resetLoopTold || countInLastMinute < RESET_LOOP_COUNT) return;
+    this.#resetLoopTold = true;
+    const how = this.#lastResetCause === 'triple-fault' ? ', as its CPU triple-faults' : '';
+    this.#terminal.writeError(`guesthouse: the guest resets again and again${how}: use --on-reset stop to end it at the first reset\n`);
   }
 
   #serial(bytes: Uint8Array): void {
@@ -218,6 +234,8 @@ export class EphemeralMachine {
   }
 
   #endedByItself({ ended, error }: VmExit): RunOutcome {
+    // Nothing is kept of an ephemeral machine, so its log can't be seen afterwards.
+    if (error?.code === 'machines.process-died') return { status: EXIT_FAILED, error: { ...error, advice: 'run it again with --verbose to see its log' } };
     if (error !== undefined) return { status: EXIT_FAILED, error };
     switch (ended?.reason) {
       case 'exit-port': return { status: (ended.exitStatus ?? 0) & 0xff, error: undefined };

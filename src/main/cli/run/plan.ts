@@ -34,6 +34,12 @@ export interface RunPlan {
   readonly verbose: boolean;
 }
 
+/** Every file that the run will write. */
+export function outputFiles({ serial, debug, screenshotPath, screenshotOnExitPath, statsPath }: RunPlan): string[] {
+  const streams = [serial, debug].flatMap((output) => (output?.to === 'file' ? [output.path] : []));
+  return [...streams, ...[screenshotPath, screenshotOnExitPath, statsPath].filter((path) => path !== undefined)];
+}
+
 /** What `--time instructions` means without a number: guest time as on a PC of 50 MIPS. */
 const INSTRUCTIONS_PER_MICROSECOND_DEFAULT = 50;
 const TIMEOUT_SECONDS_MAXIMUM = 2_000_000;
@@ -67,6 +73,7 @@ export function planRun(options: RunOptions, paths: AppPaths): RunPlan {
     onReset: oneOf(options.onReset, ['reboot', 'stop'] as const, '--on-reset'),
     finalScreen: options.screenshotOnExit !== undefined || options.screenshot !== undefined || options.exitOn.length + options.failOn.length > 0,
   };
+  if (start.exitPort !== undefined && start.exitPort === start.debugPort) throw usageFailure('--exit-port and --debug-port are the same port', 'give one of them another');
   const serial = parseSerial(options.serial);
   for (const text of [...options.exitOn, ...options.failOn]) if (text === '') throw usageFailure('--exit-on and --fail-on need a text', 'give the text to wait for');
   return {
