@@ -9,7 +9,7 @@ import {
   FAULT_VECTOR, FS, GS, IDTR_BASE, IDTR_LIMIT, INTERRUPT_SHADOW, NMI_BLOCKED, RIP, RSP, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, STATUS_EXIT,
   STATUS_FAULT, STATUS_RESUME, TR,
 } from '../state-layout.ts';
-import { fault, faultStatus, get32, get64, inLongMode, inProtectedMode, inVm86, isCanonical, set32, set64 } from './cpu-state.ts';
+import { fault, faultStatus, get32, get64, inLongMode, inProtectedMode, inVm86, isCanonical, raise, set32, set64 } from './cpu-state.ts';
 import { flagsValue, iopl, writeFlags } from './flags.ts';
 import { READ, reach } from './mmu.ts';
 import { setMode } from './mode.ts';
@@ -226,8 +226,9 @@ function deliverEvent(vector: i32, source: i32, errorCode: u32, hasError: bool):
 
 /** Delivers the pending fault; RIP is the faulting instruction's (of a trap: the next one's). */
 export function deliverFault(): i32 {
+  // The last byte of the address space has the address by which helpers say that there is none. Nothing lives there.
+  if (<i32>get32(FAULT_VECTOR) < 0) raise(VECTOR_GP, 0, 1);
   const vector = <i32>get32(FAULT_VECTOR);
-  if (vector < 0) return STATUS_RESUME;
   set32(FAULT_VECTOR, -1);
   set32(COUNT_EXCEPTIONS, get32(COUNT_EXCEPTIONS) + 1);
   if (vector == VECTOR_PF) set64(CR2, get64(FAULT_ADDRESS));

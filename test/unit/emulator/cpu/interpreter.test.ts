@@ -369,6 +369,16 @@ describe('the ends of address spaces and pages', () => {
     }
   });
 
+  it('the last byte of the address space can be named but holds nothing', () => {
+    // CMPSB, MOV AL, [RDI], XLATB, JMP RDI
+    for (const code of [[0xa6], [0x8a, 0x07], [0xd7], [0xff, 0xe7]]) {
+      start(LONG, code);
+      for (const register of [3, 6, 7]) rig.setRegister(register, -1);
+      expect(rig.run(100), code.join()).toBe('halted');
+      expect([13, 14]).toContain(rig.handled);
+    }
+  });
+
   it('prefixes make an instruction longer than 15 bytes, which is a general-protection fault', () => {
     start(LONG, [...new Array<number>(15).fill(0x66), NOP]);
     expect(rig.run(100)).toBe('halted');

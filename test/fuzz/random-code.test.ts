@@ -1,0 +1,111 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { CODE_ARENA, CODE_ARENA_BYTES, GLOBAL_CODE_ARENA_NEXT } from '../../src/emulator/cpu/memory-layout.ts';
+import { instructionTable } from '../../src/emulator/cpu/isa/table.ts';
+import { parseEncoding } from '../../src/emulator/cpu/decoder.ts';
+import { difference, digestOf, scramble, stateOf } from '../differential/machine-state.ts';
+import { Random } from '../isa/random.ts';
+import { CpuRig, type RigMode } from '../support/cpu-rig.ts';
+
+/** Streams of random code per mode. */
+const STREAMS = Number(process.env['GUESTHOUSE_FUZZ_STREAMS'] ?? 200);
+const SEED = Number(process.env['GUESTHOUSE_FUZZ_SEED'] ?? 1);
+const INSTRUCTIONS = 120;
+
+const MODES: readonly (RigMode & { readonly name: string })[] = [
+  { name: 'real mode', bits: 16 },
+  { name: '16-bit protected mode, CPL 0', bits: 16, cpl: 0 },
+  { name: '16-bit protected mode, CPL 3', bits: 16, cpl: 3 },
+  { name: '32-bit code, CPL 0', bits: 32, cpl: 0 },
+  { name: '32-bit code, CPL 3', bits: 32, cpl: 3 },
+  { name: '64-bit code, CPL 0', bits: 64, cpl: 0 },
+  { name: '64-bit code, CPL 3', bits: 64, cpl: 3 },
+];
+const opcodes = instructionTable.map((row) => parseEncoding(row));
+
+/** Bytes that are random, or random behind an opcode that exists. */
+function code(random: Random, length: number): Uint8Array {
+  const bytes = random.bytes(length);
+  for (let at = 0; at < length - 8;) {
+    const { map, opcodes: list, candidate } = random.pick(opcodes);
+    if (random.below(6) === 0) bytes[at++] = random.pick([0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x64, 0x48, 0x41]);
+    if (candidate.prefix) bytes[at++] = candidate.prefix;
+    if (map) bytes[at++] = 0x0f;
+    if (map > 1) bytes[at++] = map === 2 ? 0x38 : 0x3a;
+    bytes[at++] = random.pick(list);
+    if (candidate.modrm) bytes[at++] = candidate.modrm[0];
+    else if (candidate.hasModrm && random.below(2)) bytes[at++] = 0xc0 | random.below(64);
+    at += random.below(6);
+  }
+  return bytes;
+}
+
+let rig: CpuRig;
+beforeAll(() => {
+  rig = new CpuRig();
+});
+
+/** A machine that is the same every time the seed is. */
+function begin(mode: RigMode, seed: number): number {
+  const random = new Random(seed);
+  rig.bytes.fill(0, 0x7000000, 0x7040000);
+  const at = mode.bits === 16 ? 0x6e00 + random.below(0x200) : 0x10e00 + random.below(0x200);
+  rig.start(mode, at);
+  scramble(rig, random, mode);
+  if (random.below(3) === 0) rig.flags = rig.flags | random.pick([0x100, 0x400, 0x3000, 0x4000, 0x40000]);
+  rig.load(at, code(random, 700));
+  rig.onWrite = () => {
+    if (rig.log.length % 3 === 0) rig.cpu.attend();
+  };
+  return at;
+}
+
+describe.each(MODES)('random code in $name', (mode) => {
+  it(`neither throws nor hangs nor grows (${STREAMS} streams, seed ${SEED})`, () => {
+    for (let number = 0; number < STREAMS; number++) {
+      const seed = SEED * 1_000_000 + number;
+      begin(mode, seed);
+      const random = new Random(seed + 0.5e9);
+      let left = 300;
+      try {
+        for (let slice = 0; slice < 25 && left > 0; slice++) {
+          const before = rig.cpu.instructions;
+          const budget = 1 + random.below(40);
+          const exact = random.below(2) === 0;
+          const exit = rig.run(budget, exact);
+          const ran = rig.cpu.instructions - before;
+          expect(ran).toBeLessThanOrEqual(budget);
+          left -= ran;
+          if (exit === 'triple-fault') break;
+          if (random.below(3) === 0) rig.interrupt(0x20 + random.below(0xe0));
+          if (random.below(10) === 0) rig.cpu.nmi();
+          if (random.below(10) === 0) rig.cpu.setA20(random.below(2) === 0);
+        }
+      } catch (error) {
+        throw new Error(`seed ${seed}`, { cause: error });
+      }
+      rig.cpu.setA20(true);
+    }
+    expect(rig.view.getUint32(GLOBAL_CODE_ARENA_NEXT, true)).toBeLessThanOrEqual(CODE_ARENA + CODE_ARENA_BYTES);
+  });
+
+  it('does the same in blocks as step by step', () => {
+    for (let number = 0; number < STREAMS / 4; number++) {
+      const seed = SEED * 2_000_000 + number;
+      const at = begin(mode, seed);
+      rig.onWrite = undefined;
+      const exit = rig.run(INSTRUCTIONS);
+      const count = rig.cpu.instructions;
+      const found = stateOf(rig);
+      const digest = digestOf(rig);
+      begin(mode, seed);
+      rig.onWrite = undefined;
+      let last = 'budget';
+      while (last === 'budget' && rig.cpu.instructions < count) last = rig.run(1);
+      // What follows the last instruction without one of its own: a halt, or shutdown.
+      if (exit !== 'budget' && last === 'budget') last = rig.run(1);
+      const where = `seed ${seed}, code at ${at.toString(16)}, ${exit} after ${count}, ${last} after ${rig.cpu.instructions}`;
+      if (digestOf(rig) !== digest) expect.fail(`${where} (steps / blocks): ${difference(stateOf(rig), found).join('; ')}`);
+      expect(last, where).toBe(exit);
+    }
+  });
+});
