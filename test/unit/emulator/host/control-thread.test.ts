@@ -150,9 +150,9 @@ describe('ControlThread', () => {
     const main = new FakeMain();
     main.taking = false;
     main.command({ kind: 'power-on', start: start('flood') });
+    // Two answers alike may only mean that the host had no time for the machine between them, unless it is held.
     let last = -1;
-    for (let now = await main.instructions(); now !== last || now === 0; now = await main.instructions()) last = now;
-    expect(main.serial.length).toBeGreaterThan(1 << 20);
+    for (let now = await main.instructions(); now !== last || main.serial.length <= 1 << 20; now = await main.instructions()) last = now;
     expect(main.serial.length).toBeLessThan(2 << 20);
     main.take();
     while (await main.instructions() === last) await turn();
