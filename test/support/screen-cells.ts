@@ -92,13 +92,17 @@ async function learn(page: Page, character: string): Promise<{ picture: string; 
   return { picture, place, screen };
 }
 
-/** Waits for a root prompt: a line that holds a `#` of the guest's own before the one that is typed. */
+/** Waits for a root prompt, a line that holds a `#` of the guest's own before the one that is typed, and leaves a fresh one. */
 export async function waitForPrompt(page: Page, timeoutMillis: number): Promise<void> {
   const end = Date.now() + timeoutMillis;
   while (Date.now() < end) {
     await settledCells(page, 1500, Math.max(1000, end - Date.now()));
     const typed = await learn(page, '#');
-    if (typed?.screen[typed.place.row]?.slice(0, typed.place.column).includes(typed.picture) === true) return;
+    if (typed?.screen[typed.place.row]?.slice(0, typed.place.column).includes(typed.picture) !== true) continue;
+    // What was typed while the guest booted lies before the prompt's cursor, and would make a comment of a command.
+    await typeText(page, '\n');
+    await settledCells(page, 600, 60_000);
+    return;
   }
   throw new Error(`no prompt appeared on the guest's screen in ${timeoutMillis} ms`);
 }

@@ -33,13 +33,15 @@ export class KeyTypist {
     this.#timer = clock.timer('typist', () => this.#step());
   }
 
-  /** A person's keys: at once, but after what is being typed. */
+  /** A person's keys: at once, but after what is being typed; and later where the guest isn't looking, so that none is lost. */
   press(changes: readonly KeyChange[]): void {
-    if (this.#timer.deadline !== undefined) {
-      this.type(changes);
-      return;
+    for (const [index, { code, down }] of changes.entries()) {
+      if (this.#timer.deadline !== undefined || this.#keyboard.queuedBytes > QUEUED_BYTES_LIMIT) {
+        this.type(changes.slice(index));
+        return;
+      }
+      this.#keyboard.key(code, down);
     }
-    for (const { code, down } of changes) this.#keyboard.key(code, down);
   }
 
   /** Text as key changes. */

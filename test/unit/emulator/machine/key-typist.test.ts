@@ -40,6 +40,16 @@ describe('KeyTypist', () => {
     expect(keyboard.pressed).toHaveLength(2);
   });
 
+  it('keeps a person\'s keys too while the guest does not take them', () => {
+    const { clock, keyboard, typist } = setUp();
+    keyboard.queuedBytes = 20;
+    typist.press(A);
+    expect(keyboard.pressed).toEqual([]);
+    keyboard.queuedBytes = 0;
+    clock.advance(1e9);
+    expect(keyboard.pressed).toHaveLength(2);
+  });
+
   it('keeps keys that are pressed meanwhile behind the text', () => {
     const { clock, keyboard, typist } = setUp();
     typist.type(A);
