@@ -14,8 +14,8 @@ import { findStaticFile } from './web/static-files.ts';
 /** The page has an origin of its own: pages of `file:` could read every file. */
 const SCHEME = 'guesthouse';
 const ORIGIN = `${SCHEME}://app`;
-/** What the page may ask of the system: to capture mouse and keyboard, to fill the screen, to copy. */
-const PERMISSIONS = new Set(['pointerLock', 'keyboardLock', 'fullscreen', 'clipboard-sanitized-write']);
+/** What the page may ask of the system: to capture mouse and keyboard, to fill the screen, to copy, and to type the clipboard's text in the guest. */
+const PERMISSIONS = new Set(['pointerLock', 'keyboardLock', 'fullscreen', 'clipboard-sanitized-write', 'clipboard-read']);
 
 const paths = appPaths();
 const texts = () => desktopTexts(openPreferences(paths.preferencesFolder).get().language, app.getLocale());

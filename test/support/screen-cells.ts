@@ -54,6 +54,9 @@ export async function typeText(page: Page, text: string): Promise<void> {
   }
 }
 
+/** A guest on a busy computer takes its time. */
+const TAKE_BACK_MILLIS = 15_000;
+
 interface Place { readonly row: number; readonly column: number }
 
 function firstDifference(before: ScreenCells, after: ScreenCells): Place | undefined {
@@ -79,28 +82,44 @@ export async function settledCells(page: Page, quietMillis: number, timeoutMilli
   throw new Error(`the guest's screen did not come to rest in ${timeoutMillis} ms`);
 }
 
-/** Types one character, sees what picture it makes and where, and takes it back. `undefined`: nothing appeared. */
-async function learn(page: Page, character: string): Promise<{ picture: string; place: Place; screen: ScreenCells } | undefined> {
+interface Typed {
+  readonly picture: string;
+  readonly place: Place;
+  readonly screen: ScreenCells;
+}
+
+/** Types one character and sees what picture it makes, and where. `undefined`: nothing appeared. */
+async function typeAndSee(page: Page, character: string): Promise<Typed | undefined> {
   const before = await settledCells(page, 600, 60_000);
   await typeText(page, character);
   const screen = await settledCells(page, 600, 60_000);
   const place = firstDifference(before, screen);
   const picture = place === undefined ? undefined : screen[place.row]?.[place.column];
-  if (place === undefined || picture === undefined || picture === '') return undefined;
-  await page.keyboard.press('Backspace');
-  await expect.poll(async () => (await readCells(page))[place.row]?.[place.column], { message: 'the guest takes the character back' }).toBe('');
-  return { picture, place, screen };
+  return place === undefined || picture === undefined || picture === '' ? undefined : { picture, place, screen };
 }
 
-/** Waits for a root prompt, a line that holds a `#` of the guest's own before the one that is typed, and leaves a fresh one. */
+/** As `typeAndSee`, and takes the character back. */
+async function learn(page: Page, character: string): Promise<Typed | undefined> {
+  const typed = await typeAndSee(page, character);
+  if (typed === undefined) return undefined;
+  const { row, column } = typed.place;
+  await page.keyboard.press('Backspace', { delay: 15 });
+  await expect.poll(async () => (await readCells(page))[row]?.[column], { message: `the guest takes "${character}" back`, timeout: TAKE_BACK_MILLIS }).toBe('');
+  return typed;
+}
+
+/**
+ * Waits for a root prompt, a `#` and a blank, by typing more `#` now and then. Those that the guest got while it booted
+ * stand at the prompt in the end; all of them together are a comment, and a fresh prompt follows.
+ */
 export async function waitForPrompt(page: Page, timeoutMillis: number): Promise<void> {
   const end = Date.now() + timeoutMillis;
   while (Date.now() < end) {
     await settledCells(page, 1500, Math.max(1000, end - Date.now()));
-    const typed = await learn(page, '#');
-    if (typed?.screen[typed.place.row]?.slice(0, typed.place.column).includes(typed.picture) !== true) continue;
-    // What was typed while the guest booted lies before the prompt's cursor, and would make a comment of a command.
-    await typeText(page, '\n');
+    const typed = await typeAndSee(page, '#');
+    const row = typed?.screen[typed.place.row]?.slice(0, typed.place.column);
+    if (row?.some((picture, column) => picture === typed?.picture && row[column + 1] === '') !== true) continue;
+    await page.keyboard.press('Enter', { delay: 15 });
     await settledCells(page, 600, 60_000);
     return;
   }
