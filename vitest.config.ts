@@ -7,8 +7,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
     exclude: ['test/e2e/**', 'test/layers/planted/**', 'node_modules/**'],
     environment: 'node',
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For a host that has other things to do: no test measures time.
+    testTimeout: 90_000,
+    hookTimeout: 180_000,
     // A test of a guest has a machine process beside it, which is where its work is done.
     maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
     reporters: ['default', new VitestTally()],
