@@ -42,7 +42,9 @@ function memoryText(decoded: DecodedInstruction, bits: number): string {
   const displacement = decoded.displacement;
   if (!text) text = hexadecimal(BigInt(displacement >>> 0));
   else if (displacement) text += (displacement < 0 ? '-' : '+') + `0x${Math.abs(displacement).toString(16)}`;
-  const segment = decoded.segment === 3 ? '' : `${SEGMENT_NAMES[decoded.segment] as string}:`;
+  // BP and SP address the stack segment unless a prefix says otherwise.
+  const usual = decoded.base === 4 || decoded.base === 5 ? 2 : 3;
+  const segment = decoded.segment === usual ? '' : `${SEGMENT_NAMES[decoded.segment] as string}:`;
   const size = SIZE_NAMES[bits];
   return `${size ? `${size} ` : ''}${segment}[${text}]`;
 }
@@ -97,5 +99,5 @@ export function disassemble(decoder: Decoder, bytes: Uint8Array, offset: number,
     name = `${decoded.repeat === 1 ? 'rep ' : decoded.repeat === 2 ? 'repne ' : ''}${name.replace(/b$/, '')}${suffix}`;
   }
   const operands = row.operands.map((spec) => operandText(decoded, spec, at)).join(', ');
-  return { text: `${decoded.lock ? 'lock ' : ''}${name.replaceAll('_', ' ')}${operands ? ` ${operands}` : ''}`, length: decoded.length };
+  return { text: `${decoded.lock && row.lock ? 'lock ' : ''}${name.replaceAll('_', ' ')}${operands ? ` ${operands}` : ''}`, length: decoded.length };
 }
