@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Button, Form, Label, Radio, RadioGroup } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import type { NewMachine } from '../../../shared/api.ts';
@@ -71,6 +71,9 @@ export function NewMachineDialog({ onClose, onCreated }: NewMachineDialogProps) 
     const { minimum = 0, maximum = 0, total = 0 } = problem.sizes ?? {};
     return t(problem.key, { minimum: size(minimum), maximum: size(maximum), total: size(total), example: field === 'disk' ? '8 GiB' : '512 MiB' });
   };
+  useEffect(() => {
+    if (error !== undefined) document.querySelector('.dialog .notice-error')?.scrollIntoView({ block: 'nearest' });
+  }, [error]);
   const leave = (...fields: Field[]): void => { setLeft(new Set([...left, ...fields])); };
 
   const create = async (andStart: boolean): Promise<void> => {

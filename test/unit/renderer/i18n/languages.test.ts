@@ -36,10 +36,10 @@ describe('the two languages', () => {
   it('know every error that reaches the window', () => {
     // The command line's and the servers' own never do.
     const elsewhere = /^(?:run|output|serve|stop|owner|usage|size|api\.unreachable)\b/;
-    const source = join(import.meta.dirname, '../../../../src/main');
-    const codes = new Set(readdirSync(source, { recursive: true, encoding: 'utf8' })
+    const source = join(import.meta.dirname, '../../../../src');
+    const codes = new Set(['main', 'emulator'].flatMap((layer) => readdirSync(join(source, layer), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts') && !/^(?:cli|web)\b/.test(file))
-      .flatMap((file) => [...readFileSync(join(source, file), 'utf8').matchAll(/\bfail\('([a-z.-]+)'/g)].map(([, code]) => code ?? '')));
+      .flatMap((file) => [...readFileSync(join(source, layer, file), 'utf8').matchAll(/\b(?:fail\(|code: )'([a-z-]+\.[a-z.-]+)'/g)].map(([, code]) => code ?? ''))));
     expect([...codes].filter((code) => !elsewhere.test(code) && !Object.hasOwn(en.errorCode, code))).toEqual([]);
   });
 });
