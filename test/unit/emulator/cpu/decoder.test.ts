@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { Decoder, LONGEST_INSTRUCTION, parseEncoding } from '../../../../src/emulator/cpu/decoder.ts';
 import { disassemble } from '../../../../src/emulator/cpu/disassembler.ts';
 import { FormTable, hasMemoryForm, hasRegisterForm, PSEUDO_HANDLERS } from '../../../../src/emulator/cpu/interpreter/forms.ts';
-import type { InstructionRow, Width } from '../../../../src/emulator/cpu/isa/row.ts';
+import type { InstructionRow } from '../../../../src/emulator/cpu/isa/row.ts';
 import { instructionTable } from '../../../../src/emulator/cpu/isa/table.ts';
 import { MODE_CODE_16, MODE_CODE_32, MODE_CODE_64, MODE_FLAT } from '../../../../src/emulator/cpu/state-layout.ts';
 import { encodeForm, type TestedForm } from '../../../isa/encode-form.ts';
