@@ -47,11 +47,18 @@ test('the bundled guest comes to its prompt in the browser shell and answers on 
   }
 });
 
-test('the bundled guest comes to its prompt in the desktop shell and answers what is typed', async () => {
+test('the bundled guest comes to its prompt in the desktop shell and answers what is typed, also from the clipboard', async () => {
   test.setTimeout(BOOT_MILLIS + 120_000);
   const shell = await launchDesktopShell(join(project, 'dist/electron.js'), { GUESTHOUSE_HOME: home });
   try {
-    await bootAndAsk(shell.page, 'bundled-guest-desktop-shell.png');
+    const { page } = shell;
+    await bootAndAsk(page, 'bundled-guest-desktop-shell.png');
+    await expectAnswer(page, 'echo "$((7 * 11))" | tr 7 3', '33', 30_000, async (text) => {
+      await page.keyboard.press('ControlRight');
+      await page.evaluate((copied) => navigator.clipboard.writeText(copied), text);
+      await page.getByRole('button', { name: 'Keys' }).click();
+      await page.getByRole('menuitem', { name: 'Type the clipboard’s text' }).click();
+    });
   } finally {
     // Its machine is on: it asks first.
     shell.order({ kind: 'answer-dialog', response: 0 });

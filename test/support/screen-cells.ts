@@ -126,8 +126,11 @@ export async function waitForPrompt(page: Page, timeoutMillis: number): Promise<
   throw new Error(`no prompt appeared on the guest's screen in ${timeoutMillis} ms`);
 }
 
-/** Types a command at the prompt and waits for a line that is the answer, whole. The answer's characters are learned first. */
-export async function expectAnswer(page: Page, command: string, answer: string, timeoutMillis: number): Promise<void> {
+/**
+ * Types a command at the prompt and waits for a line that is the answer, whole. The answer's characters are learned first.
+ * @param type how the command and its line end get to the guest, if not by the page's keyboard
+ */
+export async function expectAnswer(page: Page, command: string, answer: string, timeoutMillis: number, type: (text: string) => Promise<void> = (text) => typeText(page, text)): Promise<void> {
   const pictures: string[] = [];
   let row = 0;
   for (const character of answer) {
@@ -138,6 +141,6 @@ export async function expectAnswer(page: Page, command: string, answer: string, 
   }
   const countOf = (cells: ScreenCells): number => cells.filter((cellsOfRow) => cellsOfRow.every((picture, column) => picture === (pictures[column] ?? ''))).length;
   const before = countOf(await readCells(page));
-  await typeText(page, `${command}\n`);
+  await type(`${command}\n`);
   await expect.poll(async () => countOf(await readCells(page)), { message: `${command} answers ${answer} (prompt in row ${row})`, timeout: timeoutMillis }).toBe(before + 1);
 }

@@ -51,8 +51,8 @@ export class ControlThread {
   #poweredOn = false;
   #ending = false;
   #stopTimer: NodeJS.Timeout | undefined;
-  /** Letters that came while the machine was being built. */
-  readonly #early: MachineCommand[] = [];
+  /** Commands that came while the machine was being built, and who is to get their answers. */
+  #early: { readonly command: MachineCommand; readonly from: CommandPort }[] = [];
 
   /** `machineThread` is the worker's module; `exit` ends the process. */
   constructor(transport: Transport, machineThread: URL, exit: (status: number) => void) {
@@ -91,7 +91,10 @@ export class ControlThread {
           // A window may look and type; it may not end the machine.
           if (['watch-display', 'frame-drawn', 'keys', 'type-text', 'pointer'].includes(inner.kind)) this.#take(inner, undefined, port);
         });
-        port.onClose(() => this.#machine?.display.forget(port));
+        port.onClose(() => {
+          this.#early = this.#early.filter(({ from: sender }) => sender !== port);
+          this.#machine?.display.forget(port);
+        });
         return;
       default:
         this.#takeForMachine(command, from);
@@ -102,7 +105,7 @@ export class ControlThread {
     const machine = this.#machine;
     if (machine === undefined) {
       if (command.kind === 'ping') from.send({ kind: 'pong', sentAt: command.sentAt });
-      else if (!this.#ending && this.#early.length < 1_000) this.#early.push(command);
+      else if (!this.#ending && this.#early.length < 1_000) this.#early.push({ command, from });
       return;
     }
     switch (command.kind) {
@@ -168,8 +171,7 @@ export class ControlThread {
       for (let last = receivePost(posts.port2); last !== undefined; last = receivePost(posts.port2)) this.#receive(last, machine);
       void this.#finish(crashed(new Error(`the machine thread ended with status ${status}`)), 1, undefined);
     });
-    const from = this.#transport;
-    for (const command of this.#early.splice(0)) this.#takeForMachine(command, from);
+    for (const { command, from } of this.#early.splice(0)) this.#takeForMachine(command, from);
   }
 
   #receive(post: MachinePost, machine: RunningMachine): void {

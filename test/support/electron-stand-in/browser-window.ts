@@ -17,13 +17,19 @@ interface WindowOptions {
   readonly webPreferences?: { readonly preload?: string; readonly contextIsolation?: boolean; readonly sandbox?: boolean; readonly nodeIntegration?: boolean };
 }
 
+type PermissionHandler = (contents: WebContents, permission: string, answer: (granted: boolean) => void) => void;
+
+/** Electron's names, and the browser's, of what a headless browser would refuse without asking. */
+const PERMISSIONS = { 'clipboard-read': 'clipboard-read', 'clipboard-sanitized-write': 'clipboard-write' };
+
 type FromPage =
   | { readonly kind: 'invoke'; readonly id: number; readonly channel: string; readonly args: unknown[] }
   | { readonly kind: 'port-message'; readonly port: number; readonly data: unknown }
   | { readonly kind: 'port-closed'; readonly port: number };
 
 class WebContents extends EventEmitter {
-  readonly session = { setPermissionRequestHandler: (): void => {} };
+  readonly session = { setPermissionRequestHandler: (handler: PermissionHandler): void => { this.#mayUse = handler; } };
+  #mayUse: PermissionHandler = (_contents, _permission, answer) => { answer(true); };
   readonly #window: BrowserWindow;
   readonly #ports = new Map<number, MessagePortMain>();
   #nextPort = 1;
@@ -90,6 +96,9 @@ class WebContents extends EventEmitter {
       this.#ports.clear();
       this.#window.closed();
     });
+    const granted: string[] = [];
+    for (const [permission, name] of Object.entries(PERMISSIONS)) this.#mayUse(this, permission, (isGranted) => { if (isGranted) granted.push(name); });
+    await context.grantPermissions(granted, { origin: new URL(toBrowserUrl(url)).origin });
     await page.goto(toBrowserUrl(url));
     record({ kind: 'window', url, webPreferences: options.webPreferences ?? {} });
   }

@@ -54,8 +54,8 @@ class FakeMain implements Transport {
 
   async drain(): Promise<void> {}
 
-  command(command: VmCommand): void {
-    this.#listener(command, undefined);
+  command(command: VmCommand, port?: CommandPort): void {
+    this.#listener(command, port);
   }
 
   disconnect(): void {
@@ -127,6 +127,21 @@ describe('ControlThread', () => {
     while (main.serial !== 'ping') await turn();
     main.command({ kind: 'power-off' });
     expect(await main.exited).toBe(0);
+  });
+
+  it('shows the screen at a window that asked before the machine was there', async () => {
+    const main = new FakeMain();
+    let ask: (command: VmCommand, port: CommandPort | undefined) => void = () => {};
+    const shown = new Promise<VmEvent>((resolve) => {
+      const window: CommandPort = { send: resolve, onCommand: (listener) => { ask = listener; }, onClose: () => {} };
+      main.command({ kind: 'power-on', start: start('idle') });
+      main.command({ kind: 'attach-display' }, window);
+      ask({ kind: 'watch-display', watch: true }, undefined);
+    });
+    expect((await shown).kind).toBe('display-frame');
+    main.command({ kind: 'power-off' });
+    expect(await main.exited).toBe(0);
+    expect(main.events.map(({ kind }) => kind)).not.toContain('display-frame');
   });
 
   it('answers while the guest is busy, and while it is paused', async () => {
