@@ -29,12 +29,14 @@ export interface AppPaths {
  * `GUESTHOUSE_VM_PROCESS` names another program for VM processes, `GUESTHOUSE_APP_FOLDER` another folder with `dist` and
  * `assets`.
  */
-export function appPaths(environment: NodeJS.ProcessEnv = process.env, overrides: Partial<AppPaths> = {}): AppPaths {
+export function appPaths(given: NodeJS.ProcessEnv = process.env, overrides: Partial<AppPaths> = {}): AppPaths {
+  // An empty variable is an unset one (XDG Base Directory Specification); taken for a path it would be the current folder.
+  const environment: NodeJS.ProcessEnv = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
   const root = environment['GUESTHOUSE_APP_FOLDER'] ?? appRoot();
   const home = environment['GUESTHOUSE_HOME'];
-  const data = home !== undefined && home !== '' ? resolve(home) : dataFolder(environment);
-  const library = resolve(overrides.library ?? environment['GUESTHOUSE_LIBRARY'] ?? (home !== undefined && home !== '' ? join(data, 'machines') : join(homedir(), 'Guesthouse')));
-  const runtimeFolder = home !== undefined && home !== '' ? join(data, 'run')
+  const data = home !== undefined ? resolve(home) : dataFolder(environment);
+  const library = resolve(overrides.library ?? environment['GUESTHOUSE_LIBRARY'] ?? (home !== undefined ? join(data, 'machines') : join(homedir(), 'Guesthouse')));
+  const runtimeFolder = home !== undefined ? join(data, 'run')
     : environment['XDG_RUNTIME_DIR'] !== undefined ? join(environment['XDG_RUNTIME_DIR'], 'guesthouse') : join(tmpdir(), `guesthouse-${userInfo().uid}`);
   const libraryKey = createHash('sha256').update(library).digest('hex').slice(0, 12);
   return {

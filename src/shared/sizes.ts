@@ -28,6 +28,7 @@ export function parseSize(text: string): Result<number> {
   const [, sign = '', digits = '', unit = ''] = match;
   if (sign === '-') return fail('size.negative', `the size ${abbreviated(text)} is negative`, advice);
   const bytes = Number(digits) * (UNITS[unit.toUpperCase()] ?? Number.NaN);
+  if (Number.isFinite(bytes) && !Number.isInteger(bytes)) return fail('size.absurd', `the size ${abbreviated(text)} is not a whole number of bytes`, 'round it to a MiB');
   if (!Number.isSafeInteger(bytes)) return fail('size.absurd', `the size ${abbreviated(text)} is no size a machine can have`, advice);
   return ok(bytes);
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { ACCELERATORS, ARCHITECTURES } from '../../shared/machine-config.ts';
+import { ACCELERATORS, ARCHITECTURES, checkMachineName } from '../../shared/machine-config.ts';
 import { ok } from '../../shared/result.ts';
 import { parseDiskSize, parseMemorySize } from '../../shared/sizes.ts';
 import { GUESTHOUSE_LINUX } from '../library/bundled-guests.ts';
@@ -33,7 +33,9 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
     .option('--append <text>', 'its command line')
     .option('--bundled', 'make it from the bundled guest, Guesthouse Linux')
     .option('--json', 'print JSON')
-    .action(async (name: string, options: CreateOptions) => {
+    .action(async (name: string, options: CreateOptions, command: Command) => {
+      unwrap(checkMachineName(name), EXIT_USAGE);
+      if (options.bundled === true) refuseBesideBundled(command);
       const architecture = ARCHITECTURES.find((candidate) => candidate === options.arch);
       if (architecture === undefined) throw usageFailure(`--arch "${options.arch}" is not known`, `give one of ${ARCHITECTURES.join(', ')}`);
       const accelerator = ACCELERATORS.find((candidate) => candidate === options.accel);
@@ -61,4 +63,10 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
       if (options.json === true) printJson(made);
       else printLine(made.folder);
     });
+}
+
+/** The bundled guest brings its own settings. */
+function refuseBesideBundled(command: Command): void {
+  const other = command.options.find((option) => !['bundled', 'json'].includes(option.attributeName()) && command.getOptionValueSource(option.attributeName()) === 'cli');
+  if (other !== undefined) throw usageFailure(`${other.long ?? other.flags} has no effect beside --bundled`, 'leave one of them out');
 }

@@ -5,6 +5,9 @@ import { withCore } from './core.ts';
 import { printJson, printLine, unwrap } from './outcome.ts';
 import { describeStatus } from './status-text.ts';
 
+/** Of a crashed machine's log; `guesthouse logs` has more. */
+const CRASH_LOG_LINES = 5;
+
 export function addInfoVerb(program: Command, context: CommandLineContext): void {
   program.command('info')
     .description('show a machine\'s settings and state')
@@ -31,6 +34,7 @@ export function addInfoVerb(program: Command, context: CommandLineContext): void
         for (const disk of config.disks) lines.push(['disk', `${disk.path} (${disk.bus}${disk.readOnly ? ', read-only' : ''}${disk.discardChanges ? ', changes discarded' : ''})`]);
         for (const cdrom of config.cdroms) lines.push(['CD', cdrom.path]);
       }
+      for (const line of status.crash?.lastLogLines.slice(-CRASH_LOG_LINES) ?? []) lines.push(['last log', line]);
       for (const [label, value] of lines) if (value !== undefined) printLine(`${`${label}:`.padEnd(14)}${value}`);
     });
 }

@@ -25,13 +25,17 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     const sensible = checkMemoryBytes(bytes);
     return sensible.ok ? checkHostMemory(bytes, 0) : sensible;
   };
-  const checkMedia = (disks: readonly { path: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path: string }[]): Result<unknown> => {
+  const checkMedia = (disks: readonly { path: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path: string }[], boot: { kernel: string; initrd?: string | undefined } | undefined): Result<unknown> => {
     for (const disk of disks) {
       const checked = isAbsoluteMediumPath(disk.path) ? checkMedium(disk.path, 'disk', disk.readOnly !== true && disk.discardChanges !== true) : ok(0);
       if (!checked.ok) return checked;
     }
     for (const cdrom of cdroms) {
       const checked = isAbsoluteMediumPath(cdrom.path) ? checkMedium(cdrom.path, 'CD image', false) : ok(0);
+      if (!checked.ok) return checked;
+    }
+    for (const [path, purpose] of [[boot?.kernel, 'kernel'], [boot?.initrd, 'initrd']] as const) {
+      const checked = path !== undefined && isAbsoluteMediumPath(path) ? checkMedium(path, purpose, false) : ok(0);
       if (!checked.ok) return checked;
     }
     return ok(0);
@@ -51,7 +55,7 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     async create({ name, newDiskBytes, newDiskBus, ...config }) {
       const memory = checkMemory(config.memoryBytes);
       if (!memory.ok) return memory;
-      const media = checkMedia(config.disks, config.cdroms);
+      const media = checkMedia(config.disks, config.cdroms, config.directBoot);
       if (!media.ok) return media;
       return changed(await library.create(name, config, newDiskBytes === undefined ? undefined : { bytes: newDiskBytes, bus: newDiskBus }));
     },
@@ -70,7 +74,7 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       if (!off.ok) return off;
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;
-      const media = checkMedia(changes.disks ?? [], changes.cdroms ?? []);
+      const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], undefined);
       if (!media.ok) return media;
       return changed(await library.change(name, Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))));
     },

@@ -64,7 +64,7 @@ export class RunningMachine {
 
   /** Resolves when the first instruction is about to run, or with the reason why that didn't happen. */
   start(start: VmStart, options: { readonly logFolder: string; readonly logSerial: boolean }): Promise<Result<MachineStatus>> {
-    if (this.isOn) return Promise.resolve(fail('machines.already-on', `the machine ${this.name} is already on`, ''));
+    if (this.isOn) return Promise.resolve(fail('machines.already-on', `the machine ${this.name} is already on`, 'stop it first to start it anew'));
     this.#log = new MachineLog(join(options.logFolder, 'machine.log'));
     this.#serialLog = options.logSerial ? new MachineLog(join(options.logFolder, 'serial.log')) : undefined;
     this.#writeLog('--- start');

@@ -57,7 +57,7 @@ export class Supervisor {
 
   async start(name: string, start: VmStart, options: { readonly logFolder: string; readonly logSerial: boolean }): Promise<Result<MachineStatus>> {
     const machine = this.machine(name);
-    if (machine.isOn) return fail('machines.already-on', `the machine ${name} is already on`);
+    if (machine.isOn) return fail('machines.already-on', `the machine ${name} is already on`, 'stop it first to start it anew');
     const others = this.running.map((other) => this.#starts.get(other.name)).filter((other) => other !== undefined);
     const memory = checkHostMemory(start.memoryBytes, others.reduce((sum, other) => sum + other.memoryBytes, 0));
     if (!memory.ok) return memory;

@@ -69,9 +69,8 @@ export function checkVmStart(start: VmStart): Result<VmStart> {
   const memory = checkHostMemory(start.memoryBytes, 0);
   if (!memory.ok) return memory;
   for (const path of [start.biosPath, start.vgaBiosPath]) {
-    if (path !== undefined && !existsSync(path)) return fail('firmware.missing', `the firmware ${path} is missing`, 'run "npm run setup", or give another with --bios');
     const checked = path === undefined ? ok(0) : checkMedium(path, 'firmware', false);
-    if (!checked.ok) return checked;
+    if (!checked.ok) return checked.error.code === 'media.missing' ? fail('firmware.missing', checked.error.message, 'run "npm run setup", or give another with --bios') : checked;
   }
   const { directBoot } = start;
   if (directBoot !== undefined) {

@@ -179,7 +179,7 @@ export class EphemeralMachine {
     if (this.#decided !== undefined) return;
     const failed = this.#plan.failOn.find((text) => count(text) > 0);
     if (failed !== undefined) {
-      this.#decide({ status: EXIT_FAILED, error: fail('run.fail-on', `the text "${failed}" appeared on the ${where === 'serial' ? 'serial console' : 'screen'}`, '').error });
+      this.#decide({ status: EXIT_FAILED, error: fail('run.fail-on', `the text "${failed}" appeared on the ${where === 'serial' ? 'serial console' : 'screen'}`, 'look at its output').error });
       return;
     }
     if (this.#plan.exitOn.some((text) => count(text) > 0)) {
@@ -229,7 +229,7 @@ export class EphemeralMachine {
   /** What the guest wrote on its screen just before it ended. */
   #lastRules(rows: readonly string[]): void {
     const failed = this.#plan.failOn.find((text) => countOnScreen(rows, text) > 0);
-    if (failed !== undefined) this.#decided = { status: EXIT_FAILED, error: fail('run.fail-on', `the text "${failed}" appeared on the screen`, '').error };
+    if (failed !== undefined) this.#decided = { status: EXIT_FAILED, error: fail('run.fail-on', `the text "${failed}" appeared on the screen`, 'look at its output').error };
     else if (this.#plan.exitOn.some((text) => countOnScreen(rows, text) > 0)) this.#decided = { status: EXIT_OK, error: undefined };
   }
 

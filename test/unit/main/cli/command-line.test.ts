@@ -89,7 +89,7 @@ describe('verbs of the library', () => {
     expect(JSON.parse(readFileSync(join(folder, 'machine.json'), 'utf8'))).toMatchObject({ schemaVersion: 1, disks: [{ path: 'disks/disk0.img' }] });
     expect((await guesthouse(home, ['start', 'box'])).status).toBe(0);
     expect(JSON.parse((await guesthouse(home, ['list', '--json'])).out)).toMatchObject([{ name: 'box', status: { state: 'running' } }]);
-    expect(await guesthouse(home, ['start', 'box'])).toMatchObject({ status: 1, err: 'guesthouse: the machine box is already on\n' });
+    expect(await guesthouse(home, ['start', 'box'])).toMatchObject({ status: 1, err: 'guesthouse: the machine box is already on: stop it first to start it anew\n' });
     expect((await guesthouse(home, ['delete', 'box'])).status).toBe(1);
     const picture = join(home.folder, 'screen.png');
     expect((await guesthouse(home, ['screenshot', 'box', picture])).status).toBe(0);
