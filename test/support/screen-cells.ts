@@ -110,7 +110,7 @@ async function learn(page: Page, character: string): Promise<Typed | undefined> 
 
 /**
  * Waits for a root prompt, a `#` and a blank, by typing more `#` now and then. Those that the guest got while it booted
- * stand at the prompt in the end; all of them together are a comment, and a fresh prompt follows.
+ * stand at the prompt in the end, a comment or a command that is not found, and a fresh prompt follows.
  */
 export async function waitForPrompt(page: Page, timeoutMillis: number): Promise<void> {
   const end = Date.now() + timeoutMillis;
