@@ -10,7 +10,7 @@ import { afterAll, expect } from 'vitest';
 
 const commandLine = join(import.meta.dirname, '../../dist/cli.js');
 const NOBODY = 65_534;
-const PATIENCE_MILLIS = 20_000;
+const PATIENCE_MILLIS = 80_000;
 const POLL_MILLIS = 30;
 
 export interface Ended {
