@@ -5,7 +5,7 @@
  */
 import { byteWideHandler } from './byte-registers.ts';
 import { TickConverter } from './rate.ts';
-import type { IoHandler } from '../interfaces/bus.ts';
+import type { AccessWidth, IoHandler } from '../interfaces/bus.ts';
 import type { Clock, Rate, Timer } from '../interfaces/clock.ts';
 import type { Device, ResetKind } from '../interfaces/device.ts';
 import type { InterruptLine } from '../interfaces/interrupt-line.ts';
@@ -96,9 +96,17 @@ export class AcpiPm implements Device<SavedAcpiPm> {
     this.id = options.id;
     this.#options = options;
     this.#timer = options.clock.timer(`${options.id}.carry`, () => { this.#refresh(); });
-    const read = (offset: number): number => this.#read(offset);
-    this.ports = byteWideHandler({ length: BLOCK_BYTES, read, peek: read, write: (offset, value) => { this.#write(offset, value); } });
-    const readGpe = (offset: number): number => this.#read(GPE_STATUS + offset);
+    // A wide access shows one moment. Bytes of the timer from different moments would make it jump, and firmware that
+    // waits by it believe that seconds have passed.
+    let ticks = 0;
+    const read = (offset: number): number => this.#read(offset, ticks);
+    const block = byteWideHandler({ length: BLOCK_BYTES, read, peek: read, write: (offset, value) => { this.#write(offset, value); } });
+    const atOneMoment = (offset: number, width: AccessWidth): number => {
+      ticks = this.#timerTicks();
+      return block.read(offset, width);
+    };
+    this.ports = { ...block, read: atOneMoment, peek: atOneMoment };
+    const readGpe = (offset: number): number => this.#read(GPE_STATUS + offset, ticks);
     this.gpe = byteWideHandler({ length: GPE_BYTES, read: readGpe, peek: readGpe, write: (offset, value) => { this.#write(GPE_STATUS + offset, value); } });
     const readApm = (offset: number): number => (offset === 0 ? this.#state.command : this.#state.commandStatus);
     this.apm = byteWideHandler({ length: 2, read: readApm, peek: readApm, write: (offset, value) => { this.#writeApm(offset, value); } });
@@ -172,7 +180,7 @@ export class AcpiPm implements Device<SavedAcpiPm> {
     else this.#timer.arm(this.#ticks.nanosAt((seenCarries + 1) * 2 ** (this.#options.timerBits - 1)));
   }
 
-  #read(offset: number): number {
+  #read(offset: number, ticks: number): number {
     const state = this.#state;
     const inWord = offset & 1;
     switch (offset & ~1) {
@@ -185,7 +193,7 @@ export class AcpiPm implements Device<SavedAcpiPm> {
       case PM_TIMER:
       case PM_TIMER + 2: {
         const byte = offset - PM_TIMER;
-        return byte * 8 >= this.#options.timerBits ? 0 : Math.floor(this.#timerTicks() / 2 ** (8 * byte)) % 256;
+        return byte * 8 >= this.#options.timerBits ? 0 : Math.floor(ticks / 2 ** (8 * byte)) % 256;
       }
       case GPE_STATUS:
         return byteOf(state.gpeStatus, inWord);

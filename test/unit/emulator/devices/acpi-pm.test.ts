@@ -36,7 +36,27 @@ describeDeviceContract('ResetControlPort', () => {
   return { device: port, ranges: [{ name: 'ports', handler: port.ports, length: 1 }], observe: () => events.splice(0) };
 });
 
+/** Time that goes on while a chip looks at it, as the host's does. */
+class RunningClock extends FakeClock {
+  #looks = 0;
+
+  override now(): number {
+    return super.now() + this.#looks++ * 300;
+  }
+}
+
 describe('AcpiPm', () => {
+  it('never goes back, however long a read of its four bytes takes', () => {
+    const { pm } = build(new RunningClock());
+    let last = 0;
+    for (let reads = 0; reads < 5000; reads++) {
+      const ticks = pm.ports.read(8, 4);
+      expect(ticks).toBeGreaterThanOrEqual(last);
+      last = ticks;
+    }
+    expect(last).toBeGreaterThan(5000);
+  });
+
   it('counts 3.579545… MHz exactly, in 24 bits', () => {
     const clock = new FakeClock();
     const { pm } = build(clock);
