@@ -48,7 +48,7 @@ export class RunningCommand {
 
   constructor(home: string, args: readonly string[], { environment = {}, asNobody = false, stdin = 'ignore' }: CommandOptions) {
     this.child = spawn(process.execPath, [commandLine, ...args], {
-      env: { ...process.env, GUESTHOUSE_HOME: home, ...environment },
+      env: { ...process.env, GUESTHOUSE_HOME: home, NODE_COMPILE_CACHE: `${home}-compiled`, ...environment },
       stdio: [stdin, 'pipe', 'pipe'],
       ...(asNobody && isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
     }) as ChildProcessByStdio<Writable | null, Readable, Readable>;

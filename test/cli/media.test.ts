@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, truncateSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, truncateSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HALT, outByte, printOnSerial, romFile } from '../guest/rom.ts';
@@ -84,6 +85,14 @@ describe('media that can\'t be used', () => {
   });
 });
 
+/** One like /dev/null, or that itself where its replacement isn't in our power. */
+function disposableNullDevice(): string | undefined {
+  if (process.getuid?.() !== 0) return process.platform === 'win32' ? undefined : '/dev/null';
+  const path = scratch.file('null');
+  return spawnSync('mknod', [path, 'c', '1', '3']).status === 0 ? path : undefined;
+}
+const nullDevice = disposableNullDevice();
+
 describe('output files', () => {
   const beyond = scratch.file('no-such-folder/file');
 
@@ -107,9 +116,18 @@ describe('output files', () => {
     expect(readFileSync(disk).equals(before)).toBe(true);
   });
 
-  test('may be devices, which stay what they are', async () => {
-    expect(await run(['run', ...ending, '--stats', '/dev/null', '--screenshot-on-exit', '/dev/null'])).toMatchObject({ status: 0, err: '' });
-    expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
+  test('may be links, which stay links to a file with new contents', async () => {
+    const target = scratch.file('linked.json', 'old');
+    const link = scratch.file('link.json');
+    symlinkSync(target, link);
+    expect(await run(['run', ...ending, '--stats', link])).toMatchObject({ status: 0, err: '' });
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(JSON.parse(readFileSync(target, 'utf8'))).toHaveProperty('instructions');
+  });
+
+  test.skipIf(nullDevice === undefined)('may be devices, which stay what they are', async () => {
+    expect(await run(['run', ...ending, '--stats', nullDevice!, '--screenshot-on-exit', nullDevice!])).toMatchObject({ status: 0, err: '' });
+    expect(statSync(nullDevice!).isCharacterDevice()).toBe(true);
   });
 
   test.skipIf(!nobodyCanRun)('are refused in a folder without permission', async () => {
