@@ -1,6 +1,7 @@
 /**
  * `npm test [-- FILTER…]`: builds, runs Vitest and then Playwright, and ends with one line summed over both. With filters
- * only Vitest runs, on the test files whose path holds one of them. Nothing that a test started outlives the run.
+ * only Vitest runs, on the test files whose path holds one of them. `npm run test:long` adds what is only sampled otherwise
+ * (GUESTHOUSE_LONG_TESTS=1). Nothing that a test started outlives the run.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +13,9 @@ import { isGreen, sumTallies, tallyLine, type Tally } from './test/tally.ts';
 
 const BROKEN: Tally = { passed: 0, failed: 1, skipped: [] };
 /** For a test that no timeout of its runner can stop, such as an endless loop. */
-const RUNNER_LIMIT_MINUTES = 30;
+const isLong = process.argv.includes('--long');
+if (isLong) process.env['GUESTHOUSE_LONG_TESTS'] = '1';
+const RUNNER_LIMIT_MINUTES = isLong ? 600 : 30;
 
 async function run(name: string, program: string, args: readonly string[]): Promise<Tally> {
   const file = join(cacheFolder, `tally-${name}.json`);
@@ -41,7 +44,7 @@ function hasEndToEndTests(): boolean {
   return existsSync(folder) && readdirSync(folder, { recursive: true, encoding: 'utf8' }).some((name) => name.endsWith('.spec.ts'));
 }
 
-const filters = process.argv.slice(2);
+const filters = process.argv.slice(2).filter((argument) => argument !== '--long');
 const tallies: Tally[] = [];
 if (!await buildTargets('tests', { quiet: true })) tallies.push(BROKEN);
 tallies.push(await run('vitest', 'vitest/vitest.mjs', ['run', ...filters]));

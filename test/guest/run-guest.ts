@@ -86,4 +86,4 @@ export const QUICK_BOOT = 'quiet cryptomgr.notests';
 
 /** The full matrix of kernels and media, of which the other tests are a sample. */
 export const LONG_TESTS = process.env['GUESTHOUSE_LONG_TESTS'] === '1';
-export const longTestsReason = 'takes an hour: npm run test:long (GUESTHOUSE_LONG_TESTS=1) runs it';
+export const longTestsReason = 'takes a quarter of an hour: npm run test:long (GUESTHOUSE_LONG_TESTS=1) runs it';
