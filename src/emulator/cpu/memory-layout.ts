@@ -82,7 +82,9 @@ export const CODE_PAGE_CHUNKS = 12;
 export const CODE_PAGE_COVERED = 16;
 /** Record pointer by page offset, u32[4096], 0 = not decoded. */
 export const CODE_PAGE_ENTRIES = 528;
-export const CODE_PAGE_BYTES = 16912;
+/** u32: whether translated regions contain code of this page in this mode. */
+export const CODE_PAGE_REGIONS = 16912;
+export const CODE_PAGE_BYTES = 16928;
 
 export const CODE_CHUNK_HEADER_BYTES = 16;
 /** Records in a chunk. */
@@ -94,6 +96,14 @@ export const RECORD_BYTES = 24;
 export const RECORD_HANDLER = 0;
 /** The handler that looks its instruction up again: what records of overwritten code are given. See interpreter/forms.ts. */
 export const HANDLER_NUMBER_REFETCH = 1;
+/**
+ * Gates: pseudo-records that stand in a code page's entries in front of the record at RECORD_LINK. They count executions
+ * (RECORD_IMMEDIATE; RECORD_DISPLACEMENT is the descriptor), lead into a translated region (element and entry in the same
+ * fields, MODE in RECORD_A), or do neither any more.
+ */
+export const HANDLER_NUMBER_COUNT = 9;
+export const HANDLER_NUMBER_REGION = 10;
+export const HANDLER_NUMBER_COLD = 11;
 /** u16 offset of the instruction's first byte in its page. */
 export const RECORD_IP = 2;
 /** u8 instructions from this one to the end of its block, itself included. Pseudo-records count 0 themselves. */

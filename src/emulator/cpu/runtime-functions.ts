@@ -6,6 +6,9 @@ type Signature = readonly [parameters: readonly ValueType[], result: ValueType |
 export const RUNTIME_FUNCTIONS = {
   slowAccess: [['i64', 'i32', 'i32'], 'i32'],
   commitWrite: [[], undefined],
+  /** (linear, bytes, access) -> pointer, 0 with a fault pending, 1 where the interpreter must do the instruction. */
+  regionAccess: [['i64', 'i32', 'i32'], 'i32'],
+  materializeFlags: [[], undefined],
   segmentedAddress: [['i32', 'i32', 'i32'], 'i64'],
   effectiveAddress: [['i32'], 'i64'],
   /** (record, register number) -> linear address of that register in the record's segment, or -1. */

@@ -154,6 +154,45 @@ export const ARGUMENTS = 0x660;
 /** Records built for one-time execution: stepping and instructions that cross a page. */
 export const STEP_RECORDS = 0x700;
 
+/** A record that translated code lays out for helpers that take an instruction apart themselves. */
+export const REGION_RECORD = 0x740;
+/**
+ * What translated code leaves of the arithmetic flags until somebody asks (`materializeFlags`): u32 FLAG_KIND bits, 0 when
+ * FLAGS_RESULT and FLAGS_AUX hold already; u32 CF and OF where the kind says that they lie apart; i64 operands and result,
+ * of which only the kind's width counts.
+ */
+export const FLAGS_KIND = 0x760;
+export const FLAGS_CARRY = 0x764;
+export const FLAGS_OVERFLOW = 0x768;
+export const FLAGS_A = 0x770;
+export const FLAGS_B = 0x778;
+export const FLAGS_R = 0x780;
+/** Bits 0–3 of a kind: what the other flags come from. 0: from FLAGS_RESULT and FLAGS_AUX. */
+export const FLAG_ADD = 1;
+export const FLAG_SUB = 2;
+export const FLAG_LOGIC = 3;
+export const FLAG_INC = 4;
+export const FLAG_DEC = 5;
+export const FLAG_OPERATION = 15;
+/** Bits 4–5: log2 of the operand size in bytes. */
+export const FLAG_SIZE_SHIFT = 4;
+/** CF, or OF, is in FLAGS_CARRY, or FLAGS_OVERFLOW. */
+export const FLAG_CARRY_APART = 0x100;
+export const FLAG_OVERFLOW_APART = 0x200;
+/**
+ * u64: what keys of the jump cache are XORed with: bits 48–54 MODE, 55–63 a generation that passes with every flush, so
+ * that a flush costs nothing.
+ */
+export const JUMP_KEY = 0x788;
+/** u32: executions after which code is handed to the translator; 0 while there is none. */
+export const HOT_THRESHOLD = 0x790;
+/**
+ * Jump cache: JUMP_CACHE_ENTRIES of {u64 key: low 48 bits of RIP ^ JUMP_KEY, u32 element of the table of regions, u32
+ * entry}. Index: bits 12–17 of RIP, then bits 0–5 XOR 6–11, so that a page's entries lie together.
+ */
+export const JUMP_CACHE = 0x28000;
+export const JUMP_CACHE_ENTRIES = 4096;
+
 /** Code TLB: CODE_TLB_ENTRIES of {u64 linear page | MODE bits, u32 code page descriptor, pad}; tag -1 = empty. */
 export const CODE_TLB = 0x4000;
 export const CODE_TLB_ENTRIES = 1024;

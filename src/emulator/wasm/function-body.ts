@@ -46,7 +46,14 @@ export class FunctionBody {
   /** Gives all locals back: what follows is never reached with anything in them that counts. */
   releaseLocals(): void {
     this.taken.clear();
+    for (const index of this.kept) this.taken.add(index);
   }
+
+  /** What is held now stays held when locals are given back. */
+  keepLocals(): void {
+    for (const index of this.taken) this.kept.add(index);
+  }
+  private readonly kept = new Set<number>();
 
   /** Computes `value` here and now, once; what it returns may be used any number of times. */
   let(value: Expr): Expr {
@@ -77,7 +84,13 @@ export class FunctionBody {
     this.code.u32(offset);
   }
 
+  /** Runs one branch alone where the condition is a constant. */
   if(condition: Expr, then: () => void, otherwise?: () => void): void {
+    if (condition.node.kind === 'i32') {
+      if (condition.node.value !== 0) then();
+      else otherwise?.();
+      return;
+    }
     this.expression(condition);
     this.code.bytes([0x04, 0x40]);
     this.depth++;
@@ -157,12 +170,35 @@ export class FunctionBody {
     this.code.u32(functionIndex);
   }
 
-  returnCallIndirect(typeIndex: number, args: readonly Expr[], element: Expr): void {
+  returnCallIndirect(typeIndex: number, args: readonly Expr[], element: Expr, table = 0): void {
     for (const arg of args) this.expression(arg);
     this.expression(element);
     this.code.u8(0x13);
     this.code.u32(typeIndex);
-    this.code.u32(0);
+    this.code.u32(table);
+  }
+
+  /** Has `write` fill in this place when everything else has been written, and more is known. It may not branch. */
+  later(write: () => void): void {
+    this.gaps.push({ position: this.code.length, write });
+  }
+  private readonly gaps: { readonly position: number; readonly write: () => void }[] = [];
+
+  /** The code with its gaps filled in. */
+  private filled(): Uint8Array {
+    if (this.gaps.length === 0) return this.code.view();
+    const given = this.code.copy();
+    const whole = new ByteWriter();
+    let done = 0;
+    for (const { position, write } of this.gaps) {
+      whole.bytes(given.subarray(done, position));
+      done = position;
+      const start = this.code.length;
+      write();
+      whole.bytes(this.code.view().subarray(start));
+    }
+    whole.bytes(given.subarray(done));
+    return whole.view();
   }
 
   private expression(e: Expr): void {
@@ -196,6 +232,7 @@ export class FunctionBody {
 
   /** The function as it stands in the code section, its size in front. */
   encode(): Uint8Array {
+    const code = this.filled();
     const body = new ByteWriter();
     const runs: { type: ValueType; count: number }[] = [];
     for (const type of this.localTypes) {
@@ -208,7 +245,7 @@ export class FunctionBody {
       body.u32(run.count);
       body.u8(VALUE_TYPE_CODES[run.type]);
     }
-    body.bytes(this.code.view());
+    body.bytes(code);
     body.u8(0x0b);
     const sized = new ByteWriter();
     sized.u32(body.length);

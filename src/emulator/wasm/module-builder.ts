@@ -11,6 +11,7 @@ export class ModuleBuilder {
   private readonly functions: { typeIndex: number; body: FunctionBody | undefined }[] = [];
   private readonly exports: { name: string; functionIndex: number }[] = [];
   private table: { typeIndex: number; elements: readonly number[] } | undefined;
+  private openTable: { name: string; typeIndex: number; size: number; filler: number } | undefined;
 
   type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
     const key = `${parameters.join()}>${results.join()}`;
@@ -60,6 +61,11 @@ export class ModuleBuilder {
     this.table = { typeIndex, elements };
   }
 
+  /** A second table (number 1), exported for others to fill: every element is `filler` at first. It is typed as the first is. */
+  setOpenTable(name: string, typeIndex: number, size: number, filler: number): void {
+    this.openTable = { name, typeIndex, size, filler };
+  }
+
   encode(): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter();
     out.bytes([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
@@ -94,23 +100,31 @@ export class ModuleBuilder {
       w.u32(this.functions.length);
       for (const { typeIndex } of this.functions) w.u32(typeIndex);
     });
-    const { table } = this;
+    const { table, openTable } = this;
     if (table) {
       section(4, (w) => {
-        w.u32(1);
         // (table n n (ref $type) (ref.func first))
-        w.bytes([0x40, 0x00, 0x64]);
-        w.s32(table.typeIndex);
-        w.u8(0x01);
-        w.u32(table.elements.length);
-        w.u32(table.elements.length);
-        w.u8(0xd2);
-        w.u32(table.elements[0] ?? 0);
-        w.u8(0x0b);
+        const define = (typeIndex: number, size: number, first: number): void => {
+          w.bytes([0x40, 0x00, 0x64]);
+          w.s32(typeIndex);
+          w.u8(0x01);
+          w.u32(size);
+          w.u32(size);
+          w.u8(0xd2);
+          w.u32(first);
+          w.u8(0x0b);
+        };
+        w.u32(openTable ? 2 : 1);
+        define(table.typeIndex, table.elements.length, table.elements[0] ?? 0);
+        if (openTable) define(openTable.typeIndex, openTable.size, openTable.filler);
       });
     }
     section(7, (w) => {
-      w.u32(this.exports.length);
+      w.u32(this.exports.length + (openTable ? 1 : 0));
+      if (openTable) {
+        w.name(openTable.name);
+        w.bytes([0x01, 0x01]);
+      }
       for (const { name, functionIndex } of this.exports) {
         w.name(name);
         w.u8(0);

@@ -8,7 +8,7 @@ import {
 } from '../memory-layout.ts';
 import { ARGUMENTS, SLOT_RIP_PAGE, SLOT_ZERO, STEP_RECORDS } from '../state-layout.ts';
 import {
-  HANDLER_CROSSING, HANDLER_GOTO, HANDLER_PAGE_END, HANDLER_RESUME, HANDLER_STEPPED, HANDLER_TOO_LONG, HANDLER_UNDEFINED, type FormKind, type FormTable,
+  HANDLER_COLD, HANDLER_COUNT, HANDLER_CROSSING, HANDLER_GOTO, HANDLER_PAGE_END, HANDLER_RESUME, HANDLER_STEPPED, HANDLER_TOO_LONG, HANDLER_UNDEFINED, type FormKind, type FormTable,
 } from './forms.ts';
 
 /** Instructions decoded ahead at most: past conditional branches the next ones are a guess. */
@@ -32,6 +32,8 @@ export class BlockDecoder {
   private readonly cpuBase: number;
   /** Whether the newest record begins a chunk that the one before leads to. */
   private bridged = false;
+  /** Whether a gate that counts executions stands before each block that is decoded because control went there. */
+  gates = false;
   /** Instructions decoded, for statistics. */
   decoded = 0;
 
@@ -56,6 +58,7 @@ export class BlockDecoder {
     let offset = start;
     /** Records of the current block, newest last, to fill in RECORD_REMAINING. */
     let open: number[] = [];
+    const gate = this.gates ? this.newRecord(page, HANDLER_COUNT, start) : 0;
     const close = (): void => {
       for (let i = 0; i < open.length; i++) this.bytes[(open[i] as number) + RECORD_REMAINING] = open.length - i;
       open = [];
@@ -101,7 +104,23 @@ export class BlockDecoder {
         if (isUnconditional(decoded)) break;
       }
     }
-    return first;
+    return gate ? this.enterGate(page, start, gate, first) : first;
+  }
+
+  /** A gate in front of what is decoded at `start`: its record, which may already be a gate. */
+  makeGate(page: number, start: number): number {
+    const record = this.view.getUint32(page + CODE_PAGE_ENTRIES + start * 4, true);
+    if (!record) return this.decodeBlock(page, start);
+    const handler = this.view.getUint16(record + RECORD_HANDLER, true);
+    if (handler >= HANDLER_COUNT && handler <= HANDLER_COLD) return record;
+    return this.enterGate(page, start, this.newRecord(page, HANDLER_COUNT, start), record);
+  }
+
+  private enterGate(page: number, start: number, gate: number, first: number): number {
+    this.view.setUint32(gate + RECORD_DISPLACEMENT, page, true);
+    this.view.setUint32(gate + RECORD_LINK, first, true);
+    this.view.setUint32(page + CODE_PAGE_ENTRIES + start * 4, gate, true);
+    return gate;
   }
 
   /**
@@ -164,23 +183,13 @@ export class BlockDecoder {
     const { view, bytes } = this;
     const { row, width } = decoded;
     let { kind } = decoded;
-    const next = offset + decoded.length;
+    writeOperands(view, record, decoded, offset);
     if (kind === 'far') {
-      const target = next + decoded.relative;
+      const target = offset + decoded.length + decoded.relative;
       if (linkable && width !== 16 && target >= 0 && target < PAGE_BYTES) kind = 'link';
-      view.setInt32(record + RECORD_IMMEDIATE, target, true);
-      view.setUint32(record + RECORD_LINK, 0, true);
-    } else view.setBigInt64(record + RECORD_IMMEDIATE, decoded.immediate, true);
+    }
     view.setUint16(record + RECORD_HANDLER, this.table.handler(row, width, kind), true);
     bytes[record + RECORD_LENGTH] = decoded.length;
-    const text = row.mnemonic;
-    bytes[record + RECORD_A] = isString(row.encoding) ? decoded.repeat : decoded.a;
-    bytes[record + RECORD_B] = decoded.b;
-    bytes[record + RECORD_BASE] = text === 'XLATB' ? 3 : decoded.base;
-    bytes[record + RECORD_INDEX] = decoded.index;
-    bytes[record + RECORD_SCALE] = decoded.scale | (decoded.addressBits === 64 ? 8 : decoded.addressBits === 32 ? 4 : 0);
-    bytes[record + RECORD_SEGMENT] = decoded.segment;
-    view.setInt32(record + RECORD_DISPLACEMENT, decoded.base === SLOT_RIP_PAGE ? decoded.displacement + next : decoded.displacement, true);
   }
 
   private clear(record: number, handler: number, offset: number): void {
@@ -224,6 +233,22 @@ export class BlockDecoder {
       this.bytes[index] = (this.bytes[index] as number) | (1 << (at & 7));
     }
   }
+}
+
+/** The operand fields of a record for the instruction at `offset` of its page. */
+export function writeOperands(view: DataView, record: number, decoded: Readonly<DecodedInstruction>, offset: number): void {
+  const next = offset + decoded.length;
+  if (decoded.kind === 'far') {
+    view.setInt32(record + RECORD_IMMEDIATE, next + decoded.relative, true);
+    view.setUint32(record + RECORD_LINK, 0, true);
+  } else view.setBigInt64(record + RECORD_IMMEDIATE, decoded.immediate, true);
+  view.setUint8(record + RECORD_A, isString(decoded.row.encoding) ? decoded.repeat : decoded.a);
+  view.setUint8(record + RECORD_B, decoded.b);
+  view.setUint8(record + RECORD_BASE, decoded.row.mnemonic === 'XLATB' ? 3 : decoded.base);
+  view.setUint8(record + RECORD_INDEX, decoded.index);
+  view.setUint8(record + RECORD_SCALE, decoded.scale | (decoded.addressBits === 64 ? 8 : decoded.addressBits === 32 ? 4 : 0));
+  view.setUint8(record + RECORD_SEGMENT, decoded.segment);
+  view.setInt32(record + RECORD_DISPLACEMENT, decoded.base === SLOT_RIP_PAGE ? decoded.displacement + next : decoded.displacement, true);
 }
 
 function isString(encoding: string): boolean {

@@ -7,6 +7,9 @@ import { Flow, type Dispatch } from './flow.ts';
 import { FIRST_HANDLER, FormTable, type Form } from './forms.ts';
 import { InterpreterEmitter, type SecondFunctions } from './interpreter-emitter.ts';
 
+/** Regions that the translator may have at a time. */
+export const REGION_ELEMENTS = 32768;
+
 /** The forms of the product's instruction table. */
 export function instructionForms(): FormTable {
   return new FormTable(instructionTable);
@@ -42,6 +45,8 @@ export function buildInterpreterModule(table: FormTable, cpuBase: number): Uint8
   }
   for (const form of second.forms) elements.push(named(form, () => new InterpreterEmitter(form, flow, cpuBase, undefined).define()));
   module.setTable(flow.handlerType, elements);
+  module.setOpenTable('regions', flow.regionType, REGION_ELEMENTS, flow.noRegion);
+  module.export('noRegion', flow.noRegion);
   return module.encode();
 }
 

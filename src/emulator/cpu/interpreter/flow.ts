@@ -1,13 +1,13 @@
-import { add, and, call, eq, eqz, extendS, extendU, i32, i64, load, ltS, ltU, ne, or, select, shl, shrU, sub, wrap, type Expr } from '../../wasm/expression.ts';
+import { add, and, call, eq, eqz, extendS, extendU, geU, i32, i64, load, ltS, ltU, ne, or, select, shl, shrU, sub, wrap, xor, type Expr } from '../../wasm/expression.ts';
 import { FunctionBody } from '../../wasm/function-body.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { VECTOR_GP, VECTOR_UD } from '../arch.ts';
 import {
-  CODE_PAGE_ENTRIES, GLOBAL_CODE_ARENA_GENERATION, PAGE_BYTES, RECORD_BYTES, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING,
+  CODE_PAGE_ENTRIES, GLOBAL_CODE_ARENA_GENERATION, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING,
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
+  ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_CACHE, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
   STATUS_AGAIN, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
 } from '../state-layout.ts';
 
@@ -43,6 +43,11 @@ export class Flow {
   readonly slow: number;
   /** (record, budget): leaves for the machine loop at the next instruction. */
   readonly attend: number;
+  readonly regionType: number;
+  /** (rip i64, budget, entry): what unused elements of the table of regions hold: goes on in the interpreter. */
+  readonly noRegion: number;
+  /** Gates count executions and call `hot` (record) when there were enough. */
+  private readonly hot: number;
   private readonly cpuBase: number;
 
   constructor(module: ModuleBuilder, cpuBase: number) {
@@ -54,6 +59,8 @@ export class Flow {
     }
     this.runtime = runtime as Record<RuntimeFunction, number>;
     this.decodeCrossing = module.importFunction('decoder', 'decodeCrossing', ['i32'], ['i32']);
+    this.hot = module.importFunction('decoder', 'hot', ['i32'], []);
+    this.regionType = module.type(['i64', 'i32', 'i32'], []);
     this.handlerType = module.type(['i32', 'i32'], []);
     this.resume = module.declare(['i64', 'i32'], []);
     this.fault = module.declare(['i32', 'i32'], []);
@@ -62,6 +69,7 @@ export class Flow {
     this.branch = module.declare(['i32', 'i32'], []);
     this.slow = module.declare(['i32', 'i32', 'i64', 'i32', 'i32'], ['i32']);
     this.attend = module.declare(['i32', 'i32'], []);
+    this.noRegion = module.declare(['i64', 'i32', 'i32'], []);
     this.defineResume();
     this.defineFault();
     this.defineFinish();
@@ -70,6 +78,7 @@ export class Flow {
     this.defineSlow();
     this.defineAttend();
     this.defineEnter();
+    this.defineRegionExits();
   }
 
   private state(type: 'i32' | 'i64', offset: number): Expr {
@@ -261,6 +270,77 @@ export class Flow {
     this.module.export('enterRecord', enterRecord);
   }
 
+  /** Where a region's key for RIP (i64) is in the jump cache, as an address. */
+  private jumpEntry(rip: Expr): Expr {
+    const low = wrap(rip);
+    const inPage = and(xor(low, shrU(low, i32(6))), i32(63));
+    return add(shl(or(and(shrU(low, i32(6)), i32(63 << 6)), inPage), i32(4)), i32(this.cpuBase + JUMP_CACHE));
+  }
+  private jumpKey(rip: Expr): Expr {
+    return xor(and(rip, i64(0xffffffffffffn)), this.state('i64', JUMP_KEY));
+  }
+
+  /** How translated regions leave, exported to them. Each takes RIP and the budget left for what begins there. */
+  private defineRegionExits(): void {
+    const { module } = this;
+    const define = (name: string, parameters: readonly ('i32' | 'i64')[], write: (body: FunctionBody, ...args: Expr[]) => void): void => {
+      const index = module.declare(parameters, []);
+      const body = new FunctionBody(parameters);
+      write(body, ...parameters.map((_, n) => body.parameter(n)));
+      module.define(index, body);
+      module.export(name, index);
+    };
+    const noRegion = new FunctionBody(['i64', 'i32', 'i32']);
+    noRegion.returnCall(this.resume, [noRegion.parameter(0), noRegion.parameter(1)]);
+    module.define(this.noRegion, noRegion);
+    // To another region by way of the jump cache, else to the interpreter.
+    define('leap', ['i64', 'i32'], (body, rip, budget) => {
+      const entry = body.let(this.jumpEntry(rip as Expr));
+      body.if(eq(load('i64', 'u64', entry), this.jumpKey(rip as Expr)), () => {
+        body.returnCallIndirect(this.regionType, [rip as Expr, budget as Expr, load('i32', 'u32', entry, 12)], load('i32', 'u32', entry, 8), 1);
+      });
+      body.call(this.runtime.materializeFlags, []);
+      body.returnCall(this.resume, [rip as Expr, budget as Expr]);
+    });
+    // The budget is used up.
+    define('spent', ['i64', 'i32'], (body, rip, budget) => {
+      body.call(this.runtime.materializeFlags, []);
+      this.setState(body, 64, RIP, rip as Expr);
+      this.exit(body, budget as Expr, EXIT_BUDGET);
+    });
+    // A fault of the instruction at RIP is pending.
+    define('faulted', ['i64', 'i32'], (body, rip, budget) => {
+      body.call(this.runtime.materializeFlags, []);
+      this.setState(body, 64, RIP, rip as Expr);
+      this.deliver(body, budget as Expr);
+    });
+    // The instruction at RIP is the interpreter's.
+    define('single', ['i64', 'i32'], (body, rip, budget) => {
+      body.call(this.runtime.materializeFlags, []);
+      this.setState(body, 64, RIP, rip as Expr);
+      this.setState(body, 32, BUDGET, budget as Expr);
+      const record = body.let(call(this.decodeCrossing, 'i32', i32(0)));
+      body.if(record, () => this.enterBlock(body, record, budget as Expr));
+      this.deliverFetchFault(body, budget as Expr);
+    });
+    // A helper of the instruction at RIP returned something else than STATUS_NEXT.
+    define('finished', ['i64', 'i32', 'i32'], (body, rip, budget, status) => {
+      body.if(eq(status as Expr, i32(STATUS_FAULT)), () => {
+        this.setState(body, 64, RIP, rip as Expr);
+        this.deliver(body, budget as Expr);
+      });
+      body.if(eq(status as Expr, i32(STATUS_AGAIN)), () => {
+        this.setState(body, 64, RIP, rip as Expr);
+        this.exit(body, budget as Expr, EXIT_BUDGET);
+      });
+      const rest = body.let(sub(budget as Expr, i32(1)));
+      body.if(eq(status as Expr, i32(STATUS_RESUME)), () => {
+        body.returnCall(this.resume, [this.state('i64', RIP), rest]);
+      });
+      this.exit(body, rest);
+    });
+  }
+
   /** The handlers of the pseudo-records, in the order of PSEUDO_HANDLERS. */
   definePseudoHandlers(): number[] {
     const handler = (write: (body: FunctionBody, record: Expr, budget: Expr) => void): number => {
@@ -303,6 +383,34 @@ export class Flow {
       body.call(this.runtime.raise, [i32(VECTOR_GP), i32(0), i32(1)]);
       body.returnCall(this.fault, [record, budget]);
     });
-    return [invalid, refetch, goTo, resume, crossing, resume, stepped, undefinedOpcode, tooLong];
+    const behindGate = (body: FunctionBody, record: Expr, budget: Expr): void => {
+      this.enterBlock(body, body.let(load('i32', 'u32', record, RECORD_LINK)), budget);
+    };
+    const count = handler((body, record, budget) => {
+      const executed = body.let(add(load('i32', 'u32', record, RECORD_IMMEDIATE), i32(1)));
+      body.store(32, record, executed, RECORD_IMMEDIATE);
+      body.if(geU(executed, this.state('i32', HOT_THRESHOLD)), () => {
+        this.setState(body, 64, RIP, this.ripOf(body, record, false));
+        this.setState(body, 32, BUDGET, budget);
+        body.call(this.hot, [record]);
+        // It may be another kind of gate now; a count that starts again isn't hot at once.
+        this.dispatch(body, record, budget);
+      });
+      behindGate(body, record, budget);
+    });
+    const region = handler((body, record, budget) => {
+      body.if(eq(load('i32', 'u8', record, RECORD_A), this.state('i32', MODE)), () => {
+        const rip = body.let(this.ripOf(body, record, false));
+        const [element, entry] = [body.let(load('i32', 'u32', record, RECORD_IMMEDIATE)), body.let(load('i32', 'u32', record, RECORD_DISPLACEMENT))];
+        const cached = body.let(this.jumpEntry(rip));
+        body.store(64, cached, this.jumpKey(rip));
+        body.store(32, cached, element, 8);
+        body.store(32, cached, entry, 12);
+        body.returnCallIndirect(this.regionType, [rip, budget, entry], element, 1);
+      });
+      behindGate(body, record, budget);
+    });
+    const cold = handler(behindGate);
+    return [invalid, refetch, goTo, resume, crossing, resume, stepped, undefinedOpcode, tooLong, count, region, cold];
   }
 }

@@ -23,7 +23,7 @@ export interface Form {
 }
 
 /** Handlers that are no instruction. Their numbers are fixed: the runtime writes some of them into records. */
-export const PSEUDO_HANDLERS = ['invalid', 'refetch', 'goto', 'page-end', 'crossing', 'resume', 'stepped', 'undefined', 'too-long'] as const;
+export const PSEUDO_HANDLERS = ['invalid', 'refetch', 'goto', 'page-end', 'crossing', 'resume', 'stepped', 'undefined', 'too-long', 'count', 'region', 'cold'] as const;
 export type PseudoHandler = (typeof PSEUDO_HANDLERS)[number];
 export const HANDLER_GOTO = 2;
 export const HANDLER_PAGE_END = 3;
@@ -32,7 +32,10 @@ export const HANDLER_RESUME = 5;
 export const HANDLER_STEPPED = 6;
 export const HANDLER_UNDEFINED = 7;
 export const HANDLER_TOO_LONG = 8;
-export const FIRST_HANDLER = 9;
+export const HANDLER_COUNT = 9;
+export const HANDLER_REGION = 10;
+export const HANDLER_COLD = 11;
+export const FIRST_HANDLER = 12;
 
 const REGISTER_OR_MEMORY = /^(r\/m|xmm\/m|mm\/m)/;
 

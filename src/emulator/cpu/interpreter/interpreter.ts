@@ -5,7 +5,7 @@ import { Decoder } from '../decoder.ts';
 import { instructionTable } from '../isa/table.ts';
 import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
 import {
-  ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_TLB_MISSES, CS, EFLAGS_REST, EXIT_ATTENTION, EXIT_BUDGET,
+  ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_TLB_MISSES, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
   EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, STATUS_EXIT,
 } from '../state-layout.ts';
 import { BlockDecoder } from './block-decoder.ts';
@@ -31,6 +31,30 @@ interface InterpreterExports {
   enterRecord(record: number): void;
 }
 
+/** What the interpreter lends to whoever translates its hot code. */
+export interface EngineParts {
+  readonly memory: WebAssembly.Memory;
+  /** The CPU block's offset. */
+  readonly base: number;
+  readonly runtime: WebAssembly.Imports[string];
+  readonly engine: WebAssembly.Imports[string];
+  readonly blocks: BlockDecoder;
+}
+
+/** Keeps translated regions: the translator's side towards the interpreter. */
+export interface RegionStore {
+  /** Executions of a block's beginning after which `hot` is called for its gate. */
+  readonly threshold: number;
+  readonly live: number;
+  readonly compileMillis: number;
+  /** A gate has counted to the threshold: makes it another kind of gate, or its count start again. */
+  hot(gate: number): void;
+  /** The code of a page (0: of all pages) is gone. */
+  dropped(page: number): void;
+  /** Between two budgets: takes what has been compiled meanwhile. */
+  collect(): void;
+}
+
 export interface InterpreterOptions {
   readonly memory: WebAssembly.Memory;
   readonly runtime: WebAssembly.Module;
@@ -40,11 +64,12 @@ export interface InterpreterOptions {
   /** Number of the CPU, which selects its block. */
   readonly cpu: number;
   readonly longMode: boolean;
+  readonly regions?: (parts: EngineParts) => RegionStore;
 }
 
 /** The threaded interpreter: executes decoded records by handlers generated from the instruction table. */
 export class Interpreter implements Accelerator {
-  readonly name = 'interpreter';
+  readonly name: 'interpreter' | 'translator' = 'interpreter';
   instructions = 0;
   private readonly base: number;
   private readonly view: DataView;
@@ -79,11 +104,19 @@ export class Interpreter implements Accelerator {
     const engine = new WebAssembly.Instance(options.interpreter, {
       env: { memory: options.memory },
       runtime: runtime.exports as WebAssembly.Imports[string],
-      decoder: { decodeCrossing: () => this.decodeSingle(false) },
+      decoder: { decodeCrossing: () => this.decodeSingle(false), hot: (gate: number) => this.regions?.hot(gate >>> 0) },
     });
     this.engine = engine.exports as unknown as InterpreterExports;
+    this.regions = options.regions?.({
+      memory: options.memory, base: this.base, runtime: runtime.exports as WebAssembly.Imports[string], engine: engine.exports as WebAssembly.Imports[string], blocks: this.blocks,
+    });
+    if (this.regions) {
+      this.blocks.gates = true;
+      this.name = 'translator';
+    }
     this.reset('power-on');
   }
+  private readonly regions: RegionStore | undefined;
 
   private boardImports(): WebAssembly.Imports[string] {
     const { board, bytes, view, base } = this;
@@ -99,6 +132,8 @@ export class Interpreter implements Accelerator {
       mmioRead: (low: number, high: number, width: Width) => board.readMmio(physical(low, high), width),
       mmioWrite: (low: number, high: number, width: Width, value: number) => board.writeMmio(physical(low, high), width, value >>> 0),
       decodeBlock: (page: number, offset: number) => this.blocks.decodeBlock(page >>> 0, offset),
+      makeGate: (page: number, offset: number) => this.blocks.makeGate(page >>> 0, offset),
+      regionsDropped: (page: number) => this.regions?.dropped(page >>> 0),
       cpuid: () => this.executeCpuid(),
       timeStampCounter: () => setArgument(BigInt(board.timeStampCounter())),
       getTaskPriority: () => board.localApic.getTaskPriority(),
@@ -138,6 +173,7 @@ export class Interpreter implements Accelerator {
     this.halted = false;
     if (kind === 'power-on') this.instructions = 0;
     this.runtime.reset(kind === 'power-on' ? 0 : 1);
+    this.setState32(HOT_THRESHOLD, this.regions?.threshold ?? 0);
     this.runtime.flushAllTlbs();
   }
 
@@ -164,6 +200,7 @@ export class Interpreter implements Accelerator {
   }
 
   run(budget: number, exact: boolean): CpuExit {
+    this.regions?.collect();
     let left = Math.min(budget, 0x7fffffff);
     for (;;) {
       const attention = this.state32(ATTENTION);
@@ -321,8 +358,8 @@ export class Interpreter implements Accelerator {
   counters(): ReturnType<Accelerator['counters']> {
     return {
       tlbMisses: this.state32(COUNT_TLB_MISSES) >>> 0,
-      regions: 0,
-      compileMillis: 0,
+      regions: this.regions?.live ?? 0,
+      compileMillis: this.regions?.compileMillis ?? 0,
       exits: { ...this.exitCounts, exceptions: this.state32(COUNT_EXCEPTIONS) >>> 0, deliveredInterrupts: this.state32(COUNT_INTERRUPTS) >>> 0, decoded: this.blocks.decoded },
     };
   }

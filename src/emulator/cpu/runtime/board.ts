@@ -16,6 +16,12 @@ export declare function mmioWrite(physicalLow: u32, physicalHigh: u32, width: i3
 /** Decodes at `pageOffset` of a code page and enters the records in its table. Returns the record, never 0. */
 @external("board", "decodeBlock")
 export declare function decodeBlock(descriptor: u32, pageOffset: u32): u32;
+/** A gate in front of the decoded instruction at `pageOffset` of a code page. */
+@external("board", "makeGate")
+export declare function makeGate(descriptor: u32, pageOffset: u32): u32;
+/** All that was decoded of a code page is gone, and so must be the regions made of it. 0: of all code pages. */
+@external("board", "regionsDropped")
+export declare function regionsDropped(descriptor: u32): void;
 /** Reads RAX and RCX, writes RAX, RBX, RCX and RDX. */
 @external("board", "cpuid")
 export declare function cpuid(): void;

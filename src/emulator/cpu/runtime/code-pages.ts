@@ -4,15 +4,15 @@
  */
 import {
   CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_BYTES, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CODE_PAGE_HEADS, CODE_PAGE_MODE, CODE_PAGE_NEXT,
-  CODE_PAGE_NUMBER, CODE_CHUNK_HEADER_BYTES, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, HANDLER_NUMBER_REFETCH, MAP_READABLE, PAGE_FLAGS,
+  CODE_PAGE_NUMBER, CODE_PAGE_REGIONS, CODE_CHUNK_HEADER_BYTES, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, HANDLER_NUMBER_REGION, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, HANDLER_NUMBER_REFETCH, MAP_READABLE, PAGE_FLAGS,
   PAGE_HAS_CODE, PAGE_HAS_DESCRIPTOR, RECORD_BYTES, RECORD_HANDLER,
 } from '../memory-layout.ts';
 import {
-  ARGUMENTS, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES, COUNT_DECODED, COUNT_INVALIDATIONS, CPL, CS, MODE, MODE_CODE_64, MODE_CS_LIMITED,
+  ARGUMENTS, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES, COUNT_DECODED, COUNT_INVALIDATIONS, CPL, CS, HOT_THRESHOLD, MODE, MODE_CODE_64, MODE_CS_LIMITED,
   MODE_DECODING, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT,
 } from '../state-layout.ts';
 import { VECTOR_GP } from '../arch.ts';
-import { decodeBlock } from './board.ts';
+import { decodeBlock, makeGate, regionsDropped } from './board.ts';
 import { cpuBase, fault, get32, get64, in64BitCode, inLongMode, isCanonical, set32, set64 } from './cpu-state.ts';
 import { EXECUTE, walk, walkGlobal, walkPageBits, walkPhysical } from './page-walk.ts';
 import { mapEntry } from './physical.ts';
@@ -50,6 +50,7 @@ export function flushAllCode(): void {
   }
   flushCodeTlb();
   store<u32>(GLOBAL_CODE_ARENA_NEXT, CODE_ARENA);
+  if (get32(HOT_THRESHOLD)) regionsDropped(0);
   store<u32>(GLOBAL_CODE_ARENA_GENERATION, load<u32>(GLOBAL_CODE_ARENA_GENERATION) + 1);
 }
 
@@ -116,7 +117,9 @@ export function fetch(rip: u64): u32 {
   const record = load<u32>(descriptor + CODE_PAGE_ENTRIES + (offset << 2));
   if (record) {
     set64(RIP_PAGE, rip - offset);
-    return record;
+    if (!get32(HOT_THRESHOLD)) return record;
+    const handler = load<u16>(record + RECORD_HANDLER);
+    return handler == HANDLER_NUMBER_COUNT || handler == HANDLER_NUMBER_REGION || handler == HANDLER_NUMBER_COLD ? record : makeGate(descriptor, offset);
   }
   if (arenaIsShort()) {
     flushAllCode();
@@ -178,7 +181,35 @@ function dropPage(descriptor: u32): void {
     }
   }
   store<u32>(descriptor + CODE_PAGE_CHUNKS, 0);
-  memory.fill(descriptor + CODE_PAGE_COVERED, 0, CODE_PAGE_BYTES - CODE_PAGE_COVERED);
+  if (load<u32>(descriptor + CODE_PAGE_REGIONS)) {
+    store<u32>(descriptor + CODE_PAGE_REGIONS, 0);
+    regionsDropped(descriptor);
+  }
+  memory.fill(descriptor + CODE_PAGE_COVERED, 0, CODE_PAGE_REGIONS - CODE_PAGE_COVERED);
+}
+
+/** Whether one of the bytes, which lie in one page, was decoded. */
+export function isDecoded(memoryOffset: u32, length: u32): bool {
+  const start = memoryOffset & 0xfff;
+  for (let descriptor = load<u32>(CODE_PAGE_HEADS + (memoryOffset >> 12) * 4); descriptor != 0; descriptor = load<u32>(descriptor + CODE_PAGE_NEXT)) {
+    if (covers(descriptor, start, start + length)) return true;
+  }
+  return false;
+}
+
+/**
+ * Translated code was made from bytes [start, end) of a page, which lies at `memoryOffset`, in a decoding mode. Returns the
+ * page's descriptor.
+ */
+export function coverCode(memoryOffset: u32, mode: u32, start: u32, end: u32): u32 {
+  const descriptor = codePage(memoryOffset, mode & MODE_DECODING);
+  guardPage(memoryOffset >> 12);
+  for (; start < end; start++) {
+    const at = descriptor + CODE_PAGE_COVERED + (start >> 3);
+    store<u8>(at, load<u8>(at) | <u8>(<u32>1 << (start & 7)));
+  }
+  store<u32>(descriptor + CODE_PAGE_REGIONS, 1);
+  return descriptor;
 }
 
 /** Bytes of memory are about to change, or have: what was decoded from them is dropped. */

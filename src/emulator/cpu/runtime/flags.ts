@@ -4,8 +4,9 @@ import {
   EFLAGS_PF, EFLAGS_RF, EFLAGS_SF, EFLAGS_TF, EFLAGS_VIF, EFLAGS_VIP, EFLAGS_VM, EFLAGS_ZF, VECTOR_GP,
 } from '../arch.ts';
 import {
-  ATTENTION, ATTENTION_INTERRUPT, CPL, CR4, EFLAGS_REST, EXIT_ATTENTION, EXIT_REASON, FLAGS_AUX, FLAGS_RESULT, INTERRUPT_SHADOW, RSP, STATUS_EXIT,
-  STATUS_NEXT,
+  ATTENTION, ATTENTION_INTERRUPT, CPL, CR4, EFLAGS_REST, EXIT_ATTENTION, EXIT_REASON, FLAGS_A, FLAGS_AUX, FLAGS_B, FLAGS_CARRY, FLAGS_KIND, FLAGS_OVERFLOW,
+  FLAGS_R, FLAGS_RESULT, FLAG_ADD, FLAG_CARRY_APART, FLAG_INC, FLAG_LOGIC, FLAG_OPERATION, FLAG_OVERFLOW_APART, FLAG_SIZE_SHIFT, FLAG_SUB, INTERRUPT_SHADOW,
+  RSP, STATUS_EXIT, STATUS_NEXT,
 } from '../state-layout.ts';
 import { fault, faultStatus, get32, get64, inProtectedMode, inVm86, set32, set64, statusOrLoop } from './cpu-state.ts';
 import { setMode } from './mode.ts';
@@ -23,6 +24,38 @@ export function arithmeticFlags(): u32 {
   if ((<u32>(result >> 63) ^ aux) & 1) flags |= EFLAGS_SF;
   if ((aux >> 31 ^ aux >> 30) & 1) flags |= EFLAGS_OF;
   return flags;
+}
+
+/** Computes what translated code left as operands: from then on FLAGS_RESULT and FLAGS_AUX hold. */
+export function materializeFlags(): void {
+  const kind = get32(FLAGS_KIND);
+  if (!kind) return;
+  set32(FLAGS_KIND, 0);
+  const operation = kind & FLAG_OPERATION;
+  let aux = get32(FLAGS_AUX);
+  if (operation) {
+    const bits = <u64>8 << (kind >> FLAG_SIZE_SHIFT & 3);
+    const spare = 64 - bits;
+    const a = get64(FLAGS_A);
+    const b = get64(FLAGS_B);
+    const result = <i64>(get64(FLAGS_R) << spare) >> spare;
+    set64(FLAGS_RESULT, result);
+    if (operation <= <u32>FLAG_SUB) {
+      const carries = operation == FLAG_ADD ? (a & b) | ((a | b) & ~result) : (~a & b) | ((~a | b) & result);
+      aux = <u32>(carries >> (bits - 2) & 3) << 30 | <u32>carries & 8;
+    } else if (operation == FLAG_LOGIC) aux = 0;
+    else {
+      const smallest = <i64>((<u64>1) << 63) >> spare;
+      const overflow = operation == FLAG_INC ? result == smallest : result == ~smallest;
+      aux = (overflow ? 1 << 30 : 0) | ((<u32>result & 15) == (operation == FLAG_INC ? 0 : 15) ? 8 : 0);
+    }
+  }
+  if (kind & (FLAG_CARRY_APART | FLAG_OVERFLOW_APART)) {
+    const carry = kind & FLAG_CARRY_APART ? get32(FLAGS_CARRY) : aux >> 31;
+    const overflow = kind & FLAG_OVERFLOW_APART ? get32(FLAGS_OVERFLOW) : (aux >> 31 ^ aux >> 30) & 1;
+    aux = aux & 0x3fffffff | carry << 31 | (carry ^ overflow) << 30;
+  }
+  set32(FLAGS_AUX, aux);
 }
 
 /** All of RFLAGS. */

@@ -1,15 +1,16 @@
 // AssemblyScript resolves the .ts of an import, but not of an `export … from`.
 import { raise, privileged } from './cpu-state.ts';
-import { slowAccess, commitWrite } from './mmu.ts';
-import { fetch, fetchBytes, invalidateCode, allocCode, flushAllCode } from './code-pages.ts';
-import { flushAll as flushAllTlbs, resetTlbs, flushNonGlobal } from './tlb.ts';
+import { slowAccess, commitWrite, regionAccess } from './mmu.ts';
+import { coverCode, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode } from './code-pages.ts';
+import { flushAll as flushAllTlbs, forgetJumps, resetTlbs, flushNonGlobal } from './tlb.ts';
 import { setMode } from './mode.ts';
 import { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw } from './segments.ts';
-import { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags } from './flags.ts';
+import { cli, materializeFlags, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags } from './flags.ts';
 import { deliverFault, deliverInterrupt, softwareInterrupt } from './exceptions.ts';
 import { farCall, farJump, farReturn, iret } from './far-transfers.ts';
 import { clts, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug } from './control-registers.ts';
 
+export { coverCode, forgetJumps, materializeFlags, regionAccess };
 export { raise, privileged, slowAccess, commitWrite, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode, flushAllTlbs, resetTlbs, flushNonGlobal, setMode };
 export { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw };
 export { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags };

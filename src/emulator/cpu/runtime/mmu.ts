@@ -8,7 +8,7 @@ import {
   TLB_ENTRY_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_USER, TLB_WRITE_TAG,
 } from '../state-layout.ts';
 import { DR7_ENABLES, VECTOR_GP } from '../arch.ts';
-import { invalidateCode } from './code-pages.ts';
+import { invalidateCode, isDecoded } from './code-pages.ts';
 import { cpuBase, fault, get32, get64, in64BitCode, inLongMode, isCanonical, set32, set64 } from './cpu-state.ts';
 import { MODIFY, READ, WRITE, walk, walkGlobal, walkPageBits, walkPhysical, walkWritable } from './page-walk.ts';
 import { hasCode, mapEntry, readPhysical, writePhysical } from './physical.ts';
@@ -119,6 +119,26 @@ function slowReach(linear: u64, bytes: u32, access: u32, table: u32): u32 {
 /** Access (0 read, 1 write, 2 modify) with the privilege of the code that is being executed. */
 export function slowAccess(linear: u64, bytes: u32, access: u32): u32 {
   return slowReach(linear, bytes, access, currentTable());
+}
+
+/** What `regionAccess` answers where only the interpreter can do the instruction. */
+const INTERPRET: u32 = 1;
+
+/**
+ * As `slowAccess`, for translated code: a pointer that nothing needs to be done about afterwards, 0 with a fault pending,
+ * or INTERPRET with nothing changed where a write would reach a device, two pages or decoded code.
+ */
+export function regionAccess(linear: u64, bytes: u32, access: u32): u32 {
+  const table = currentTable();
+  if (access == READ) return slowReach(linear, bytes, READ, table);
+  if (!inLongMode()) linear &= 0xffffffff;
+  if (((linear ^ (linear + bytes - 1)) >> 12) != 0 || (get64(DR7) & DR7_ENABLES) != 0) return INTERPRET;
+  if (inLongMode() && !isCanonical(linear)) return slowReach(linear, bytes, access, table);
+  set32(COUNT_TLB_MISSES, get32(COUNT_TLB_MISSES) + 1);
+  if (!translate(linear, access, table)) return 0;
+  if (!(foundMap & MAP_WRITABLE) || !(foundMap & MAP_READABLE)) return INTERPRET;
+  const pointer = (foundMap & ~0xfff) + (<u32>foundPhysical & 0xfff);
+  return hasCode(pointer) && isDecoded(pointer, bytes) ? INTERPRET : pointer;
 }
 
 /** Carries what was stored in SCRATCH to its place, after `reach` for writing returned it. */

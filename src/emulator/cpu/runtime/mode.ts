@@ -5,9 +5,9 @@ import {
 } from '../arch.ts';
 import {
   ATTENTION, ATTENTION_STEP, CPL, CR0, CR4, CS, DR7, DS, EFER, EFLAGS_REST, ES, MODE, MODE_CODE_32, MODE_CODE_64, MODE_CS_LIMITED, MODE_FLAT, MODE_STACK_32,
-  MODE_USER, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SS, TLB_CURRENT, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
+  JUMP_KEY, MODE_USER, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SS, TLB_CURRENT, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
 } from '../state-layout.ts';
-import { cpuBase, get32, get64, set32 } from './cpu-state.ts';
+import { cpuBase, get32, get64, set32, set64 } from './cpu-state.ts';
 
 function isFlat(segment: u32): bool {
   if (get64(segment + SEGMENT_BASE) != 0 || get32(segment + SEGMENT_LIMIT) != 0xffffffff) return false;
@@ -31,6 +31,7 @@ export function setMode(): void {
     if (get64(CS + SEGMENT_BASE) != 0 || get32(CS + SEGMENT_LIMIT) != 0xffffffff) mode |= MODE_CS_LIMITED;
   }
   set32(MODE, mode);
+  set64(JUMP_KEY, get64(JUMP_KEY) & ~(<u64>0x7f << 48) | <u64>mode << 48);
   let table = TLB_SUPERVISOR_AC;
   if (cpl == 3) table = TLB_USER;
   else if ((get64(CR4) & CR4_SMAP) != 0 && !(flags & EFLAGS_AC)) table = TLB_SUPERVISOR;

@@ -3,11 +3,11 @@
  * what was filled.
  */
 import {
-  CR4, TLB_ADDEND, TLB_CURRENT, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FLAGS, TLB_LISTS, TLB_LIST_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
+  CR4, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_KEY, TLB_ADDEND, TLB_CURRENT, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FLAGS, TLB_LISTS, TLB_LIST_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
   TLB_WRITE_TAG, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES,
 } from '../state-layout.ts';
 import { CR4_SMAP } from '../arch.ts';
-import { cpuBase, get32, get64 } from './cpu-state.ts';
+import { cpuBase, get32, get64, set64 } from './cpu-state.ts';
 
 /** Entry flags: page is global; entry is in its list; log2 of the page's size from bit 8. */
 const GLOBAL: u32 = 1;
@@ -100,16 +100,26 @@ function flushList(number: u32, keepGlobal: bool): void {
   if (kept == 0) store<u64>(list + LIST_LARGE_SET, 0);
 }
 
+/** Nothing is found in the jump cache from now on. */
+export function forgetJumps(): void {
+  const key = get64(JUMP_KEY) + (<u64>1 << 55);
+  set64(JUMP_KEY, key);
+  if (key >> 55 == 0) memory.fill(cpuBase + JUMP_CACHE, 0xff, JUMP_CACHE_ENTRIES * 16);
+}
+
 /** What a load of CR3 does. */
 export function flushNonGlobal(): void {
+  forgetJumps();
   for (let i: u32 = 0; i < LISTS; i++) flushList(i, true);
 }
 
 export function flushCodeTlb(): void {
+  forgetJumps();
   flushList(CODE_LIST, false);
 }
 
 export function flushAll(): void {
+  forgetJumps();
   for (let i: u32 = 0; i < LISTS; i++) flushList(i, false);
 }
 
@@ -124,6 +134,7 @@ export function resetTlbs(): void {
     store<u32>(entry + TLB_FLAGS, 0);
   }
   memory.fill(cpuBase + TLB_LISTS, 0, LISTS * TLB_LIST_BYTES);
+  memory.fill(cpuBase + JUMP_CACHE, 0xff, JUMP_CACHE_ENTRIES * 16);
 }
 
 /** Whether the page of `flags`, of which `tag` is a part, contains `linear`. */
@@ -139,6 +150,9 @@ export function resetTlbs(): void {
 
 /** INVLPG: drops the page that contains `linear`, also where it is large and entered in pieces. */
 export function flushPage(linear: u64): void {
+  // A large page may have been entered in pieces.
+  if (load<u64>(cpuBase + TLB_LISTS + CODE_LIST * TLB_LIST_BYTES + LIST_LARGE_SET)) forgetJumps();
+  else memory.fill(cpuBase + JUMP_CACHE + ((<u32>(linear >> 12) & 63) << 10), 0xff, 1024);
   for (let number: u32 = 0; number < LISTS; number++) {
     const list = cpuBase + TLB_LISTS + number * TLB_LIST_BYTES;
     const table = tableOf(number);
