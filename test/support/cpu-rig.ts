@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildInterpreterModule, instructionForms } from '../../src/emulator/cpu/interpreter/build-module.ts';
 import { Interpreter } from '../../src/emulator/cpu/interpreter/interpreter.ts';
+import { TranslatedRegions } from '../../src/emulator/cpu/translator/region-store.ts';
 import { CPU_BLOCKS, GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PHYS_MAP } from '../../src/emulator/cpu/memory-layout.ts';
 import {
   CPL, CR0, CR3, CR4, CS, DS, EFER, EFLAGS_REST, ES, FPU_REGISTERS, FS, GDTR_BASE, GDTR_LIMIT, GPR, GS, IDTR_BASE, IDTR_LIMIT, RIP, SCRATCH, SEGMENT_ATTRIBUTES, SEGMENT_BASE,
@@ -70,13 +71,16 @@ export class CpuRig implements CpuBoard {
   private readonly runtime: RuntimeExports;
   private readonly pageTables = PAGE_TABLES;
 
-  constructor() {
+  /** Without `translateAfter` the interpreter alone; else code is translated after so many executions of a block. */
+  constructor({ translateAfter }: { readonly translateAfter?: number } = {}) {
     const pages = (GUEST_RAM + RIG_RAM_BYTES) >> 16;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.bytes = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     for (let page = 0; page < RIG_RAM_BYTES >> 12; page++) this.mapPhysical(page << 12, page << 12);
-    this.cpu = new Interpreter({ memory, ...compiled(), forms, board: this, cpu: 0, longMode: true });
+    this.cpu = new Interpreter({ memory, ...compiled(), forms, board: this, cpu: 0, longMode: true,
+      regions: translateAfter === undefined ? undefined : (parts) => new TranslatedRegions(parts, { threshold: translateAfter, nowMillis: () => performance.now() }),
+    });
     const imports: WebAssembly.Imports = { env: { memory, cpuBase: CPU_BLOCKS }, board: {} };
     for (const { module, name, kind } of WebAssembly.Module.imports(compiled().runtime)) {
       if (kind === 'function') (imports[module] as Record<string, () => number>)[name] = () => 0;

@@ -130,11 +130,16 @@ export const leU = (a: Expr, b: Expr): Expr => binary('leU', a, b);
 export const geS = (a: Expr, b: Expr): Expr => binary('geS', a, b);
 export const geU = (a: Expr, b: Expr): Expr => binary('geU', a, b);
 
-/** Division traps on zero and overflow: guard it. Not folded. */
+/** Division traps on zero and overflow: guard it. Only remU of constants is folded. */
 export const divS = (a: Expr, b: Expr): Expr => plain(a.type, a.type === 'i64' ? 0x7f : 0x6d, a, b);
 export const divU = (a: Expr, b: Expr): Expr => plain(a.type, a.type === 'i64' ? 0x80 : 0x6e, a, b);
 export const remS = (a: Expr, b: Expr): Expr => plain(a.type, a.type === 'i64' ? 0x81 : 0x6f, a, b);
-export const remU = (a: Expr, b: Expr): Expr => plain(a.type, a.type === 'i64' ? 0x82 : 0x70, a, b);
+export function remU(a: Expr, b: Expr): Expr {
+  const [x, y] = [constantOf(a), constantOf(b)];
+  const bits = a.type === 'i64' ? 64 : 32;
+  if (x !== undefined && y) return constant(a.type, unsigned(x, bits) % unsigned(y, bits));
+  return plain(a.type, bits === 64 ? 0x82 : 0x70, a, b);
+}
 
 /** Any operation without immediates, by its opcode: for floating point and the like. */
 export function plain(type: ValueType, opcode: number, ...args: Expr[]): Expr {

@@ -8,7 +8,7 @@ export class ModuleBuilder {
   private readonly typeBytes = new ByteWriter();
   private readonly imports: { module: string; name: string; typeIndex: number }[] = [];
   private memory: { minimumPages: number; maximumPages: number } | undefined;
-  private readonly functions: { typeIndex: number; body: FunctionBody | undefined }[] = [];
+  private readonly functions: { typeIndex: number; body: (() => Uint8Array) | undefined }[] = [];
   private readonly exports: { name: string; functionIndex: number }[] = [];
   private table: { typeIndex: number; elements: readonly number[] } | undefined;
   private openTable: { name: string; typeIndex: number; size: number; filler: number } | undefined;
@@ -44,6 +44,13 @@ export class ModuleBuilder {
   }
 
   define(functionIndex: number, body: FunctionBody): void {
+    this.defineLater(functionIndex, () => body.encode());
+  }
+  /** As `define`, with what `FunctionBody.encode` gave. */
+  defineEncoded(functionIndex: number, body: Uint8Array): void {
+    this.defineLater(functionIndex, () => body);
+  }
+  private defineLater(functionIndex: number, body: () => Uint8Array): void {
     const entry = this.functions[functionIndex - this.imports.length];
     if (!entry || entry.body) throw new Error(`function ${functionIndex} can't be defined`);
     entry.body = body;
@@ -150,7 +157,7 @@ export class ModuleBuilder {
       w.u32(this.functions.length);
       for (const { body } of this.functions) {
         if (!body) throw new Error('a declared function has no body');
-        w.bytes(body.encode());
+        w.bytes(body());
       }
     });
     return out.copy();

@@ -9,6 +9,7 @@ import type { OperandSpec } from '../isa/row.ts';
 import {
   RECORD_A, RECORD_B, RECORD_BASE, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_IMMEDIATE, RECORD_INDEX, RECORD_LINK, RECORD_REMAINING, RECORD_SCALE, RECORD_SEGMENT,
 } from '../memory-layout.ts';
+import { isMemoryOperand, operandBits, type OperandBits } from '../operands.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
   ATTENTION, BUDGET, CR0, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, FPU_STATUS, MODE, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, RCX, RIP, RIP_PAGE, RSP, SCRATCH, SEGMENTS, STATUS_FAULT, STATUS_NEXT, TLB_ADDEND,
@@ -17,9 +18,8 @@ import {
 import type { Dispatch, Flow } from './flow.ts';
 import { hasMemoryForm, type Form } from './forms.ts';
 
-const MEMORY_OPERAND = /^(r\/m|xmm\/m|mm\/m|m$|moffs$)/;
 const ACCESS = { read: 0, write: 1, modify: 2 } as const;
-type Bits = 8 | 16 | 32 | 64;
+type Bits = OperandBits;
 
 /** The second functions of forms: where in the table of handlers each is to be found. */
 export interface SecondFunctions {
@@ -106,21 +106,11 @@ export class InterpreterEmitter implements Emitter {
     return load('i32', 'u8', this.recordParameter, offset);
   }
 
-  /** Width of an operand in bits. */
-  private operandBits(spec: OperandSpec): Bits {
-    if (/v$|y$/.test(spec) || spec === 'rAX' || spec === 'immz' || spec === 'immv' || spec === 'moffs') return this.width as Bits;
-    if (/b$/.test(spec) || spec === 'AL' || spec === 'CL') return 8;
-    if (/w$/.test(spec) || spec === 'DX' || spec === 'Sreg' || spec === 'imm16') return 16;
-    if (/d$/.test(spec)) return 32;
-    if (/q$/.test(spec)) return 64;
-    if (spec === 'imm8' || spec === 'imm8s' || spec === '1') return this.width === 0 ? 32 : this.width;
-    throw new Error(`operand ${spec} has no integer width`);
+  private operandBits(spec: OperandSpec): OperandBits {
+    return operandBits(spec, this.width);
   }
-
   private isMemory(index: number): boolean {
-    const spec = this.operand(index);
-    if (!MEMORY_OPERAND.test(spec)) return false;
-    return spec === 'm' || spec === 'moffs' || !this.registerForm;
+    return isMemoryOperand(this.operand(index), this.registerForm);
   }
 
   /** Byte offset of a general register operand in the CPU block, i32. */

@@ -64,7 +64,8 @@ export interface InterpreterOptions {
   /** Number of the CPU, which selects its block. */
   readonly cpu: number;
   readonly longMode: boolean;
-  readonly regions?: (parts: EngineParts) => RegionStore;
+  /** The translator, where there is one. */
+  readonly regions?: ((parts: EngineParts) => RegionStore) | undefined;
 }
 
 /** The threaded interpreter: executes decoded records by handlers generated from the instruction table. */

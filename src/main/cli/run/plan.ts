@@ -97,7 +97,7 @@ function refuseWhatIsNotThereYet(options: RunOptions): void {
     wholeNumber(options.cpus, '--cpus', 1, 64);
     throw usageFailure(`--cpus ${options.cpus}: this version gives a machine one CPU`, 'leave --cpus out');
   }
-  if (options.accel === 'kvm' || options.accel === 'translator') throw usageFailure(`--accel ${options.accel} is not available in this version`, 'use --accel auto');
+  if (options.accel === 'kvm') throw usageFailure(`--accel ${options.accel} is not available in this version`, 'use --accel auto');
   for (const net of options.net) if (net !== 'none') throw usageFailure(`--net ${net} is not available in this version`, 'use --net none');
   if (options.share.length > 0) throw usageFailure('--share is not available in this version', 'put the files on a disk or CD image');
   if (options.floppy !== undefined) throw usageFailure('--floppy is not available in this version', 'use a disk or CD image');

@@ -1,0 +1,224 @@
+/** The function that one region becomes: its locals, its ways out, and what it takes from the runtime. */
+import { add, and, extendS, extendU, i32, i64, load, ltS, or, shl, shrS, sub, wrap, type Expr } from '../../wasm/expression.ts';
+import { FunctionBody, type Label } from '../../wasm/function-body.ts';
+import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
+import { MODE_USER, TLB_CURRENT, TLB_USER } from '../state-layout.ts';
+import { is64Bit } from './guest-code.ts';
+import { LazyFlags } from './lazy-flags.ts';
+
+/** What the interpreter's module exports for regions to leave by: flow.ts. */
+export const WAYS_OUT = {
+  leap: ['i64', 'i32'], spent: ['i64', 'i32'], faulted: ['i64', 'i32'], single: ['i64', 'i32'], finished: ['i64', 'i32', 'i32'],
+} as const;
+export type WayOut = keyof typeof WAYS_OUT;
+
+/** Functions imported by a module of regions, numbered as they are first needed. */
+export class RegionImports {
+  readonly list: { readonly from: 'runtime' | 'engine'; readonly name: RuntimeFunction | WayOut }[] = [];
+
+  index(from: 'runtime' | 'engine', name: RuntimeFunction | WayOut): number {
+    const known = this.list.findIndex((one) => one.name === name && one.from === from);
+    return known >= 0 ? known : this.list.push({ from, name }) - 1;
+  }
+}
+
+/** Ways out that many instructions share: each is one piece of code at the function's end. */
+type SharedExit = 'spent' | 'faulted' | 'single' | 'finished';
+
+export class RegionContext {
+  readonly body = new FunctionBody(['i64', 'i32', 'i32']);
+  readonly budget = this.body.parameter(1);
+  /** At first the entry, then what dispatchers go by. */
+  readonly selector = this.body.parameter(2);
+  readonly long: boolean;
+  readonly registerType: 'i32' | 'i64';
+  readonly flags: LazyFlags;
+  readonly cpuBase: number;
+  readonly imports: RegionImports;
+  /** Instructions of the current block that are paid for and not executed, the current one included. */
+  remaining = 0;
+  /** Offset of the current instruction from the region's page. */
+  offset = 0;
+  private readonly registers: readonly Expr[];
+  private readonly used = new Set<number>();
+  private readonly written = new Set<number>();
+  /** RIP of the first byte of the region's page. */
+  private readonly ripBase = this.body.newLocal('i64');
+  private readonly exitOffset = this.body.newLocal('i32');
+  private readonly status = this.body.newLocal('i32');
+  private readonly table = this.body.newLocal('i32');
+  private readonly user: boolean;
+  private exits: Readonly<Record<SharedExit, Label>> | undefined;
+
+  constructor(mode: number, cpuBase: number, imports: RegionImports) {
+    this.long = is64Bit(mode);
+    this.user = (mode & MODE_USER) !== 0;
+    this.registerType = this.long ? 'i64' : 'i32';
+    this.cpuBase = cpuBase;
+    this.imports = imports;
+    this.registers = Array.from({ length: this.long ? 16 : 8 }, () => this.body.newLocal(this.registerType));
+    this.flags = new LazyFlags(this);
+    this.body.keepLocals();
+  }
+
+  // Registers
+
+  register(number: number): Expr {
+    this.used.add(number);
+    return this.registers[number] as Expr;
+  }
+  setRegister(number: number, value: Expr): void {
+    this.used.add(number);
+    this.written.add(number);
+    this.body.set(this.registers[number] as Expr, value);
+  }
+
+  private storeRegister(number: number): void {
+    const value = this.registers[number] as Expr;
+    this.body.store(64, i32(0), extendU(value), this.cpuBase + number * 8);
+  }
+  /** Puts registers that the region changes into the CPU block. */
+  spill(): void {
+    this.body.later(() => {
+      for (const number of this.written) this.storeRegister(number);
+    });
+  }
+  /** Puts a single register there, for a helper that reads it. */
+  spillRegister(number: number): void {
+    this.used.add(number);
+    this.storeRegister(number);
+  }
+  /** Takes the registers from the CPU block. */
+  reload(): void {
+    this.body.later(() => {
+      for (const number of this.used) this.loadRegister(number);
+    });
+    if (!this.user) this.body.set(this.table, load('i32', 'u32', i32(0), this.cpuBase + TLB_CURRENT));
+  }
+  private loadRegister(number: number): void {
+    const value = this.long ? load('i64', 'u64', i32(0), this.cpuBase + number * 8) : load('i32', 'u32', i32(0), this.cpuBase + number * 8);
+    this.body.set(this.registers[number] as Expr, value);
+  }
+  reloadRegister(number: number): void {
+    this.used.add(number);
+    this.written.add(number);
+    this.loadRegister(number);
+  }
+
+  // State
+
+  state32(offset: number): Expr {
+    return load('i32', 'u32', i32(0), this.cpuBase + offset);
+  }
+  state64(offset: number): Expr {
+    return load('i64', 'u64', i32(0), this.cpuBase + offset);
+  }
+  setState(bits: 8 | 16 | 32 | 64 | 128, offset: number, value: Expr): void {
+    this.body.store(bits, i32(0), value, this.cpuBase + offset);
+  }
+  /** The data TLB in use, as an address. */
+  get tlb(): Expr {
+    return this.user ? i32(this.cpuBase + TLB_USER) : this.table;
+  }
+
+  /** RIP at an offset from the page. */
+  rip(offset: number): Expr {
+    return this.maskRip(add(this.ripBase, i64(offset)));
+  }
+  /** RIP of the page that the current instruction begins in. */
+  get pageRip(): Expr {
+    return this.ripBase;
+  }
+  private maskRip(rip: Expr): Expr {
+    return this.long ? rip : and(rip, i64(0xffffffffn));
+  }
+
+  call(name: RuntimeFunction, args: readonly Expr[]): Expr | undefined {
+    return this.body.call(this.imports.index('runtime', name), args, RUNTIME_FUNCTIONS[name][1]);
+  }
+
+  // Ways in and out
+
+  /** Writes the function: `inside` writes the code between coming in and leaving. */
+  write(inside: () => void): FunctionBody {
+    const { body } = this;
+    const shared: SharedExit[] = ['spent', 'faulted', 'single', 'finished'];
+    const exits: Partial<Record<SharedExit, Label>> = {};
+    const nest = (depth: number): void => {
+      const name = shared[depth];
+      if (!name) {
+        this.exits = exits as Record<SharedExit, Label>;
+        const page = and(body.parameter(0), i64(~0xfffn));
+        body.set(this.ripBase, sub(page, extendS(shl(shrS(this.selector, i32(16)), i32(12)))));
+        body.set(this.selector, and(this.selector, i32(0xffff)));
+        this.reload();
+        inside();
+        body.unreachable();
+        return;
+      }
+      body.block((label) => {
+        exits[name] = label;
+        nest(depth + 1);
+      });
+      this.spill();
+      this.flags.saveDynamic();
+      const rip = this.maskRip(add(this.ripBase, extendS(this.exitOffset)));
+      body.returnCall(this.imports.index('engine', name), name === 'finished' ? [rip, this.budget, this.status] : [rip, this.budget]);
+    };
+    nest(0);
+    return body;
+  }
+
+  private leave(exit: SharedExit, offset: number): void {
+    const { body } = this;
+    this.flags.announce();
+    body.set(this.exitOffset, i32(offset));
+    body.set(this.budget, add(this.budget, i32(this.remaining)));
+    body.br((this.exits as Record<SharedExit, Label>)[exit]);
+  }
+  /** The current instruction has a fault pending. */
+  leaveWithFault(): void {
+    this.leave('faulted', this.offset);
+  }
+  /** The interpreter is to do the current instruction. */
+  leaveForOne(): void {
+    this.leave('single', this.offset);
+  }
+  /** A helper of the current instruction gave another status than STATUS_NEXT. Its flags are in memory. */
+  leaveAs(status: Expr): void {
+    this.body.set(this.status, status);
+    this.leave('finished', this.offset);
+  }
+  /** The budget does not cover the block that begins here, which has not been paid for. */
+  leaveSpent(offset: number): void {
+    this.flags.announce();
+    this.body.set(this.exitOffset, i32(offset));
+    this.body.br((this.exits as Record<SharedExit, Label>).spent);
+  }
+  /** Goes to RIP outside the region; `unexecuted` instructions that were paid for are given back. */
+  leap(rip: Expr, unexecuted = 0): void {
+    this.spill();
+    this.flags.save();
+    this.body.returnCall(this.imports.index('engine', 'leap'), [rip, add(this.budget, i32(unexecuted))]);
+  }
+
+  /** Pays for a block that begins at `offset`, or leaves. */
+  pay(offset: number, instructions: number): void {
+    const { body, budget } = this;
+    const rest = body.let(sub(budget, i32(instructions)));
+    body.if(ltS(rest, i32(0)), () => this.leaveSpent(offset));
+    body.set(budget, rest);
+  }
+
+  /** A value of `registerType` from an i32 or i64. */
+  toRegister(value: Expr): Expr {
+    return this.long ? extendU(value) : wrap(value);
+  }
+  merge(number: number, value: Expr, mask: number, shift: number): void {
+    const old = this.register(number);
+    const field = and(value.type === 'i64' ? wrap(value) : value, i32(mask));
+    const placed = this.toRegister(shift ? shl(field, i32(shift)) : field);
+    const keep = this.long ? i64(~(BigInt(mask) << BigInt(shift))) : i32(~(mask << shift));
+    this.setRegister(number, or(and(old, keep), placed));
+  }
+}

@@ -1,0 +1,139 @@
+/** Writes the function of a region: blocks in structured control flow, and the edges between them. */
+import { i32, type Expr } from '../../wasm/expression.ts';
+import type { FunctionBody, Label } from '../../wasm/function-body.ts';
+import { structure, type Jump, type Step } from './control-structure.ts';
+import type { GuestBlock, GuestCode } from './guest-code.ts';
+import { UNKNOWN_FLAGS, type KnownFlags } from './lazy-flags.ts';
+import { RegionContext, type RegionImports } from './region-context.ts';
+import { RegionEmitter, type Terminators } from './region-emitter.ts';
+
+export function writeRegion(code: GuestCode, cpuBase: number, imports: RegionImports): FunctionBody {
+  return new RegionWriter(code, cpuBase, imports).write();
+}
+
+class RegionWriter implements Terminators {
+  private readonly code: GuestCode;
+  private readonly context: RegionContext;
+  private readonly emitter: RegionEmitter;
+  /** Block numbers by start. */
+  private readonly numbers: ReadonlyMap<number, number>;
+  private readonly successors: readonly (readonly number[])[];
+  /** Blocks that control comes to in one way only: what that way knows of the flags, once it has been written. */
+  private readonly knownAtStart = new Map<number, KnownFlags>();
+  private readonly single: ReadonlySet<number>;
+  private readonly labels = new Map<number, Label>();
+  /** The block being written, and how its edges are taken. */
+  private block!: GuestBlock;
+  private jumps: readonly Jump[] = [];
+
+  constructor(code: GuestCode, cpuBase: number, imports: RegionImports) {
+    this.code = code;
+    this.context = new RegionContext(code.mode, cpuBase, imports);
+    this.emitter = new RegionEmitter(this.context, code.mode, this);
+    this.numbers = new Map(code.blocks.map((block, number) => [block.start, number]));
+    this.successors = code.blocks.map((block) => this.edgesOf(block).map((offset) => this.numbers.get(offset)).filter((number) => number !== undefined));
+    const ways = new Map<number, number>();
+    for (const number of [...code.entries, ...this.successors.flat()]) ways.set(number, (ways.get(number) ?? 0) + 1);
+    this.single = new Set([...ways].filter(([number, count]) => count === 1 && !code.entries.includes(number)).map(([number]) => number));
+  }
+
+  /** Where direct branches lead, in the order in which they are written. */
+  private edgesOf({ end, target, next }: GuestBlock): number[] {
+    switch (end) {
+      case 'condition': return [target as number, next];
+      case 'jump': case 'call': return [target as number];
+      case 'next': return [next];
+      default: return [];
+    }
+  }
+
+  write(): FunctionBody {
+    return this.context.write(() => {
+      this.steps(structure({ successors: this.successors, entries: this.code.entries }));
+    });
+  }
+
+  private steps(steps: readonly Step[]): void {
+    const { body } = this.context;
+    for (const step of steps) {
+      switch (step.kind) {
+        case 'block': body.block((label) => this.inside(step.label, label, step.body)); break;
+        case 'loop': body.loop((label) => this.inside(step.label, label, step.body)); break;
+        case 'node': this.node(step.node, step.jumps); break;
+        case 'dispatch': this.dispatch(step.cases); break;
+      }
+    }
+  }
+  private inside(name: number, label: Label, steps: readonly Step[]): void {
+    this.labels.set(name, label);
+    this.steps(steps);
+  }
+
+  private dispatch(cases: readonly Jump[]): void {
+    const { body, selector } = this.context;
+    this.context.flags.known = UNKNOWN_FLAGS;
+    if (cases.every(({ select, label }) => select === undefined && label !== undefined)) {
+      const labels = cases.map(({ label }) => this.labels.get(label as number) as Label);
+      body.brTable(labels.slice(0, -1), labels.at(-1) as Label, selector);
+      return;
+    }
+    // Each case sets the selector anew or falls through: one block around each.
+    const open: Label[] = [];
+    const nest = (index: number): void => {
+      if (index < 0) {
+        body.brTable(open.slice(0, -1), open.at(-1) as Label, selector);
+        return;
+      }
+      body.block((label) => {
+        open[index] = label;
+        nest(index - 1);
+      });
+      this.take(cases[index] as Jump);
+    };
+    nest(cases.length - 1);
+  }
+
+  private take({ label, select }: Jump): void {
+    const { body, selector } = this.context;
+    if (select !== undefined) body.set(selector, i32(select));
+    if (label !== undefined) body.br(this.labels.get(label) as Label);
+  }
+
+  private node(number: number, jumps: readonly Jump[]): void {
+    const { context, emitter } = this;
+    const block = this.code.blocks[number] as GuestBlock;
+    this.block = block;
+    this.jumps = jumps;
+    context.flags.known = this.knownAtStart.get(number) ?? UNKNOWN_FLAGS;
+    context.pay(block.start, block.instructions.length);
+    const count = block.instructions.length;
+    for (const [index, instruction] of block.instructions.entries()) {
+      emitter.emit(instruction, count - index);
+      if (emitter.ended) return;
+    }
+    if (block.end === 'next') this.follow(block.next, 0);
+    else context.leap(context.rip(block.next));
+  }
+
+  /** Goes to an offset, which is the block's successor number `edge` where it is in the region. */
+  private follow(offset: number, edge: number): void {
+    const { context } = this;
+    const number = this.numbers.get(offset);
+    if (number === undefined) return context.leap(context.rip(offset));
+    if (this.single.has(number)) this.knownAtStart.set(number, context.flags.known);
+    else context.flags.announce();
+    this.take(this.jumps[edge] as Jump);
+  }
+
+  jump(): void {
+    this.follow(this.block.target as number, 0);
+  }
+  jumpIf(condition: Expr): void {
+    const { target, next } = this.block;
+    this.context.body.if(condition, () => this.follow(target as number, 0));
+    this.follow(next, this.numbers.has(target as number) ? 1 : 0);
+  }
+  jumpTo(rip: Expr): void {
+    this.context.leap(rip);
+  }
+}

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { Random } from '../isa/random.ts';
+import { CpuRig } from '../support/cpu-rig.ts';
+import { difference, digestOf, scramble, stateOf } from './machine-state.ts';
+import { listing, randomProgram, type RandomProgram } from './random-program.ts';
+
+const PROGRAMS = Number(process.env['GUESTHOUSE_DIFFERENTIAL_PROGRAMS'] ?? 120);
+const SEED = Number(process.env['GUESTHOUSE_DIFFERENTIAL_SEED'] ?? 1);
+const INSTRUCTIONS = 160;
+
+const interpreter = new CpuRig();
+const translator = new CpuRig({ translateAfter: 1 });
+
+function begin(rig: CpuRig, program: RandomProgram, seed: number): void {
+  const mode = { bits: program.bits, cpl: 3 } as const;
+  rig.start(mode, program.start);
+  rig.load(program.start, program.bytes);
+  scramble(rig, new Random(seed), mode);
+}
+
+describe.each([64, 32] as const)('random programs of %s-bit code, translated from the first execution', (bits) => {
+  it(`do what the interpreter does, in slices of any length (${PROGRAMS} programs, seed ${SEED})`, () => {
+    for (let number = 0; number < PROGRAMS; number++) {
+      const seed = SEED * 300_000 + number;
+      const program = randomProgram(bits, new Random(seed));
+      for (const [round, random] of [[0, undefined], [1, new Random(seed)], [2, new Random(seed + 1)]] as const) {
+        begin(interpreter, program, seed);
+        begin(translator, program, seed);
+        while (translator.cpu.instructions < INSTRUCTIONS) {
+          const left = INSTRUCTIONS - translator.cpu.instructions;
+          const exit = translator.run(random ? Math.min(left, 1 + random.below(40)) : left);
+          while (interpreter.cpu.instructions < translator.cpu.instructions && interpreter.run(translator.cpu.instructions - interpreter.cpu.instructions) !== 'halted');
+          expect(interpreter.cpu.instructions, `seed ${seed}, round ${round}\n${listing(program)}`).toBe(translator.cpu.instructions);
+          if (digestOf(interpreter) !== digestOf(translator)) {
+            expect.fail(`seed ${seed}, round ${round}, after ${translator.cpu.instructions} instructions (interpreter / translator): ${difference(stateOf(interpreter), stateOf(translator)).join('; ')}\n${listing(program)}`);
+          }
+          if (exit === 'halted') break;
+        }
+      }
+    }
+  });
+});
