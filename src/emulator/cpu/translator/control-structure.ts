@@ -220,7 +220,7 @@ function reversePostorder(root: Vertex): Vertex[] {
   const seen = new Set([root]);
   const path = [{ vertex: root, nextEdge: 0 }];
   for (let top = path.at(-1); top; top = path.at(-1)) {
-    const edge = [...top.vertex.edges].reverse()[top.nextEdge++];
+    const edge = top.vertex.edges[top.nextEdge++];
     if (!edge) {
       finished.push(top.vertex);
       path.pop();
