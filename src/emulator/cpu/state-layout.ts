@@ -186,6 +186,8 @@ export const FLAG_OVERFLOW_APART = 0x200;
 export const JUMP_KEY = 0x788;
 /** u32: executions after which code is handed to the translator; 0 while there is none. */
 export const HOT_THRESHOLD = 0x790;
+/** u32: BUDGET when INTERRUPT_SHADOW was set; the shadow holds while one instruction less is left. */
+export const SHADOW_BUDGET = 0x794;
 /**
  * Jump cache: JUMP_CACHE_ENTRIES of {u64 key: low 48 bits of RIP ^ JUMP_KEY, u32 element of the table of regions, u32
  * entry}. Index: bits 12–17 of RIP, then bits 0–5 XOR 6–11, so that a page's entries lie together.

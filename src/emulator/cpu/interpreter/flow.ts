@@ -291,6 +291,7 @@ export class Flow {
       module.export(name, index);
     };
     const noRegion = new FunctionBody(['i64', 'i32', 'i32']);
+    noRegion.call(this.runtime.materializeFlags, []);
     noRegion.returnCall(this.resume, [noRegion.parameter(0), noRegion.parameter(1)]);
     module.define(this.noRegion, noRegion);
     // To another region by way of the jump cache, else to the interpreter.

@@ -284,6 +284,8 @@ export class InterpreterEmitter implements Emitter {
         body.if(eqz(pointer), () => this.leaveWithFault());
       },
     );
+    // A device that was read may want the machine loop as well as one that was written.
+    if (access === 'read') this.attentionAtEnd = true;
     return pointer;
   }
 
@@ -362,11 +364,11 @@ export class InterpreterEmitter implements Emitter {
     if (!this.complete) return;
     this.body.if(eq(pointer, i32(this.cpuBase + SCRATCH)), () => {
       this.body.call(this.flow.runtime.commitWrite, []);
-      this.attentionAfterWrite = true;
+      this.attentionAtEnd = true;
     });
   }
-  /** Whether a device may have been written, so that the machine loop must be asked before the next instruction. */
-  private attentionAfterWrite = false;
+  /** Whether a device may have been reached, so that the machine loop must be asked before the next instruction. */
+  private attentionAtEnd = false;
 
   private leaveWithFault(): void {
     this.beforeFault?.();
@@ -694,8 +696,8 @@ export class InterpreterEmitter implements Emitter {
       this.fusedBranch(this.form.fusedCondition);
       return;
     }
-    if (this.attentionAfterWrite) {
-      // A write to a device may want the machine loop; this is the first instruction boundary after it.
+    if (this.attentionAtEnd) {
+      // A device may want the machine loop; this is the first instruction boundary after it.
       body.if(load('i32', 'u32', i32(0), this.cpuBase + ATTENTION), () => {
         body.returnCall(this.flow.attend, [this.recordParameter, this.budget]);
       });

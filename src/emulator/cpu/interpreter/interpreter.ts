@@ -6,7 +6,7 @@ import { instructionTable } from '../isa/table.ts';
 import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
 import {
   ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_TLB_MISSES, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
-  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, STATUS_EXIT,
+  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, STATUS_EXIT,
 } from '../state-layout.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import type { FormTable } from './forms.ts';
@@ -296,6 +296,8 @@ export class Interpreter implements Accelerator {
     this.budgetGiven = 0;
     // The first block did not fit: the shadow's instruction is still to come.
     if (executed === 0 && this.state32(EXIT_REASON) === EXIT_BUDGET) this.setState32(INTERRUPT_SHADOW, shadow);
+    // Of a shadow that fell within, the next instruction may have been executed too.
+    else if (this.state32(INTERRUPT_SHADOW) && this.state32(SHADOW_BUDGET) !== this.state32(BUDGET) + 1) this.setState32(INTERRUPT_SHADOW, 0);
     return this.state32(EXIT_REASON);
   }
 

@@ -1,6 +1,7 @@
 /** The CPU block of this instance's processor, and how faults are reported. */
 import { EFLAGS_VM, EFLAGS_IF, CR0_PE, EFER_LMA } from '../arch.ts';
 import {
+  BUDGET, INTERRUPT_SHADOW, SHADOW_BUDGET,
   ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, CPL, CR0, EFER, EFLAGS_REST, EXIT_ATTENTION, EXIT_REASON, FAULT_ERROR,
   FAULT_HAS_ERROR, FAULT_VECTOR, MODE, MODE_CODE_64, NMI_BLOCKED, SEGMENTS, SEGMENT_BYTES, STATUS_EXIT, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
 } from '../state-layout.ts';
@@ -60,6 +61,12 @@ export function loopWanted(): bool {
   if (attention & (ATTENTION_DEVICE | ATTENTION_STEP)) return true;
   if ((attention & ATTENTION_NMI) != 0 && !get32(NMI_BLOCKED)) return true;
   return (attention & ATTENTION_INTERRUPT) != 0 && (get32(EFLAGS_REST) & EFLAGS_IF) != 0;
+}
+
+/** No interrupt before the instruction after this one has been executed. BUDGET counts this one. */
+export function shadowInterrupts(): void {
+  set32(INTERRUPT_SHADOW, 1);
+  set32(SHADOW_BUDGET, get32(BUDGET));
 }
 
 /** How an instruction ends after which an interrupt may be let in: `status`, or an exit to the machine loop. */

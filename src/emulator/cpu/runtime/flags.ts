@@ -5,10 +5,10 @@ import {
 } from '../arch.ts';
 import {
   ATTENTION, ATTENTION_INTERRUPT, CPL, CR4, EFLAGS_REST, EXIT_ATTENTION, EXIT_REASON, FLAGS_A, FLAGS_AUX, FLAGS_B, FLAGS_CARRY, FLAGS_KIND, FLAGS_OVERFLOW,
-  FLAGS_R, FLAGS_RESULT, FLAG_ADD, FLAG_CARRY_APART, FLAG_INC, FLAG_LOGIC, FLAG_OPERATION, FLAG_OVERFLOW_APART, FLAG_SIZE_SHIFT, FLAG_SUB, INTERRUPT_SHADOW,
+  FLAGS_R, FLAGS_RESULT, FLAG_ADD, FLAG_CARRY_APART, FLAG_INC, FLAG_LOGIC, FLAG_OPERATION, FLAG_OVERFLOW_APART, FLAG_SIZE_SHIFT, FLAG_SUB,
   RSP, STATUS_EXIT, STATUS_NEXT,
 } from '../state-layout.ts';
-import { fault, faultStatus, get32, get64, inProtectedMode, inVm86, set32, set64, statusOrLoop } from './cpu-state.ts';
+import { fault, faultStatus, get32, get64, inProtectedMode, inVm86, set32, set64, shadowInterrupts, statusOrLoop } from './cpu-state.ts';
 import { setMode } from './mode.ts';
 import { stackMask } from './segments.ts';
 
@@ -152,7 +152,7 @@ export function sti(): i32 {
   if (!inProtectedMode() || get32(CPL) <= iopl()) {
     if (flags & EFLAGS_IF) return STATUS_NEXT;
     set32(EFLAGS_REST, flags | EFLAGS_IF);
-    set32(INTERRUPT_SHADOW, 1);
+    shadowInterrupts();
     if (!(get32(ATTENTION) & ATTENTION_INTERRUPT)) return STATUS_NEXT;
     set32(EXIT_REASON, EXIT_ATTENTION);
     return STATUS_EXIT;

@@ -14,6 +14,9 @@ import { MODIFY, READ, WRITE, walk, walkGlobal, walkPageBits, walkPhysical, walk
 import { hasCode, mapEntry, readPhysical, writePhysical } from './physical.ts';
 import { currentTable, fillData } from './tlb.ts';
 
+/** What `regionAccess` answers where only the interpreter can do the instruction. */
+const INTERPRET: u32 = 1;
+
 /** What `translate` found: physical address and PHYS_MAP word. */
 let foundPhysical: u64 = 0;
 let foundMap: u32 = 0;
@@ -58,7 +61,8 @@ function translate(linear: u64, access: u32, table: u32): bool {
   return true;
 }
 
-function slowReach(linear: u64, bytes: u32, access: u32, table: u32): u32 {
+/** `memoryOnly`: INTERPRET instead of a device's answer. */
+function slowReach(linear: u64, bytes: u32, access: u32, table: u32, memoryOnly: bool = false): u32 {
   set32(COUNT_TLB_MISSES, get32(COUNT_TLB_MISSES) + 1);
   set32(PENDING_BYTES, 0);
   let last = linear + bytes - 1;
@@ -81,6 +85,7 @@ function slowReach(linear: u64, bytes: u32, access: u32, table: u32): u32 {
       if (hasCode(pointer)) invalidateCode(pointer, bytes);
       return pointer;
     }
+    if (memoryOnly) return INTERPRET;
     if (access != WRITE) readPhysical(foundPhysical, scratch, bytes);
     if (access != READ) {
       set64(PENDING_FIRST, foundPhysical);
@@ -92,8 +97,10 @@ function slowReach(linear: u64, bytes: u32, access: u32, table: u32): u32 {
   const firstBytes = 0x1000 - (<u32>linear & 0xfff);
   if (!translate(linear, access, table)) return 0;
   const first = foundPhysical;
+  if (memoryOnly && !(foundMap & MAP_READABLE)) return INTERPRET;
   if (!translate(last & ~<u64>0xfff, access, table)) return 0;
   const second = foundPhysical;
+  if (memoryOnly && !(foundMap & MAP_READABLE)) return INTERPRET;
   if (get64(DR7) & DR7_ENABLES) noteWatchpoints(linear, bytes, access);
   if (access != WRITE) {
     readPhysical(first, scratch, firstBytes);
@@ -121,16 +128,13 @@ export function slowAccess(linear: u64, bytes: u32, access: u32): u32 {
   return slowReach(linear, bytes, access, currentTable());
 }
 
-/** What `regionAccess` answers where only the interpreter can do the instruction. */
-const INTERPRET: u32 = 1;
-
 /**
  * As `slowAccess`, for translated code: a pointer that nothing needs to be done about afterwards, 0 with a fault pending,
- * or INTERPRET with nothing changed where a write would reach a device, two pages or decoded code.
+ * or INTERPRET with nothing changed where a device would be reached, or a write would reach two pages or decoded code.
  */
 export function regionAccess(linear: u64, bytes: u32, access: u32): u32 {
   const table = currentTable();
-  if (access == READ) return slowReach(linear, bytes, READ, table);
+  if (access == READ) return slowReach(linear, bytes, READ, table, true);
   if (!inLongMode()) linear &= 0xffffffff;
   if (((linear ^ (linear + bytes - 1)) >> 12) != 0 || (get64(DR7) & DR7_ENABLES) != 0) return INTERPRET;
   if (inLongMode() && !isCanonical(linear)) return slowReach(linear, bytes, access, table);

@@ -12,7 +12,7 @@ import {
   STAR, STATUS_NEXT, STATUS_RESUME, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, TSC_OFFSET,
 } from '../state-layout.ts';
 import { apicMsrRead, apicMsrWrite, timeStampCounter } from './board.ts';
-import { faultStatus, get32, get64, isCanonical, set64 } from './cpu-state.ts';
+import { faultStatus, get32, get64, isCanonical, set64, statusOrLoop } from './cpu-state.ts';
 import { setMode } from './mode.ts';
 import { flushAll } from './tlb.ts';
 
@@ -144,7 +144,7 @@ export function wrmsr(): i32 {
     const by = index == MSR_TSC_ADJUST ? value - get64(TSC_ADJUST) : value - guestTsc();
     set64(TSC_OFFSET, get64(TSC_OFFSET) + by);
     set64(TSC_ADJUST, get64(TSC_ADJUST) + by);
-    return STATUS_NEXT;
+    return statusOrLoop(STATUS_NEXT);
   }
   if (index == MSR_TSC_DEADLINE || index == MSR_APIC_BASE) {
     if (index == MSR_APIC_BASE) {
@@ -153,7 +153,7 @@ export function wrmsr(): i32 {
     }
     set64(ARGUMENTS, value);
     apicMsrWrite(index);
-    return STATUS_RESUME;
+    return statusOrLoop(STATUS_RESUME);
   }
   if (holdsAddress(index) && !isCanonical(value)) return faultStatus(VECTOR_GP, 0);
   if (index == MSR_PAT && !hasMemoryTypes(value)) return faultStatus(VECTOR_GP, 0);
@@ -161,5 +161,5 @@ export function wrmsr(): i32 {
   const held = plainMsr(index);
   if (held) set64(held, value);
   else if (!constantMsr(index)) return faultStatus(VECTOR_GP, 0);
-  return STATUS_NEXT;
+  return statusOrLoop(STATUS_NEXT);
 }

@@ -259,14 +259,11 @@ export class RegionEmitter implements Emitter {
       () => {
         context.setState(32, BUDGET, add(context.budget, i32(context.remaining)));
         body.set(pointer, context.call('regionAccess', [address, i32(bytes), i32(ACCESS[access])]) as Expr);
-        if (access === 'read') body.if(eqz(pointer), () => this.leaveWithFault());
-        else {
-          body.if(leU(pointer, i32(1)), () => {
-            body.if(eqz(pointer), () => this.leaveWithFault());
-            this.beforeFault?.();
-            context.leaveForOne();
-          });
-        }
+        body.if(leU(pointer, i32(1)), () => {
+          body.if(eqz(pointer), () => this.leaveWithFault());
+          this.beforeFault?.();
+          context.leaveForOne();
+        });
       },
     );
     return pointer;

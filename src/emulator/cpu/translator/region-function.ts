@@ -1,5 +1,5 @@
 /** Writes the function of a region: blocks in structured control flow, and the edges between them. */
-import { i32, type Expr } from '../../wasm/expression.ts';
+import { eqz, i32, type Expr } from '../../wasm/expression.ts';
 import type { FunctionBody, Label } from '../../wasm/function-body.ts';
 import { structure, type Jump, type Step } from './control-structure.ts';
 import type { GuestBlock, GuestCode } from './guest-code.ts';
@@ -130,8 +130,16 @@ class RegionWriter implements Terminators {
   }
   jumpIf(condition: Expr): void {
     const { target, next } = this.block;
-    this.context.body.if(condition, () => this.follow(target as number, 0));
-    this.follow(next, this.numbers.has(target as number) ? 1 : 0);
+    const { body } = this.context;
+    const stays = this.numbers.has(target as number);
+    if (stays && !this.numbers.has(next)) {
+      // The only edge inside may be one that falls through, so it comes last.
+      body.if(eqz(condition), () => this.follow(next, 0));
+      this.follow(target as number, 0);
+      return;
+    }
+    body.if(condition, () => this.follow(target as number, 0));
+    this.follow(next, stays ? 1 : 0);
   }
   jumpTo(rip: Expr): void {
     this.context.leap(rip);
