@@ -188,6 +188,13 @@ export const JUMP_KEY = 0x788;
 export const HOT_THRESHOLD = 0x790;
 /** u32: BUDGET when INTERRUPT_SHADOW was set; the shadow holds while one instruction less is left. */
 export const SHADOW_BUDGET = 0x794;
+/** u32 each: how regions were left, for statistics. Leaps that found no region count among both. */
+export const COUNT_LEAPS = 0x798;
+export const COUNT_LEAPS_MISSED = 0x79c;
+export const COUNT_REGION_SINGLES = 0x7a0;
+export const COUNT_REGION_FAULTS = 0x7a4;
+export const COUNT_REGION_SPENT = 0x7a8;
+export const COUNT_REGION_FINISHED = 0x7ac;
 /**
  * Jump cache: JUMP_CACHE_ENTRIES of {u64 key: low 48 bits of RIP ^ JUMP_KEY, u32 element of the table of regions, u32
  * entry}. Index: bits 12–17 of RIP, then bits 0–5 XOR 6–11, so that a page's entries lie together.

@@ -84,14 +84,15 @@ export class FunctionBody {
     this.code.u32(offset);
   }
 
-  /** Runs one branch alone where the condition is a constant. */
-  if(condition: Expr, then: () => void, otherwise?: () => void): void {
+  /** Writes one branch alone where the condition is a constant. `likely` is told to the compiler, which lays code out by it. */
+  if(condition: Expr, then: () => void, otherwise?: () => void, likely?: boolean): void {
     if (condition.node.kind === 'i32') {
       if (condition.node.value !== 0) then();
       else otherwise?.();
       return;
     }
     this.expression(condition);
+    if (likely !== undefined) this.hintsInCode.push({ position: this.code.length, likely });
     this.code.bytes([0x04, 0x40]);
     this.depth++;
     then();
@@ -184,20 +185,35 @@ export class FunctionBody {
   }
   private readonly gaps: { readonly position: number; readonly write: () => void }[] = [];
 
+  private readonly hintsInCode: { readonly position: number; readonly likely: boolean }[] = [];
+  /** After `encode`: branches with a hint, by their offset from the declaration of locals on (`metadata.code.branch_hint`). */
+  hints: readonly { readonly offset: number; readonly likely: boolean }[] = [];
+
   /** The code with its gaps filled in. */
   private filled(): Uint8Array {
-    if (this.gaps.length === 0) return this.code.view();
+    if (this.gaps.length === 0) {
+      this.hints = this.hintsInCode.map(({ position, likely }) => ({ offset: position, likely }));
+      return this.code.view();
+    }
     const given = this.code.copy();
-    const whole = new ByteWriter();
+    const [whole, hints] = [new ByteWriter(), [] as { offset: number; likely: boolean }[]];
     let done = 0;
-    for (const { position, write } of this.gaps) {
+    let nextHint = 0;
+    const copyTo = (position: number): void => {
+      for (let hint = this.hintsInCode[nextHint]; hint && hint.position < position; hint = this.hintsInCode[++nextHint]) {
+        hints.push({ offset: hint.position - done + whole.length, likely: hint.likely });
+      }
       whole.bytes(given.subarray(done, position));
       done = position;
+    };
+    for (const { position, write } of this.gaps) {
+      copyTo(position);
       const start = this.code.length;
       write();
       whole.bytes(this.code.view().subarray(start));
     }
-    whole.bytes(given.subarray(done));
+    copyTo(given.length);
+    this.hints = hints;
     return whole.view();
   }
 
@@ -245,6 +261,8 @@ export class FunctionBody {
       body.u32(run.count);
       body.u8(VALUE_TYPE_CODES[run.type]);
     }
+    const head = body.length;
+    this.hints = this.hints.map(({ offset, likely }) => ({ offset: offset + head, likely }));
     body.bytes(code);
     body.u8(0x0b);
     const sized = new ByteWriter();

@@ -8,7 +8,7 @@ export class ModuleBuilder {
   private readonly typeBytes = new ByteWriter();
   private readonly imports: { module: string; name: string; typeIndex: number }[] = [];
   private memory: { minimumPages: number; maximumPages: number } | undefined;
-  private readonly functions: { typeIndex: number; body: (() => Uint8Array) | undefined }[] = [];
+  private readonly functions: { typeIndex: number; body: FunctionBody | Uint8Array | undefined; hints: FunctionBody['hints'] }[] = [];
   private readonly exports: { name: string; functionIndex: number }[] = [];
   private table: { typeIndex: number; elements: readonly number[] } | undefined;
   private openTable: { name: string; typeIndex: number; size: number; filler: number } | undefined;
@@ -39,21 +39,22 @@ export class ModuleBuilder {
 
   /** Reserves a function; its body may come later, so that functions can call each other. */
   declare(parameters: readonly ValueType[], results: readonly ValueType[]): number {
-    this.functions.push({ typeIndex: this.type(parameters, results), body: undefined });
+    this.functions.push({ typeIndex: this.type(parameters, results), body: undefined, hints: [] });
     return this.imports.length + this.functions.length - 1;
   }
 
   define(functionIndex: number, body: FunctionBody): void {
-    this.defineLater(functionIndex, () => body.encode());
+    this.setBody(functionIndex, body, []);
   }
-  /** As `define`, with what `FunctionBody.encode` gave. */
-  defineEncoded(functionIndex: number, body: Uint8Array): void {
-    this.defineLater(functionIndex, () => body);
+  /** As `define`, with what `encode` gave and the hints that it left. */
+  defineEncoded(functionIndex: number, body: Uint8Array, hints: FunctionBody['hints']): void {
+    this.setBody(functionIndex, body, hints);
   }
-  private defineLater(functionIndex: number, body: () => Uint8Array): void {
+  private setBody(functionIndex: number, body: FunctionBody | Uint8Array, hints: FunctionBody['hints']): void {
     const entry = this.functions[functionIndex - this.imports.length];
     if (!entry || entry.body) throw new Error(`function ${functionIndex} can't be defined`);
     entry.body = body;
+    entry.hints = hints;
   }
 
   export(name: string, functionIndex: number): void {
@@ -153,13 +154,38 @@ export class ModuleBuilder {
         }
       });
     }
+    const bodies = this.functions.map((entry) => {
+      const { body } = entry;
+      if (!body) throw new Error('a declared function has no body');
+      if (body instanceof Uint8Array) return body;
+      const encoded = body.encode();
+      entry.hints = body.hints;
+      return encoded;
+    });
+    this.writeHints(section);
     section(10, (w) => {
-      w.u32(this.functions.length);
-      for (const { body } of this.functions) {
-        if (!body) throw new Error('a declared function has no body');
-        w.bytes(body());
-      }
+      w.u32(bodies.length);
+      for (const body of bodies) w.bytes(body);
     });
     return out.copy();
+  }
+
+  /** Branch Hinting proposal: the custom section stands before the code. */
+  private writeHints(section: (id: number, write: (w: ByteWriter) => void) => void): void {
+    const hinted = this.functions.map(({ hints }, index) => ({ hints, index })).filter(({ hints }) => hints.length > 0);
+    if (hinted.length === 0) return;
+    section(0, (w) => {
+      w.name('metadata.code.branch_hint');
+      w.u32(hinted.length);
+      for (const { hints, index } of hinted) {
+        w.u32(this.imports.length + index);
+        w.u32(hints.length);
+        for (const { offset, likely } of hints) {
+          w.u32(offset);
+          w.u32(1);
+          w.u8(likely ? 1 : 0);
+        }
+      }
+    });
   }
 }

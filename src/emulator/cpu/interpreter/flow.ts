@@ -7,7 +7,7 @@ import {
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_CACHE, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
+  ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_CACHE, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
   STATUS_AGAIN, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
 } from '../state-layout.ts';
 
@@ -295,28 +295,34 @@ export class Flow {
     noRegion.returnCall(this.resume, [noRegion.parameter(0), noRegion.parameter(1)]);
     module.define(this.noRegion, noRegion);
     // To another region by way of the jump cache, else to the interpreter.
+    const count = (body: FunctionBody, counter: number): void => this.setState(body, 32, counter, add(this.state('i32', counter), i32(1)));
     define('leap', ['i64', 'i32'], (body, rip, budget) => {
+      count(body, COUNT_LEAPS);
       const entry = body.let(this.jumpEntry(rip as Expr));
       body.if(eq(load('i64', 'u64', entry), this.jumpKey(rip as Expr)), () => {
         body.returnCallIndirect(this.regionType, [rip as Expr, budget as Expr, load('i32', 'u32', entry, 12)], load('i32', 'u32', entry, 8), 1);
       });
+      count(body, COUNT_LEAPS_MISSED);
       body.call(this.runtime.materializeFlags, []);
       body.returnCall(this.resume, [rip as Expr, budget as Expr]);
     });
     // The budget is used up.
     define('spent', ['i64', 'i32'], (body, rip, budget) => {
+      count(body, COUNT_REGION_SPENT);
       body.call(this.runtime.materializeFlags, []);
       this.setState(body, 64, RIP, rip as Expr);
       this.exit(body, budget as Expr, EXIT_BUDGET);
     });
     // A fault of the instruction at RIP is pending.
     define('faulted', ['i64', 'i32'], (body, rip, budget) => {
+      count(body, COUNT_REGION_FAULTS);
       body.call(this.runtime.materializeFlags, []);
       this.setState(body, 64, RIP, rip as Expr);
       this.deliver(body, budget as Expr);
     });
     // The instruction at RIP is the interpreter's.
     define('single', ['i64', 'i32'], (body, rip, budget) => {
+      count(body, COUNT_REGION_SINGLES);
       body.call(this.runtime.materializeFlags, []);
       this.setState(body, 64, RIP, rip as Expr);
       this.setState(body, 32, BUDGET, budget as Expr);
@@ -326,6 +332,7 @@ export class Flow {
     });
     // A helper of the instruction at RIP returned something else than STATUS_NEXT.
     define('finished', ['i64', 'i32', 'i32'], (body, rip, budget, status) => {
+      count(body, COUNT_REGION_FINISHED);
       body.if(eq(status as Expr, i32(STATUS_FAULT)), () => {
         this.setState(body, 64, RIP, rip as Expr);
         this.deliver(body, budget as Expr);

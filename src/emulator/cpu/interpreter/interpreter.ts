@@ -5,7 +5,7 @@ import { Decoder } from '../decoder.ts';
 import { instructionTable } from '../isa/table.ts';
 import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
 import {
-  ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_TLB_MISSES, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
+  ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TLB_MISSES, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
   EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, STATUS_EXIT,
 } from '../state-layout.ts';
 import { BlockDecoder } from './block-decoder.ts';
@@ -47,6 +47,7 @@ export interface RegionStore {
   readonly threshold: number;
   readonly live: number;
   readonly compileMillis: number;
+  counts(): Readonly<Record<string, number>>;
   /** A gate has counted to the threshold: makes it another kind of gate, or its count start again. */
   hot(gate: number): void;
   /** The code of a page (0: of all pages) is gone. */
@@ -363,7 +364,9 @@ export class Interpreter implements Accelerator {
       tlbMisses: this.state32(COUNT_TLB_MISSES) >>> 0,
       regions: this.regions?.live ?? 0,
       compileMillis: this.regions?.compileMillis ?? 0,
-      exits: { ...this.exitCounts, exceptions: this.state32(COUNT_EXCEPTIONS) >>> 0, deliveredInterrupts: this.state32(COUNT_INTERRUPTS) >>> 0, decoded: this.blocks.decoded },
+      exits: { ...this.exitCounts, exceptions: this.state32(COUNT_EXCEPTIONS) >>> 0, deliveredInterrupts: this.state32(COUNT_INTERRUPTS) >>> 0, decoded: this.blocks.decoded,
+        leaps: this.state32(COUNT_LEAPS) >>> 0, leapsMissed: this.state32(COUNT_LEAPS_MISSED) >>> 0, singles: this.state32(COUNT_REGION_SINGLES) >>> 0, regionFaults: this.state32(COUNT_REGION_FAULTS) >>> 0,
+        spent: this.state32(COUNT_REGION_SPENT) >>> 0, finished: this.state32(COUNT_REGION_FINISHED) >>> 0, ...this.regions?.counts() },
     };
   }
 

@@ -206,7 +206,7 @@ export class RegionContext {
   pay(offset: number, instructions: number): void {
     const { body, budget } = this;
     const rest = body.let(sub(budget, i32(instructions)));
-    body.if(ltS(rest, i32(0)), () => this.leaveSpent(offset));
+    body.if(ltS(rest, i32(0)), () => this.leaveSpent(offset), undefined, false);
     body.set(budget, rest);
   }
 

@@ -263,8 +263,9 @@ export class RegionEmitter implements Emitter {
           body.if(eqz(pointer), () => this.leaveWithFault());
           this.beforeFault?.();
           context.leaveForOne();
-        });
+        }, undefined, false);
       },
+      true,
     );
     return pointer;
   }
@@ -344,7 +345,7 @@ export class RegionEmitter implements Emitter {
     this.body.if(condition, () => {
       this.context.call('raise', [i32(vector), i32(errorCode ?? 0), i32(errorCode === undefined ? 0 : 1)]);
       this.leaveWithFault();
-    });
+    }, undefined, false);
   }
   raiseIfRealMode(): void {
     const real = eqz(and(this.context.state32(CR0), i32(CR0_PE)));
@@ -420,7 +421,7 @@ export class RegionEmitter implements Emitter {
   callOrFault(name: RuntimeFunction, args: readonly Expr[], failure: number): Expr {
     const result = this.call(name, args);
     if (!result) throw new Error(`${name} returns nothing`);
-    this.body.if(eq(result, constant(result.type, failure)), () => this.leaveWithFault());
+    this.body.if(eq(result, constant(result.type, failure)), () => this.leaveWithFault(), undefined, false);
     return result;
   }
 
@@ -448,9 +449,9 @@ export class RegionEmitter implements Emitter {
     const status = context.call(name, args);
     if (!status || RUNTIME_FUNCTIONS[name][1] !== 'i32') throw new Error(`${name} returns no status`);
     context.reload();
-    body.if(ne(status, i32(STATUS_NEXT)), () => context.leaveAs(status));
+    body.if(ne(status, i32(STATUS_NEXT)), () => context.leaveAs(status), undefined, false);
     // It may have written over this very code.
-    body.if(ne(invalidations, context.state32(COUNT_INVALIDATIONS)), () => context.leap(context.rip(this.nextOffset), context.remaining - 1));
+    body.if(ne(invalidations, context.state32(COUNT_INVALIDATIONS)), () => context.leap(context.rip(this.nextOffset), context.remaining - 1), undefined, false);
   }
   finish(name: RuntimeFunction, args: readonly Expr[]): void {
     this.statusCall(name, args);

@@ -1,4 +1,5 @@
 /** A WebAssembly module of regions. */
+import type { FunctionBody } from '../../wasm/function-body.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import type { GuestCode } from './guest-code.ts';
@@ -22,7 +23,7 @@ export function buildRegionModule(codes: readonly GuestCode[], cpuBase: number):
   }
   encoded.forEach((bytes, number) => {
     const index = module.declare(['i64', 'i32', 'i32'], []);
-    module.defineEncoded(index, bytes);
+    module.defineEncoded(index, bytes, (bodies[number] as FunctionBody).hints);
     module.export(`r${number}`, index);
   });
   return module.encode();

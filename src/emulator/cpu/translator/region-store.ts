@@ -60,6 +60,11 @@ export class TranslatedRegions implements RegionStore {
     return this.regions.size;
   }
 
+  private readonly made = { translated: 0, translatedInstructions: 0, cold: 0, regionsDropped: 0, growMillis: 0, moduleMillis: 0 };
+  counts(): Readonly<Record<string, number>> {
+    return this.made;
+  }
+
   hot(gate: number): void {
     const { view } = this;
     const page = view.getUint32(gate + RECORD_DISPLACEMENT, true);
@@ -69,15 +74,22 @@ export class TranslatedRegions implements RegionStore {
     const started = this.nowMillis();
     const code = mode & MODE_CS_LIMITED ? undefined : growRegion(this.decoder, this.bytes, memoryOffset, offset, mode);
     view.setUint16(gate + RECORD_HANDLER, HANDLER_COLD, true);
+    this.made.growMillis += this.nowMillis() - started;
     if (code) this.install(page, memoryOffset, code);
+    else this.made.cold++;
     this.compileMillis += this.nowMillis() - started;
   }
 
   private install(page: number, memoryOffset: number, code: GuestCode): void {
     const element = this.takeElement();
     if (element === undefined) return;
-    const module = new WebAssembly.Module(buildRegionModule([code], this.parts.base));
+    this.made.translated++;
+    for (const { instructions } of code.blocks) this.made.translatedInstructions += instructions.length;
+    const bytes = buildRegionModule([code], this.parts.base);
+    const started = this.nowMillis();
+    const module = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(module, { env: { memory: this.parts.memory }, runtime: this.parts.runtime ?? {}, engine: this.parts.engine ?? {} });
+    this.made.moduleMillis += this.nowMillis() - started;
     this.table.set(element, exports['r0']);
     for (const [start, end] of code.ranges) this.runtime.coverCode(memoryOffset, code.mode, start, end);
     const region: Region = { element, page };
@@ -116,6 +128,7 @@ export class TranslatedRegions implements RegionStore {
     for (const { element } of gone) {
       this.table.set(element, this.noRegion);
       this.regions.delete(element);
+      this.made.regionsDropped++;
       this.retired.push(element);
     }
   }
