@@ -12,7 +12,7 @@
  */
 import { z } from 'zod';
 import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
-import { machineErrorSchema } from './result.ts';
+import { machineErrorSchema } from './machine-error.ts';
 import type { MachineError, Result } from './result.ts';
 import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
 import type { VmCommand } from './vm-protocol.ts';
