@@ -2,6 +2,7 @@
 import type { BlockRequest } from '../interfaces/block-backend.ts';
 import type { MessagePort } from 'node:worker_threads';
 import type { VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
+import type { EngineModules } from './engine-modules.ts';
 import type { MachineEnd } from '../machine/machine-loop.ts';
 
 /** Facts of an opened image that the machine thread needs to show a disk to the guest. */
@@ -20,10 +21,11 @@ export interface BoardFiles {
   readonly initrd: Uint8Array | undefined;
 }
 
-/** The machine thread's `workerData`. */
+/** The one message to the machine thread's worker: what it is to run. */
 export interface MachineThreadStart {
   readonly start: VmStart;
   readonly memory: WebAssembly.Memory;
+  readonly engine: EngineModules;
   readonly files: BoardFiles;
   readonly disks: readonly DiskFacts[];
   /** Letters come in here, posts go out there. */
