@@ -197,9 +197,9 @@ export class ControlThread {
       case 'event':
         this.#transport.send(post.event);
         break;
-      case 'serial':
-        this.#transport.send({ kind: 'serial-output', bytes: post.bytes }, () => {
-          machine.mailbox.post({ kind: 'serial-drained', bytes: post.bytes.length });
+      case 'output':
+        this.#transport.send({ kind: `${post.line}-output`, bytes: post.bytes }, () => {
+          machine.mailbox.post({ kind: 'output-drained', line: post.line, bytes: post.bytes.length });
         });
         break;
       case 'block':

@@ -54,7 +54,7 @@ const MIN_EXACT_SLICE = 32;
 const MAX_SLEEP_NANOS = 500_000_000;
 const MINUTE_NANOS = 60_000_000_000;
 /** Letters that give the guest nothing to do. */
-const NO_WORK: ReadonlySet<BoardLetter['kind']> = new Set<BoardLetter['kind']>(['ping', 'stats', 'serial-drained']);
+const NO_WORK: ReadonlySet<BoardLetter['kind']> = new Set<BoardLetter['kind']>(['ping', 'stats', 'output-drained']);
 
 export class MachineLoop {
   readonly #board: LoopBoard;
