@@ -7,12 +7,14 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { keepCompiledCode } from './build/compiled-code.mjs';
 import { distFolder } from './build/folders.mjs';
 import { isReadyToRun, setUp } from './setup.mjs';
 
 const verbs = process.argv.slice(2);
 
 async function main() {
+  keepCompiledCode();
   const { npmPackagesAreCurrent, projectNode } = await import('./setup/npm-packages.mjs');
   // A missing asset is the command's to report, if it needs it; without the packages nothing works.
   if (!await isReadyToRun() && !await setUp({ extent: 'run' }) && !npmPackagesAreCurrent()) {

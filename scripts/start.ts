@@ -6,10 +6,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { keepCompiledCode } from './build/compiled-code.mjs';
 import { distFolder, projectFolder } from './build/folders.mjs';
 import { printLine } from './build/report.ts';
 import { buildTargets } from './build/steps.ts';
 import { findChromium, findCommand } from './setup/host-tools.mjs';
+
+keepCompiledCode();
 
 const ELECTRON_BINARIES: Partial<Record<NodeJS.Platform, string>> = {
   linux: 'electron',

@@ -55,6 +55,19 @@ export const layerRules: readonly IForbiddenRuleType[] = [
     to: { path: '^src/', pathNot: '^src/(emulator|shared)/' },
   },
   {
+    name: 'emulator-loads-no-schemas',
+    comment: 'Of the contract it runs the functions of result.ts; the rest is types. The schemas and their library would take as long to load as all else.',
+    severity: 'error',
+    from: { path: '^src/emulator/' },
+    to: { path: '^src/shared/', pathNot: '^src/shared/result\\.ts$', dependencyTypesNot: ['type-only'] },
+  },
+  {
+    name: 'results-need-no-schemas',
+    severity: 'error',
+    from: { path: '^src/shared/result\\.ts$' },
+    to: { path: '^src/|(^|/)node_modules/', dependencyTypesNot: ['type-only'] },
+  },
+  {
     name: 'only-host-touches-node',
     severity: 'error',
     from: { path: '^src/emulator/', pathNot: ['^src/emulator/host/', GENERATOR] },

@@ -70,12 +70,12 @@ export async function createAppServices(options: AppServicesOptions): Promise<Re
 
 function openChannel(supervisor: Supervisor, kind: ChannelKind, name: string, down: ChannelDown): Result<ChannelUp> {
   const machine = supervisor.machine(name);
-  if (kind === 'console') {
-    const end = machine.openConsole((bytes, replay) => { down.message({ kind: 'serial-output', bytes, replay }); });
+  if (kind !== 'display') {
+    const end = machine.openConsole(kind, (bytes, replay) => { down.message({ kind: 'serial-output', bytes, replay }); });
     return ok({
       send(message) {
         const checked = consoleUpSchema.safeParse(message);
-        if (checked.success) machine.send(checked.data);
+        if (checked.success) machine.sendToConsole(kind, checked.data.bytes);
       },
       close: end,
     });

@@ -8,11 +8,11 @@
  * Desktop shell: the preload exposes `window.guesthouse`, a `DesktopBridge`; a channel's MessagePort arrives in the page as
  * a `message` event of `window` whose data is `{ guesthouseChannel: channelId }`.
  * Browser shell: a WebSocket at `/api` carries `ClientMessage` up and `ServerMessage` down; each channel is a WebSocket at
- * `/channel/display/NAME` or `/channel/console/NAME`. All are binary messages of `wire.ts`.
+ * `/channel/KIND/NAME`, such as `/channel/display/NAME`. All are binary messages of `wire.ts`.
  */
 import { z } from 'zod';
 import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
-import { machineErrorSchema } from './result.ts';
+import { machineErrorSchema } from './machine-error.ts';
 import type { MachineError, Result } from './result.ts';
 import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
 import type { VmCommand } from './vm-protocol.ts';
@@ -246,8 +246,10 @@ export type ClientMessage = z.infer<typeof clientMessageSchema>;
 export type ServerMessage = { readonly id: number; readonly result: Result<unknown> } | ApiEvent;
 
 // Channels.
-export const CHANNEL_KINDS = ['display', 'console'] as const;
+export const CHANNEL_KINDS = ['display', 'console', 'virtio-console'] as const;
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
+/** COM1, or the virtio console that Linux knows as hvc0. */
+export type ConsoleKind = Exclude<ChannelKind, 'display'>;
 
 /**
  * Up a display channel. It can be opened while the machine is on (else `machines.not-running`), and closes when the
@@ -267,11 +269,11 @@ export type DisplayUp = Extract<VmCommand, { kind: 'watch-display' | 'frame-draw
 export const displayDownSchema = z.object({ kind: z.literal('display-frame'), frame: displayFrameSchema });
 export type DisplayDown = z.infer<typeof displayDownSchema>;
 
-/** Up a console channel: typed bytes. The channel outlives the machine's being on or off. */
+/** Up a channel to a console, serial or virtio: typed bytes. The channel outlives the machine's being on or off. */
 export const consoleUpSchema = z.object({ kind: z.literal('serial-input'), bytes });
 export type ConsoleUp = z.infer<typeof consoleUpSchema>;
 
-/** Down a console channel: first the scrollback (`replay`), also of a machine that is off, then what comes. */
+/** Down a channel to a console: first the scrollback (`replay`), also of a machine that is off, then what comes. */
 export const consoleDownSchema = z.object({ kind: z.literal('serial-output'), bytes, replay: z.boolean() });
 export type ConsoleDown = z.infer<typeof consoleDownSchema>;
 

@@ -1,15 +1,10 @@
-/** Errors cross processes as data: a stable code for programs, one sentence for people, and what to do about it. */
-import { z } from 'zod';
+/**
+ * Errors cross processes as data: a stable code for programs, one sentence for people, and what to do about it. What they
+ * must look like is `machine-error.ts`'s: it stays out of here, so that a VM process doesn't load its schema library.
+ */
+import type { MachineError } from './machine-error.ts';
 
-export const machineErrorSchema = z.object({
-  /** Dotted and stable, such as `library.no-permission`. */
-  code: z.string(),
-  /** What is wrong, one line, no full stop. */
-  message: z.string(),
-  /** What to do, one line, no full stop; empty when there is nothing to advise. */
-  advice: z.string(),
-});
-export type MachineError = z.infer<typeof machineErrorSchema>;
+export type { MachineError };
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: MachineError };
 

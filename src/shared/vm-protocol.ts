@@ -55,6 +55,8 @@ export type VmCommand =
   /** Ends the machine at once, flushing its disks; the process exits with 0. */
   | { readonly kind: 'power-off' }
   | { readonly kind: 'serial-input'; readonly bytes: Uint8Array }
+  /** To the guest's hvc0. */
+  | { readonly kind: 'virtio-console-input'; readonly bytes: Uint8Array }
   /** Physical keys as DOM `KeyboardEvent.code` values, in order. */
   | { readonly kind: 'keys'; readonly events: readonly KeyChange[] }
   /** Text as keystrokes on a US keyboard; characters that have no key are reported back as a warning. */
@@ -120,6 +122,7 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready') }),
   z.object({ kind: z.literal('state'), state: z.enum(['running', 'paused', 'halted-forever']) }),
   z.object({ kind: z.literal('serial-output'), bytes }),
+  z.object({ kind: z.literal('virtio-console-output'), bytes }),
   z.object({ kind: z.literal('debug-output'), bytes }),
   z.object({ kind: z.literal('display-frame'), frame: displayFrameSchema }),
   z.object({ kind: z.literal('screenshot'), requestId: z.number(), png: bytes }),

@@ -15,6 +15,8 @@ const expected: Record<string, readonly string[]> = {
   'main-sees-only-shared': ['src/main/sees-emulator.ts'],
   'electron-stays-in-its-shell': ['src/main/sees-electron.ts'],
   'emulator-sees-only-shared': ['src/emulator/machine/sees-main.ts'],
+  'emulator-loads-no-schemas': ['src/emulator/machine/loads-schemas.ts'],
+  'results-need-no-schemas': ['src/shared/result.ts'],
   'only-host-touches-node': ['src/emulator/machine/sees-node.ts'],
   'only-host-uses-npm-packages': ['src/emulator/machine/sees-npm.ts'],
   'host-is-the-outermost': ['src/emulator/machine/sees-host.ts'],

@@ -2,7 +2,7 @@
  * A machine thread whose CPU runs a program of the test's: the name of the machine says which. The board around it is the
  * real one.
  */
-import { workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import type { MachineThreadStart } from '../../src/emulator/host/machine-post.ts';
 import { runMachine } from '../../src/emulator/host/machine-session.ts';
 import type { CpuBoard } from '../../src/emulator/interfaces/accelerator.ts';
@@ -41,9 +41,10 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   },
 };
 
-const given = workerData as MachineThreadStart;
-runMachine(given, (_memory, board) => {
-  const program = PROGRAMS[given.start.name];
-  if (program === undefined) throw new Error(`no program ${given.start.name}`);
-  return new FakeAccelerator((cpu) => program(board, cpu));
+parentPort!.once('message', (given: MachineThreadStart) => {
+  runMachine(given, (_memory, board) => {
+    const program = PROGRAMS[given.start.name];
+    if (program === undefined) throw new Error(`no program ${given.start.name}`);
+    return new FakeAccelerator((cpu) => program(board, cpu));
+  });
 });

@@ -72,6 +72,7 @@ function take(command: VmCommand, ports: readonly Port[] = []): void {
     case 'reset': send({ kind: 'guest-reset', cause: 'user', countInLastMinute: 1 }); return;
     case 'power-button': if (!words.includes('stubborn')) end({ reason: 'guest-power-off' }); return;
     case 'power-off': if (!words.includes('stubborn')) end({ reason: 'stopped' }); return;
+    case 'virtio-console-input': send({ kind: 'virtio-console-output', bytes: new Uint8Array(command.bytes) }); return;
     case 'serial-input': if (words.includes('echo')) send({ kind: 'serial-output', bytes: new Uint8Array(command.bytes) }); return;
     case 'keys': typed += command.events.filter((key) => key.down).map((key) => `<${key.code}>`).join(''); return;
     case 'type-text': typed += command.text; return;

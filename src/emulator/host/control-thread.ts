@@ -10,6 +10,7 @@ import { GUEST_RAM } from '../cpu/memory-layout.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { DiskService } from './disk-service.ts';
 import { DisplayService } from './display-service.ts';
+import type { EngineModules } from './engine-modules.ts';
 import { describeFileError } from './file-bytes.ts';
 import type { BoardFiles, DiskFacts, MachinePost, MachineStats, MachineThreadStart } from './machine-post.ts';
 import { openDisk } from './open-disk.ts';
@@ -35,8 +36,14 @@ const UNASKED: typeof UNASKED_REQUEST = -1;
 type MachineCommand = Exclude<VmCommand, { kind: 'power-on' | 'power-off' | 'attach-display' }>;
 type Ended = Extract<VmEvent, { kind: 'ended' }>;
 
+export interface ControlThreadParts {
+  /** The worker's module. */
+  readonly machineThread: URL;
+  readonly engine: Promise<EngineModules>;
+}
+
 interface RunningMachine {
-  readonly worker: Worker;
+  readonly posts: MessagePort;
   readonly mailbox: MailboxSender;
   readonly disks: readonly DiskService[];
   readonly display: DisplayService;
@@ -45,7 +52,9 @@ interface RunningMachine {
 
 export class ControlThread {
   readonly #transport: Transport;
-  readonly #machineThread: URL;
+  readonly #engine: Promise<EngineModules>;
+  /** Starts with this process, so that it is up when the machine is asked for. */
+  readonly #worker: Worker;
   readonly #exit: (status: number) => void;
   #machine: RunningMachine | undefined;
   #poweredOn = false;
@@ -54,11 +63,16 @@ export class ControlThread {
   /** Commands that came while the machine was being built, and who is to get their answers. */
   #early: { readonly command: MachineCommand; readonly from: CommandPort }[] = [];
 
-  /** `machineThread` is the worker's module; `exit` ends the process. */
-  constructor(transport: Transport, machineThread: URL, exit: (status: number) => void) {
+  /** `exit` ends the process. */
+  constructor(transport: Transport, parts: ControlThreadParts, exit: (status: number) => void) {
     this.#transport = transport;
-    this.#machineThread = machineThread;
     this.#exit = exit;
+    this.#engine = parts.engine;
+    // Whoever powers on hears of it.
+    this.#engine.catch(() => {});
+    this.#worker = new Worker(parts.machineThread, { name: 'machine' });
+    this.#worker.on('error', (error) => void this.#finish(crashed(error), 1, undefined));
+    this.#worker.on('exit', (status) => this.#machineThreadEnded(status));
     transport.onCommand((command, port) => this.#take(command, port, transport));
     transport.onClose(() => this.stop());
   }
@@ -137,27 +151,27 @@ export class ControlThread {
     try {
       checkSizes(start);
       const files = await readBoardFiles(start);
+      const engine = await this.#engine;
       for (const attachment of start.disks) images.push(await openDisk(attachment));
       if (this.#ending) throw new StartError('machines.stopped', 'the machine was stopped while it started', 'start it again');
-      this.#startMachineThread(start, files, images);
+      this.#startMachine(start, files, engine, images);
     } catch (error) {
       for (const image of images) await Promise.resolve(image[Symbol.asyncDispose]()).catch(() => {});
       await this.#finish(startFailed(error), 1, undefined);
     }
   }
 
-  #startMachineThread(start: VmStart, files: BoardFiles, images: readonly DiskImage[]): void {
+  #startMachine(start: VmStart, files: BoardFiles, engine: EngineModules, images: readonly DiskImage[]): void {
     const pages = Math.ceil((GUEST_RAM + start.memoryBytes) / WASM_PAGE_BYTES);
     const memory = allocateMemory(pages);
     const shared = new Uint8Array(memory.buffer);
     const letters = new MessageChannel();
     const posts = new MessageChannel();
-    const workerData: MachineThreadStart = {
-      start, memory, files, disks: images.map(diskFacts), letters: letters.port1, posts: posts.port1,
+    const given: MachineThreadStart = {
+      start, memory, engine, files, disks: images.map(diskFacts), letters: letters.port1, posts: posts.port1,
     };
-    const worker = new Worker(this.#machineThread, { workerData, transferList: [letters.port1, posts.port1], name: 'machine' });
     const machine: RunningMachine = {
-      worker,
+      posts: posts.port2,
       mailbox: new MailboxSender(letters.port2, memory.buffer),
       disks: images.map((image) => new DiskService(image, shared)),
       display: new DisplayService(memory.buffer),
@@ -165,13 +179,17 @@ export class ControlThread {
     };
     this.#machine = machine;
     posts.port2.on('message', (post: MachinePost) => this.#receive(post, machine));
-    worker.on('error', (error) => void this.#finish(crashed(error), 1, undefined));
-    worker.on('exit', (status) => {
-      // What it said last may still lie in the port.
-      for (let last = receivePost(posts.port2); last !== undefined; last = receivePost(posts.port2)) this.#receive(last, machine);
-      void this.#finish(crashed(new Error(`the machine thread ended with status ${status}`)), 1, undefined);
-    });
+    this.#worker.postMessage(given, [letters.port1, posts.port1]);
     for (const { command, from } of this.#early.splice(0)) this.#takeForMachine(command, from);
+  }
+
+  #machineThreadEnded(status: number): void {
+    const machine = this.#machine;
+    if (machine !== undefined) {
+      // What it said last may still lie in the port.
+      for (let last = receivePost(machine.posts); last !== undefined; last = receivePost(machine.posts)) this.#receive(last, machine);
+    }
+    void this.#finish(crashed(new Error(`the machine thread ended with status ${status}`)), 1, undefined);
   }
 
   #receive(post: MachinePost, machine: RunningMachine): void {
@@ -179,9 +197,9 @@ export class ControlThread {
       case 'event':
         this.#transport.send(post.event);
         break;
-      case 'serial':
-        this.#transport.send({ kind: 'serial-output', bytes: post.bytes }, () => {
-          machine.mailbox.post({ kind: 'serial-drained', bytes: post.bytes.length });
+      case 'output':
+        this.#transport.send({ kind: `${post.line}-output`, bytes: post.bytes }, () => {
+          machine.mailbox.post({ kind: 'output-drained', line: post.line, bytes: post.bytes.length });
         });
         break;
       case 'block':
@@ -211,10 +229,10 @@ export class ControlThread {
     clearTimeout(this.#stopTimer);
     const machine = this.#machine;
     let last = ended;
+    machine?.display.stop();
+    // A machine thread that still runs could write to the guest's RAM while its disks are being flushed.
+    await this.#worker.terminate();
     if (machine !== undefined) {
-      machine.display.stop();
-      // A machine thread that still runs could write to the guest's RAM while its disks are being flushed.
-      await machine.worker.terminate();
       for (const disk of machine.disks) {
         try {
           await disk.close();

@@ -32,6 +32,7 @@ export class DisplayEncoder {
   private readonly send: (frame: DisplayFrame) => void;
   /** Lives while somebody watches. */
   private rasterizer: VgaRasterizer | undefined;
+  private textReader: VgaRasterizer | undefined;
   private timer: NodeJS.Timeout | undefined;
   private inFlight = false;
   private wholeNext = false;
@@ -84,7 +85,8 @@ export class DisplayEncoder {
 
   /** The rows of a text mode, without spaces at their ends; `undefined` in graphics. */
   screenText(): string[] | undefined {
-    return this.newRasterizer().screenText();
+    // Scripts ask several times a second; a new rasterizer would be a picture's memory each time.
+    return (this.rasterizer ?? (this.textReader ??= this.newRasterizer())).screenText();
   }
 
   dispose(): void {

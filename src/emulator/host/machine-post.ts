@@ -2,7 +2,9 @@
 import type { BlockRequest } from '../interfaces/block-backend.ts';
 import type { MessagePort } from 'node:worker_threads';
 import type { VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
+import type { EngineModules } from './engine-modules.ts';
 import type { MachineEnd } from '../machine/machine-loop.ts';
+import type { CharacterLine } from '../machine/mailbox.ts';
 
 /** Facts of an opened image that the machine thread needs to show a disk to the guest. */
 export interface DiskFacts {
@@ -20,10 +22,11 @@ export interface BoardFiles {
   readonly initrd: Uint8Array | undefined;
 }
 
-/** The machine thread's `workerData`. */
+/** The one message to the machine thread's worker: what it is to run. */
 export interface MachineThreadStart {
   readonly start: VmStart;
   readonly memory: WebAssembly.Memory;
+  readonly engine: EngineModules;
   readonly files: BoardFiles;
   readonly disks: readonly DiskFacts[];
   /** Letters come in here, posts go out there. */
@@ -36,8 +39,8 @@ export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'dis
 
 export type MachinePost =
   | { readonly kind: 'event'; readonly event: VmEvent }
-  /** Counted against the bound on serial output under way; answered by a `serial-drained` letter. */
-  | { readonly kind: 'serial'; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** Counted against the bound on a line's output under way; answered by an `output-drained` letter. */
+  | { readonly kind: 'output'; readonly line: CharacterLine; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'block'; readonly disk: number; readonly requestId: number; readonly request: BlockRequest }
   | { readonly kind: 'stats'; readonly requestId: number; readonly stats: MachineStats }
   | { readonly kind: 'start-failed'; readonly code: string; readonly message: string; readonly advice: string }

@@ -6,7 +6,7 @@ import type { BlockRequest } from '../interfaces/block-backend.ts';
 import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
 import { BoardError, Pc } from '../machine/pc.ts';
 import { MachineLoop } from '../machine/machine-loop.ts';
-import type { BoardLetter } from '../machine/mailbox.ts';
+import type { BoardLetter, CharacterLine } from '../machine/mailbox.ts';
 import { RateLimitedLog } from '../machine/rate-limited-log.ts';
 import { Scheduler } from '../machine/scheduler.ts';
 import { HostTimeSource, InstructionTimeSource } from '../machine/time-source.ts';
@@ -38,7 +38,7 @@ export function runMachine(given: MachineThreadStart, createAccelerator: Acceler
 
 class MachineSession {
   readonly #post: (message: MachinePost) => void;
-  readonly #serial: SerialChannel;
+  readonly #lines: Readonly<Record<CharacterLine, SerialChannel>>;
   readonly #debug: DebugOutput;
   readonly #disks: readonly RemoteDisk[];
   readonly #scheduler: Scheduler;
@@ -55,7 +55,8 @@ class MachineSession {
       : new InstructionTimeSource(() => this.#pc?.instructions ?? 0, start.time.instructionsPerMicrosecond);
     this.#scheduler = new Scheduler(timeSource, start.rtcEpochSeconds ?? Math.floor(Date.now() / 1000));
     const log = new RateLimitedLog((level, topic, message) => this.#tell({ kind: 'log', level, topic, message }), () => hostNanos() / 1e9);
-    this.#serial = new SerialChannel((bytes) => post({ kind: 'serial', bytes }));
+    const line = (name: CharacterLine): SerialChannel => new SerialChannel((bytes) => post({ kind: 'output', line: name, bytes }));
+    const lines = this.#lines = { serial: line('serial'), 'virtio-console': line('virtio-console') };
     this.#debug = new DebugOutput((bytes) => this.#tell({ kind: 'debug-output', bytes }));
     const deterministic = start.time === 'host' ? undefined : { clock: this.#scheduler, mailbox };
     this.#disks = given.disks.map((facts, disk) => {
@@ -77,7 +78,8 @@ class MachineSession {
       },
       disks: this.#disks.map((backend, index) => ({ backend, bus: start.disks[index]!.bus, kind: start.disks[index]!.kind })),
       bootOrder: start.bootOrder,
-      serial: this.#serial,
+      serial: lines.serial,
+      virtioConsole: lines['virtio-console'],
       entropy: start.seed === undefined ? new HostEntropy() : new SeededEntropy(start.seed),
       exitPort: start.exitPort,
       debugPort: start.debugPort,
@@ -96,10 +98,11 @@ class MachineSession {
       deliver: (letter) => this.#deliver(letter),
       reset: (kind) => this.#pc.reset(kind),
       flush: () => {
-        this.#serial.flush();
+        lines.serial.flush();
+        lines['virtio-console'].flush();
         this.#debug.flush();
       },
-      congested: () => this.#serial.congested,
+      congested: () => lines.serial.congested || lines['virtio-console'].congested,
       interruptsEnabled: () => this.#pc.interruptsEnabled(),
       announceState: (state) => this.#tell({ kind: 'state', state }),
       announceReset: (cause, countInLastMinute) => this.#tell({ kind: 'guest-reset', cause, countInLastMinute }),
@@ -118,11 +121,14 @@ class MachineSession {
       case 'block-done':
         this.#disks[letter.disk]!.completed(letter);
         break;
-      case 'serial-drained':
-        this.#serial.drained(letter.bytes);
+      case 'output-drained':
+        this.#lines[letter.line].drained(letter.bytes);
         break;
       case 'serial-input':
-        this.#serial.deliver(letter.bytes);
+        this.#lines.serial.deliver(letter.bytes);
+        break;
+      case 'virtio-console-input':
+        this.#lines['virtio-console'].deliver(letter.bytes);
         break;
       case 'keys':
         this.#pc.keys(letter.events);

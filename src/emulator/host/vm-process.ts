@@ -4,6 +4,7 @@
  * away, and on SIGTERM.
  */
 import { ControlThread } from './control-thread.ts';
+import { loadEngine } from './engine-modules.ts';
 import { connectToParent } from './transport.ts';
 
 const transport = connectToParent();
@@ -12,8 +13,11 @@ if (transport === undefined) {
   process.exit(2);
 }
 
-// Sources run as they are; a build puts both modules side by side under the same names.
-const machineThread = new URL(import.meta.url.endsWith('.ts') ? './machine-thread.ts' : './machine-thread.js', import.meta.url);
-const control = new ControlThread(transport, machineThread, (status) => process.exit(status));
+// Sources run as they are and find the engine in the build's folder; a build puts all of it side by side.
+const here = (built: string, source: string): URL => new URL(import.meta.url.endsWith('.ts') ? source : built, import.meta.url);
+const control = new ControlThread(transport, {
+  machineThread: here('./machine-thread.js', './machine-thread.ts'),
+  engine: loadEngine(here('./wasm/', '../../../dist/wasm/')),
+}, (status) => process.exit(status));
 process.on('SIGTERM', () => control.stop());
 process.on('SIGINT', () => control.stop());

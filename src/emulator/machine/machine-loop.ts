@@ -5,6 +5,7 @@
  */
 import type { Accelerator } from '../interfaces/accelerator.ts';
 import type { ResetKind } from '../interfaces/device.ts';
+import { IdleRhythm } from './idle-rhythm.ts';
 import type { BoardLetter, Mailbox } from './mailbox.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type HostTimeSource, InstructionTimeSource } from './time-source.ts';
@@ -52,9 +53,12 @@ const MIN_EXACT_SLICE = 32;
 /** Longest sleep: stays below the lost time that host time forgets. */
 const MAX_SLEEP_NANOS = 500_000_000;
 const MINUTE_NANOS = 60_000_000_000;
+/** Letters that give the guest nothing to do. */
+const NO_WORK: ReadonlySet<BoardLetter['kind']> = new Set<BoardLetter['kind']>(['ping', 'stats', 'output-drained']);
 
 export class MachineLoop {
   readonly #board: LoopBoard;
+  readonly #rhythm = new IdleRhythm();
   #sliceInstructions = FIRST_SLICE_INSTRUCTIONS;
   #paused = false;
   #end: MachineEnd | undefined;
@@ -152,7 +156,7 @@ export class MachineLoop {
 
   /** The CPU waits for an interrupt, which only a timer or a letter can bring. */
   #idle(): void {
-    const { scheduler, timeSource } = this.#board;
+    const { accelerator, scheduler, timeSource } = this.#board;
     if (this.#pendingReset !== undefined || this.#end !== undefined) return;
     const forever = !this.#board.interruptsEnabled();
     if (forever !== this.#haltedForever) this.#setHaltedForever(forever);
@@ -161,7 +165,8 @@ export class MachineLoop {
     if (forever && timeSource instanceof InstructionTimeSource) return this.#sleep(undefined);
     if (deadline === undefined) return this.#sleep(undefined);
     if (timeSource instanceof InstructionTimeSource) return timeSource.skipTo(deadline);
-    const nanos = deadline - timeSource.now();
+    const now = timeSource.now();
+    const nanos = this.#rhythm.restUntil(now, deadline, scheduler.secondDeadline(), accelerator.instructions) - now;
     if (nanos > 0) this.#sleep(nanos);
   }
 
@@ -198,6 +203,7 @@ export class MachineLoop {
           this.#end ??= { reason: 'stopped' };
           break;
         default:
+          if (!NO_WORK.has(letter.kind)) this.#rhythm.disturb();
           board.deliver(letter);
       }
     }

@@ -5,15 +5,18 @@
 import type { BlockStatus } from '../interfaces/block-backend.ts';
 import type { VmCommand } from '../../shared/vm-protocol.ts';
 
-type PassedOn = 'pause' | 'resume' | 'reset' | 'power-button' | 'power-off' | 'serial-input' | 'keys' | 'type-text' | 'pointer'
+type PassedOn = 'pause' | 'resume' | 'reset' | 'power-button' | 'power-off' | 'serial-input' | 'virtio-console-input' | 'keys' | 'type-text' | 'pointer'
   | 'stats' | 'ping';
 
 /** A letter to the machine thread, structured-clonable. */
 export type Letter =
   | Extract<VmCommand, { kind: PassedOn }>
   | { readonly kind: 'block-done'; readonly disk: number; readonly requestId: number; readonly status: BlockStatus }
-  /** The receiver of serial output has taken this many bytes. */
-  | { readonly kind: 'serial-drained'; readonly bytes: number };
+  /** The receiver of a line's output has taken this many bytes. */
+  | { readonly kind: 'output-drained'; readonly line: CharacterLine; readonly bytes: number };
+
+/** The machine's lines to the outside: COM1 and the virtio console. */
+export type CharacterLine = 'serial' | 'virtio-console';
 
 /** Letters that the machine loop keeps to itself. */
 export type LoopLetter = Extract<Letter, { kind: 'pause' | 'resume' | 'reset' | 'power-off' }>;

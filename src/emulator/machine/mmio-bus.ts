@@ -162,9 +162,9 @@ export class PhysicalMemoryBus implements MmioBus {
   #fill(mapping: DirectMapping, firstPage: number, endPage: number): void {
     const first = Math.max(firstPage, mapping.firstPage);
     const end = Math.min(endPage, mapping.firstPage + mapping.pageCount, this.#pageMap.length);
-    for (let page = first; page < end; page++) {
-      this.#pageMap[page] = mapping.memoryOffset + (page - mapping.firstPage) * PAGE_BYTES + mapping.flags;
-    }
+    const map = this.#pageMap;
+    let entry = mapping.memoryOffset + (first - mapping.firstPage) * PAGE_BYTES + mapping.flags;
+    for (let page = first; page < end; page++, entry += PAGE_BYTES) map[page] = entry;
   }
 
   #announce(mapping: DirectMapping): void {

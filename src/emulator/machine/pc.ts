@@ -57,7 +57,6 @@ import * as layout from './pc-layout.ts';
 import { IoPortBus } from './port-bus.ts';
 import { RomImages } from './rom-images.ts';
 import { ShadowMemory } from './shadow-memory.ts';
-import { UnpluggedChannel } from './unplugged-channel.ts';
 
 /** The machine can't be built as it was asked for: the user's mistake, not ours. */
 export class BoardError extends Error {
@@ -86,6 +85,8 @@ export interface PcOptions {
   readonly bootOrder: VmStart['bootOrder'];
   /** COM1's other end. */
   readonly serial: CharacterChannel;
+  /** The virtio console's other end: the guest's hvc0. */
+  readonly virtioConsole: CharacterChannel;
   readonly entropy: EntropySource;
   readonly exitPort: number | undefined;
   readonly debugPort: number | undefined;
@@ -277,9 +278,9 @@ export class Pc {
     this.ports.claim('ide.secondary', layout.IDE_SECONDARY_COMMAND.base, layout.IDE_SECONDARY_COMMAND.length, secondary.commandBlock);
     this.ports.claim('ide.secondary', layout.IDE_SECONDARY_CONTROL.base, layout.IDE_SECONDARY_CONTROL.length, secondary.controlBlock);
 
-    // Virtio cards: disks, entropy, and a console that nothing is connected to yet (guests find it as hvc0).
+    // Virtio cards: disks, entropy, and a console (guests find it as hvc0).
     const virtio = [
-      { slot: layout.PCI_SLOTS.virtioConsole.slot, card: new VirtioConsole({ id: 'virtio-console', memory: this.memory, log, channel: new UnpluggedChannel() }) },
+      { slot: layout.PCI_SLOTS.virtioConsole.slot, card: new VirtioConsole({ id: 'virtio-console', memory: this.memory, log, channel: options.virtioConsole }) },
       { slot: layout.PCI_SLOTS.virtioEntropy.slot, card: new VirtioEntropy({ id: 'virtio-entropy', memory: this.memory, log, entropy: options.entropy }) },
       ...bays.virtio.map(({ slot, disk }) => ({ slot, card: new VirtioBlock({ id: `virtio-block-${slot}`, memory: this.memory, log, backend: disk.backend }) })),
     ];

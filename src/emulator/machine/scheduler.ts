@@ -58,6 +58,13 @@ export class Scheduler implements Clock {
     return this.#heap[0]?.deadline;
   }
 
+  /** The deadline after the next one. */
+  secondDeadline(): Nanos | undefined {
+    const left = this.#heap[1]?.deadline;
+    const right = this.#heap[2]?.deadline;
+    return left === undefined || right === undefined ? left : Math.min(left, right);
+  }
+
   /** From now until `forgetHorizon`, arming a timer for earlier than `horizon` calls `sooner`. */
   watchHorizon(horizon: Nanos, sooner: () => void): void {
     this.#horizon = horizon;

@@ -12,15 +12,16 @@ export function addConsoleVerb(program: Command, context: CommandLineContext): v
   program.command('console')
     .description('join a machine\'s serial console; Ctrl-] leaves it')
     .argument('<name>')
+    .option('--virtio', 'the virtio console (hvc0 in Linux) instead of the serial one')
     .option('--no-scrollback', 'leave out what was printed before')
-    .action(async (name: string, { scrollback }: { scrollback: boolean }) => {
+    .action(async (name: string, { scrollback, virtio = false }: { scrollback: boolean; virtio?: boolean }) => {
       unwrap(await withCore(context, async (core) => {
         const status = await core.client.machines.status({ name });
         if (!status.ok) return status;
         const terminal = new ProcessTerminal();
         let leave!: () => void;
         const left = new Promise<void>((resolve) => { leave = resolve; });
-        const channel = await core.openChannel('console', name, {
+        const channel = await core.openChannel(virtio ? 'virtio-console' : 'console', name, {
           message(message) {
             const checked = consoleDownSchema.safeParse(message);
             if (checked.success && (scrollback || !checked.data.replay)) terminal.write(checked.data.bytes);

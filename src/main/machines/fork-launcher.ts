@@ -24,7 +24,7 @@ export class ForkLauncher implements VmLauncher {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A process group of its own: Ctrl-C in the terminal is the owner's to handle.
       detached: process.platform !== 'win32',
-      execArgv: (process.env['GT_ARGV'] ?? '').split(' ').filter(Boolean),
+      execArgv: [],
       env: { ...process.env, GUESTHOUSE_MACHINE: machineName },
     });
     let over = false;

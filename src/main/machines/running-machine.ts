@@ -1,15 +1,15 @@
-/** A machine of the library that is on, or was: its status, console scrollback, viewers and log, over one VM process at a time. */
+/** A machine of the library that is on, or was: its status, consoles, viewers and log, over one VM process at a time. */
 import { join } from 'node:path';
 import { MACHINE_OFF } from '../../shared/api.ts';
-import type { MachineState, MachineStatus } from '../../shared/api.ts';
+import type { ConsoleKind, MachineState, MachineStatus } from '../../shared/api.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { DisplayFrame, VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
+import { ConsoleHub } from './console-hub.ts';
 import { DisplayHub } from './display-hub.ts';
 import type { DisplayViewer } from './display-hub.ts';
 import { MachineLog } from './machine-log.ts';
 import type { VmLauncher } from './launcher.ts';
-import { SerialScrollback } from './serial-scrollback.ts';
 import { VmConnection } from './vm-connection.ts';
 import type { VmExit } from './vm-connection.ts';
 
@@ -33,8 +33,7 @@ export class RunningMachine {
   /** What the VM process says the CPU does, to come back to when `stopping` came to nothing. */
   #guestState: 'running' | 'paused' = 'running';
   #hub: DisplayHub | undefined;
-  readonly #scrollback = new SerialScrollback();
-  readonly #consoles = new Set<(bytes: Uint8Array) => void>();
+  readonly #consoles: Readonly<Record<ConsoleKind, ConsoleHub>> = { console: new ConsoleHub(), 'virtio-console': new ConsoleHub() };
   readonly #displayEnds = new Set<() => void>();
   readonly #offWaiters = new Set<() => void>();
   #log: MachineLog | undefined;
@@ -145,11 +144,13 @@ export class RunningMachine {
   }
 
   /** First the scrollback, then what comes. Returns what ends it. */
-  openConsole(receive: (bytes: Uint8Array, replay: boolean) => void): () => void {
-    receive(this.#scrollback.contents(), true);
-    const listener = (bytes: Uint8Array): void => { receive(bytes, false); };
-    this.#consoles.add(listener);
-    return () => { this.#consoles.delete(listener); };
+  openConsole(kind: ConsoleKind, receive: (bytes: Uint8Array, replay: boolean) => void): () => void {
+    return this.#consoles[kind].open(receive);
+  }
+
+  /** Typed into a console. */
+  sendToConsole(kind: ConsoleKind, bytes: Uint8Array): void {
+    this.send({ kind: kind === 'console' ? 'serial-input' : 'virtio-console-input', bytes });
   }
 
   /** Frames through main; `ended` when the machine goes off. */
@@ -185,9 +186,11 @@ export class RunningMachine {
         else if (this.#status.state === 'running' || this.#status.state === 'paused') this.#setStatus({ ...this.#status, state: event.state, haltedForever: false });
         return;
       case 'serial-output':
-        this.#scrollback.append(event.bytes);
         this.#serialLog?.write(event.bytes);
-        for (const listener of [...this.#consoles]) listener(event.bytes);
+        this.#consoles.console.output(event.bytes);
+        return;
+      case 'virtio-console-output':
+        this.#consoles['virtio-console'].output(event.bytes);
         return;
       case 'display-frame':
         if (this.#hub?.frame(event.frame) === false) this.#writeLog('a frame of the display was ignored: its rectangles make no sense');

@@ -1,7 +1,7 @@
 /** What is said at the socket of a library's owner. A channel's number is the `id` of the message that opened it. */
 import { z } from 'zod';
 import { CHANNEL_KINDS } from '../../shared/api.ts';
-import { machineErrorSchema } from '../../shared/result.ts';
+import { machineErrorSchema } from '../../shared/machine-error.ts';
 
 export const OWNER_PROTOCOL = 1;
 

@@ -73,73 +73,96 @@ function isFusable(row: InstructionRow): boolean {
 const CORE_MNEMONICS = /^(MOV|MOVZX|MOVSX|MOVSXD|ADD|SUB|AND|OR|XOR|CMP|TEST|LEA|SHL|SHR|SAR|INC|DEC|PUSH|POP|CALL|RET|JMP|NOP|J[A-Z]+)$/;
 const CORE_KINDS: readonly FormKind[] = ['none', 'reg', 'm64b', 'm64', 'm32b', 'link', 'far'];
 
-/** Whether a form is frequent enough in compiled code for the core, which must stay small enough to be optimized. */
-function isCore(form: Omit<Form, 'handler'> | undefined): boolean {
-  if (!form || form.row.rare || form.row.notInUserMode || !CORE_MNEMONICS.test(form.row.mnemonic) || !CORE_KINDS.includes(form.kind)) return false;
-  const { row, width, kind, fusedCondition } = form;
-  if (width === 16 || row.mnemonic === 'JCXZ') return false;
-  if (row.operands.some((o) => o === 'Sreg' || o === 'CR' || o === 'DR' || o === 'imm16')) return false;
+/** Whether forms of a row can be in the core. */
+function isCoreRow(row: InstructionRow): boolean {
+  return !row.rare && !row.notInUserMode && row.mnemonic !== 'JCXZ' && CORE_MNEMONICS.test(row.mnemonic)
+    && !row.operands.some((o) => o === 'Sreg' || o === 'CR' || o === 'DR' || o === 'imm16');
+}
+
+/** Whether a form of such a row is frequent enough in compiled code for the core, which must stay small enough to be optimized. */
+function isCoreForm({ row, width, kind, fusedCondition }: Omit<Form, 'handler'>): boolean {
+  if (width === 16 || !CORE_KINDS.includes(kind)) return false;
   if (/^(SHL|SHR|SAR)$/.test(row.mnemonic)) return kind === 'reg' && width >= 32 && /^(C1|D3|D1)/.test(row.encoding);
   if (fusedCondition !== undefined) return kind === 'reg' || ((kind === 'm64b' || kind === 'm32b') && (fusedCondition === 4 || fusedCondition === 5));
   return true;
 }
+
+const KINDS: readonly FormKind[] = ['none', 'reg', 'm64b', 'm64', 'm64s', 'm32b', 'm32', 'mg', 'abs64', 'link', 'far'];
+const KIND_NUMBERS = Object.fromEntries(KINDS.map((kind, number) => [kind, number])) as Readonly<Record<FormKind, number>>;
+
+/** Variants of a form as numbers: how it is, without flags, or fused with a condition. */
+const PLAIN = 0;
+const FLAGLESS_VARIANT = 1;
+const FIRST_FUSED_VARIANT = 2;
 
 /** Numbers every form of the table; the same table gives the same numbers. */
 export class FormTable {
   readonly forms: readonly Form[];
   /** The forms that the interpreter's core executes: the first of `forms`. */
   readonly coreForms: readonly Form[];
-  private readonly byRow = new Map<InstructionRow, Map<string, Form>>();
+  private readonly rowNumbers = new Map<InstructionRow, number>();
+  /** Numbers instead of names: all forms are made anew at each start of a machine. */
+  private readonly byKey = new Map<number, Form>();
 
   constructor(rows: readonly InstructionRow[]) {
-    const forms: Omit<Form, 'handler'>[] = [];
-    const names: { readonly row: InstructionRow; readonly name: string }[] = [];
-    for (const row of rows) {
+    // The core's forms come first, so that their numbers are dense.
+    const core: MutableForm[] = [];
+    const others: MutableForm[] = [];
+    rows.forEach((row, rowNumber) => {
+      this.rowNumbers.set(row, rowNumber);
+      const coreRow = isCoreRow(row);
+      const fusable = isFusable(row);
+      const flagless = FLAGLESS.test(row.mnemonic);
       for (const width of row.widths) {
         for (const kind of kindsOf(row, width)) {
-          const add = (variant: Pick<Form, 'fusedCondition' | 'flagless'>, name: string): void => {
-            forms.push({ row, width, kind, ...variant });
-            names.push({ row, name: `${width}.${kind}${name}` });
+          const add = (form: MutableForm, variant: number): void => {
+            (coreRow && isCoreForm(form) ? core : others).push(form);
+            this.byKey.set(keyOf(rowNumber, width, kind, variant), form);
           };
-          add({}, '');
-          if (FUSABLE_KINDS.includes(kind) && isFusable(row)) {
-            for (const condition of FUSABLE_CONDITIONS) add({ fusedCondition: condition }, `.j${condition}`);
+          add({ row, width, kind, handler: 0 }, PLAIN);
+          if (fusable && FUSABLE_KINDS.includes(kind)) {
+            for (const fusedCondition of FUSABLE_CONDITIONS) add({ row, width, kind, handler: 0, fusedCondition }, FIRST_FUSED_VARIANT + fusedCondition);
           }
-          if ((kind === 'reg' || kind === 'none') && FLAGLESS.test(row.mnemonic)) add({ flagless: true }, '.flagless');
+          if (flagless && (kind === 'reg' || kind === 'none')) add({ row, width, kind, handler: 0, flagless }, FLAGLESS_VARIANT);
         }
       }
-    }
-    // The core's forms come first, so that their numbers are dense.
-    const order = forms.map((_, index) => index).sort((a, b) => Number(isCore(forms[b])) - Number(isCore(forms[a])) || a - b);
-    this.forms = order.map((index, position) => ({ ...(forms[index] as Omit<Form, 'handler'>), handler: FIRST_HANDLER + position }));
-    this.coreForms = this.forms.filter(isCore);
-    order.forEach((index, position) => {
-      const { row, name } = names[index] as { row: InstructionRow; name: string };
-      let own = this.byRow.get(row);
-      if (!own) this.byRow.set(row, (own = new Map<string, Form>()));
-      own.set(name, this.forms[position] as Form);
     });
+    const forms = [...core, ...others];
+    forms.forEach((form, position) => { form.handler = FIRST_HANDLER + position; });
+    this.forms = forms;
+    this.coreForms = core;
+  }
+
+  private find(row: InstructionRow, width: Width, kind: FormKind, variant: number): Form | undefined {
+    const rowNumber = this.rowNumbers.get(row);
+    return rowNumber === undefined ? undefined : this.byKey.get(keyOf(rowNumber, width, kind, variant));
   }
 
   /** The form's handler, or that of the general memory form where there is no special one. */
   handler(row: InstructionRow, width: Width, kind: FormKind): number {
-    const own = this.byRow.get(row);
-    const form = own?.get(`${width}.${kind}`) ?? own?.get(`${width}.mg`);
+    const form = this.find(row, width, kind, PLAIN) ?? this.find(row, width, 'mg', PLAIN);
     if (!form) throw new Error(`${row.mnemonic} ${row.encoding} has no form ${width}.${kind}`);
     return form.handler;
   }
 
   /** The handler that executes this compare and a following Jcc with `condition`, if there is one. */
   fusedHandler(row: InstructionRow, width: Width, kind: FormKind, condition: number): number | undefined {
-    return this.byRow.get(row)?.get(`${width}.${kind}.j${condition}`)?.handler;
+    return this.find(row, width, kind, FIRST_FUSED_VARIANT + condition)?.handler;
   }
 
   /** The handler that does not set flags, if there is one. */
   flaglessHandler(row: InstructionRow, width: Width, kind: FormKind): number | undefined {
-    return this.byRow.get(row)?.get(`${width}.${kind}.flagless`)?.handler;
+    return this.find(row, width, kind, FLAGLESS_VARIANT)?.handler;
   }
 
   form(handler: number): Form | undefined {
     return this.forms[handler - FIRST_HANDLER];
   }
+}
+
+type MutableForm = Omit<Form, 'handler'> & { handler: number };
+
+/** One number for what a form is known by; widths are multiples of 8 up to 128. */
+function keyOf(rowNumber: number, width: Width, kind: FormKind, variant: number): number {
+  return ((rowNumber * 32 + width / 8) * 16 + KIND_NUMBERS[kind]) * 32 + variant;
 }

@@ -1,6 +1,4 @@
-/** Translates hot code and keeps what came of it: which regions there are, of which code, and how control gets there. */
-import { Decoder } from '../decoder.ts';
-import { instructionTable } from '../isa/table.ts';
+/** Has hot code translated and keeps what comes of it: which regions there are, of which code, and how control gets there. */
 import type { EngineParts, RegionStore } from '../interpreter/interpreter.ts';
 import { HANDLER_COLD, HANDLER_REGION } from '../interpreter/forms.ts';
 import { REGION_ELEMENTS } from '../interpreter/build-module.ts';
@@ -8,47 +6,52 @@ import {
   CODE_PAGE_NUMBER, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP,
 } from '../memory-layout.ts';
 import { MODE, MODE_CS_LIMITED } from '../state-layout.ts';
-import { growRegion, type GuestCode } from './guest-code.ts';
-import { buildRegionModule } from './region-module.ts';
-
-interface Region {
-  readonly element: number;
-  readonly page: number;
-}
+import { cut, type CompiledBatch, type CompiledRegion, type RegionCompiler } from './region-compiler.ts';
 
 interface StoreExports {
   coverCode(memoryOffset: number, mode: number, start: number, end: number): number;
   forgetJumps(): void;
 }
 
+interface Asked {
+  readonly page: number;
+  readonly memoryOffset: number;
+  readonly mode: number;
+  readonly epoch: number;
+}
+
 export interface TranslatorOptions {
   /** Executions of a block's beginning until it is translated. */
   readonly threshold: number;
-  readonly nowMillis: () => number;
+  readonly compiler: RegionCompiler;
 }
 
 export class TranslatedRegions implements RegionStore {
   readonly threshold: number;
   compileMillis = 0;
   private readonly parts: EngineParts;
+  private readonly compiler: RegionCompiler;
   private readonly runtime: StoreExports;
   private readonly table: WebAssembly.Table;
   private readonly noRegion: unknown;
   private readonly bytes: Uint8Array;
   private readonly view: DataView;
-  private readonly decoder = new Decoder(instructionTable);
-  private readonly nowMillis: () => number;
-  private readonly regions = new Map<number, Region>();
-  private readonly byPage = new Map<number, Region[]>();
+  private readonly asked = new Map<number, Asked>();
+  private nextId = 1;
+  /** Counts the emptyings of the code arena, after which descriptors mean nothing. */
+  private epoch = 0;
+  /** Elements of the table of regions by code page. */
+  private readonly byPage = new Map<number, number[]>();
   private nextElement = 1;
   private free: number[] = [];
   /** Elements of regions that are gone: the jump cache may still name them. */
   private retired: number[] = [];
+  private readonly made = { translated: 0, translatedInstructions: 0, cold: 0, outdated: 0, regionsDropped: 0 };
 
   constructor(parts: EngineParts, options: TranslatorOptions) {
     this.parts = parts;
     this.threshold = options.threshold;
-    this.nowMillis = options.nowMillis;
+    this.compiler = options.compiler;
     this.runtime = parts.runtime as unknown as StoreExports;
     this.table = parts.engine?.['regions'] as unknown as WebAssembly.Table;
     this.noRegion = parts.engine?.['noRegion'];
@@ -57,10 +60,8 @@ export class TranslatedRegions implements RegionStore {
   }
 
   get live(): number {
-    return this.regions.size;
+    return this.made.translated - this.made.regionsDropped;
   }
-
-  private readonly made = { translated: 0, translatedInstructions: 0, cold: 0, regionsDropped: 0, growMillis: 0, moduleMillis: 0 };
   counts(): Readonly<Record<string, number>> {
     return this.made;
   }
@@ -68,36 +69,54 @@ export class TranslatedRegions implements RegionStore {
   hot(gate: number): void {
     const { view } = this;
     const page = view.getUint32(gate + RECORD_DISPLACEMENT, true);
-    const offset = view.getUint16(gate + RECORD_IP, true);
     const mode = view.getUint32(this.parts.base + MODE, true);
-    const memoryOffset = view.getUint32(page + CODE_PAGE_NUMBER, true) * PAGE_BYTES;
-    const started = this.nowMillis();
-    const code = mode & MODE_CS_LIMITED ? undefined : growRegion(this.decoder, this.bytes, memoryOffset, offset, mode);
+    // Until the region is there, and for good where there will be none.
     view.setUint16(gate + RECORD_HANDLER, HANDLER_COLD, true);
-    this.made.growMillis += this.nowMillis() - started;
-    if (code) this.install(page, memoryOffset, code);
-    else this.made.cold++;
-    this.compileMillis += this.nowMillis() - started;
+    if (mode & MODE_CS_LIMITED) return;
+    const memoryOffset = view.getUint32(page + CODE_PAGE_NUMBER, true) * PAGE_BYTES;
+    const id = this.nextId++;
+    this.asked.set(id, { page, memoryOffset, mode, epoch: this.epoch });
+    this.compiler.request({ id, memoryOffset, offset: view.getUint16(gate + RECORD_IP, true), mode });
+    this.collect();
   }
 
-  private install(page: number, memoryOffset: number, code: GuestCode): void {
+  collect(): void {
+    for (let batch = this.compiler.take(); batch; batch = this.compiler.take()) this.takeIn(batch);
+  }
+
+  private takeIn({ regions, cold, millis }: CompiledBatch): void {
+    this.compileMillis += millis;
+    this.made.cold += cold.length;
+    for (const id of cold) this.asked.delete(id);
+    const [first] = regions;
+    if (!first) return;
+    const { exports } = new WebAssembly.Instance(first.module, { env: { memory: this.parts.memory }, runtime: this.parts.runtime ?? {}, engine: this.parts.engine ?? {} });
+    for (const region of regions) {
+      const asked = this.asked.get(region.id);
+      this.asked.delete(region.id);
+      if (!asked || !this.isCurrent(asked, region)) this.made.outdated++;
+      else this.install(asked, region, exports[region.exportName]);
+    }
+  }
+
+  /** Whether the code is still what was compiled. */
+  private isCurrent({ epoch, memoryOffset }: Asked, { ranges, bytes }: CompiledRegion): boolean {
+    if (epoch !== this.epoch) return false;
+    const now = cut(this.bytes.subarray(memoryOffset, memoryOffset + PAGE_BYTES), ranges);
+    return now.every((byte, at) => byte === bytes[at]);
+  }
+
+  private install({ page, memoryOffset, mode }: Asked, { ranges, entries, instructions }: CompiledRegion, code: unknown): void {
     const element = this.takeElement();
     if (element === undefined) return;
     this.made.translated++;
-    for (const { instructions } of code.blocks) this.made.translatedInstructions += instructions.length;
-    const bytes = buildRegionModule([code], this.parts.base);
-    const started = this.nowMillis();
-    const module = new WebAssembly.Module(bytes);
-    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.parts.memory }, runtime: this.parts.runtime ?? {}, engine: this.parts.engine ?? {} });
-    this.made.moduleMillis += this.nowMillis() - started;
-    this.table.set(element, exports['r0']);
-    for (const [start, end] of code.ranges) this.runtime.coverCode(memoryOffset, code.mode, start, end);
-    const region: Region = { element, page };
-    this.regions.set(element, region);
+    this.made.translatedInstructions += instructions;
+    this.table.set(element, code);
+    for (const [start, end] of ranges) this.runtime.coverCode(memoryOffset, mode, start, end);
     const own = this.byPage.get(page);
-    if (own) own.push(region);
-    else this.byPage.set(page, [region]);
-    code.entries.forEach((block, entry) => this.openGate(page, code.blocks[block]?.start ?? 0, code.mode, element, entry));
+    if (own) own.push(element);
+    else this.byPage.set(page, [element]);
+    entries.forEach((offset, entry) => this.openGate(page, offset, mode, element, entry));
   }
 
   /** Has control that comes to an offset of a page enter a region. A gate that leads to another one stays. */
@@ -122,16 +141,15 @@ export class TranslatedRegions implements RegionStore {
   }
 
   dropped(page: number): void {
-    const gone = page === 0 ? [...this.regions.values()] : (this.byPage.get(page) ?? []);
-    if (page === 0) this.byPage.clear();
-    else this.byPage.delete(page);
-    for (const { element } of gone) {
+    const gone = page === 0 ? [...this.byPage.values()].flat() : (this.byPage.get(page) ?? []);
+    if (page === 0) {
+      this.byPage.clear();
+      this.epoch++;
+    } else this.byPage.delete(page);
+    for (const element of gone) {
       this.table.set(element, this.noRegion);
-      this.regions.delete(element);
-      this.made.regionsDropped++;
       this.retired.push(element);
     }
+    this.made.regionsDropped += gone.length;
   }
-
-  collect(): void {}
 }

@@ -72,7 +72,7 @@ export interface StdVgaOptions {
   readonly clock: Clock;
   /** The machine's whole shared memory, in which the segments lie. */
   readonly sharedMemory: Uint8Array;
-  /** A power of two of at least 256 KiB, aligned to 4096. */
+  /** A power of two of at least 256 KiB, aligned to 4096; a new machine's is 0. */
   readonly videoMemory: MemorySegment;
   /** At least `registerBlockBytes`, aligned to 4. */
   readonly registers: MemorySegment;
@@ -96,6 +96,7 @@ export class StdVga implements Device<SavedStdVga> {
   private readonly clock: Clock;
   private readonly window: VgaAperture;
   private readonly edid = monitorEdid();
+  private unused = true;
   /** Derived from the registers; undefined after a change of those it depends on. */
   private timing: RetraceTiming | undefined;
 
@@ -159,7 +160,9 @@ export class StdVga implements Device<SavedStdVga> {
     block[Reg.videoEnable] = 1;
     block[Reg.dacMask] = 0xff;
     resetDispi(block);
-    if (kind === 'power-on') clearWhereSet(this.state.videoMemory, 0);
+    // Looking through memory that nobody has used would take the host as long as all the rest of the machine.
+    if (kind === 'power-on' && !this.unused) clearWhereSet(this.state.videoMemory, 0);
+    this.unused = false;
     this.derive();
   }
 
@@ -175,6 +178,7 @@ export class StdVga implements Device<SavedStdVga> {
     const kept = saved.videoMemory.subarray(0, videoMemory.length);
     videoMemory.set(kept);
     clearWhereSet(videoMemory, kept.length);
+    this.unused = false;
     this.derive();
   }
 

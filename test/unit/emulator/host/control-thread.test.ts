@@ -7,6 +7,8 @@ import type { CommandPort, Transport } from '../../../../src/emulator/host/trans
 import { vmEventSchema, type VmCommand, type VmEvent, type VmStart } from '../../../../src/shared/vm-protocol.ts';
 
 const MACHINE_THREAD = new URL('../../../support/fake-machine-thread.ts', import.meta.url);
+/** An empty module: its CPU is the test's. */
+const NO_CODE = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
 
 async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
@@ -28,7 +30,7 @@ class FakeMain implements Transport {
   constructor() {
     let exit: (status: number) => void = () => {};
     this.exited = new Promise((resolve) => (exit = resolve));
-    this.control = new ControlThread(this, MACHINE_THREAD, exit);
+    this.control = new ControlThread(this, { machineThread: MACHINE_THREAD, engine: Promise.resolve({ runtime: NO_CODE, interpreter: NO_CODE }) }, exit);
   }
 
   send(event: VmEvent, taken?: () => void): void {

@@ -89,6 +89,24 @@ describe('MachineLoop in host time', () => {
     expect(mailbox.waits).toEqual([500_000_000]);
   });
 
+  it('takes the ticks of an idle guest together and loses none, until something comes from outside', () => {
+    const { loop, board, host, mailbox } = machine({ instruction: () => 'halted' });
+    let ticks = 0;
+    const timer = board.scheduler.timer('tick', () => {
+      ticks++;
+      timer.arm((ticks + 1) * 4_000_000);
+    });
+    timer.arm(4_000_000);
+    while (host.nanos < 1_000_000_000) loop.turn();
+    expect(mailbox.waits.at(-1)).toBeGreaterThan(15_000_000);
+    expect(mailbox.waits.length).toBeLessThan(90);
+    expect(ticks).toBeGreaterThan(host.nanos / 4_000_000 - 6);
+    mailbox.letters.push({ kind: 'keys', events: [] });
+    mailbox.waits.length = 0;
+    while (mailbox.waits.length < 5) loop.turn();
+    expect(Math.max(...mailbox.waits.map((wait) => wait ?? Infinity))).toBeLessThanOrEqual(4_000_000);
+  });
+
   it('ends a slice early when a device arms a nearer deadline', () => {
     let armed = false;
     const { loop, board, accelerator } = machine({

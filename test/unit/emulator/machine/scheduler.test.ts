@@ -27,6 +27,20 @@ describe('Scheduler', () => {
     expect(scheduler.nextDeadline()).toBeUndefined();
   });
 
+  it('knows the deadline after the next one, also an equal one', () => {
+    const { scheduler } = hostMachine();
+    const random = new SeededRandom(1);
+    const deadlines: number[] = [];
+    expect(scheduler.secondDeadline()).toBeUndefined();
+    for (let count = 0; count < 50; count++) {
+      const deadline = random.below(40);
+      deadlines.push(deadline);
+      deadlines.sort((a, b) => a - b);
+      scheduler.timer('t', () => {}).arm(deadline);
+      expect(scheduler.secondDeadline()).toBe(deadlines[1]);
+    }
+  });
+
   it('fires equal deadlines in the order of arming, also after being armed again', () => {
     const { host, scheduler } = hostMachine();
     const fired: string[] = [];

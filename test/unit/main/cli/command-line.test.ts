@@ -95,6 +95,7 @@ describe('verbs of the library', () => {
     expect((await guesthouse(home, ['screenshot', 'box', picture])).status).toBe(0);
     expect(existsSync(picture)).toBe(true);
     expect(await guesthouse(home, ['console', 'box'], '\u001d')).toMatchObject({ status: 0, out: 'hello\r\n' });
+    expect(await guesthouse(home, ['console', 'box', '--virtio'], '\u001d')).toMatchObject({ status: 0, out: '' });
     expect((await guesthouse(home, ['stop', 'box'])).status).toBe(0);
     expect((await guesthouse(home, ['delete', 'box'])).status).toBe(0);
     expect(existsSync(folder)).toBe(false);

@@ -138,6 +138,21 @@ test('the console replays what was printed, also of a machine that is off', asyn
   vm.says({ kind: 'ended', reason: 'guest-power-off' });
   vm.exits(0);
   const heard: string[] = [];
-  supervisor.machine('a').openConsole((bytes, replay) => { heard.push(`${replay ? 'replay' : 'live'} ${new TextDecoder().decode(bytes)}`); });
+  supervisor.machine('a').openConsole('console', (bytes, replay) => { heard.push(`${replay ? 'replay' : 'live'} ${new TextDecoder().decode(bytes)}`); });
   expect(heard).toEqual(['replay login: ']);
+});
+
+test('the virtio console is a line of its own beside the serial one', async () => {
+  const { supervisor, running } = supervise();
+  const vm = await running('a');
+  const heard: string[] = [];
+  const hear = (name: string) => (bytes: Uint8Array): void => { heard.push(`${name}: ${new TextDecoder().decode(bytes)}`); };
+  supervisor.machine('a').openConsole('console', hear('serial'));
+  supervisor.machine('a').openConsole('virtio-console', hear('virtio'));
+  vm.says({ kind: 'virtio-console-output', bytes: new TextEncoder().encode('hvc0') }, { kind: 'serial-output', bytes: new TextEncoder().encode('ttyS0') });
+  expect(heard).toEqual(['serial: ', 'virtio: ', 'virtio: hvc0', 'serial: ttyS0']);
+  const bytes = Uint8Array.of(13);
+  supervisor.machine('a').sendToConsole('console', bytes);
+  supervisor.machine('a').sendToConsole('virtio-console', bytes);
+  expect(vm.commands.slice(-2)).toEqual([{ kind: 'serial-input', bytes }, { kind: 'virtio-console-input', bytes }]);
 });

@@ -1,1 +1,2 @@
 export const value = 1;
+export type Contract = unknown;

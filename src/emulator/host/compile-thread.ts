@@ -1,0 +1,28 @@
+/** The compile thread, as the machine thread sees it: requests go, compiled regions are taken without waiting for them. */
+import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
+import type { CompiledBatch, CompileRequest, RegionCompiler } from '../cpu/translator/region-compiler.ts';
+
+export interface CompileWorkerData {
+  readonly memory: WebAssembly.Memory;
+  readonly cpuBase: number;
+  readonly port: MessagePort;
+}
+
+export class CompileThread implements RegionCompiler {
+  readonly #port: MessagePort;
+
+  constructor(memory: WebAssembly.Memory, cpuBase: number) {
+    const { port1, port2 } = new MessageChannel();
+    const program = new URL(import.meta.url.endsWith('.ts') ? './compile-worker.ts' : './compile-worker.js', import.meta.url);
+    const workerData: CompileWorkerData = { memory, cpuBase, port: port2 };
+    new Worker(program, { workerData, transferList: [port2], name: 'compile' }).unref();
+    this.#port = port1;
+  }
+
+  request(request: CompileRequest): void {
+    this.#port.postMessage(request);
+  }
+  take(): CompiledBatch | undefined {
+    return receiveMessageOnPort(this.#port)?.message as CompiledBatch | undefined;
+  }
+}

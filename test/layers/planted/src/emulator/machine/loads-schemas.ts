@@ -1,0 +1,3 @@
+import { value } from '../../shared/contract.ts';
+
+export const seen = value;

@@ -1,0 +1,4 @@
+import { z } from 'zod';
+
+export const schema = z;
+export type Result = number;
