@@ -8,7 +8,7 @@ import type { MachineThreadStart } from './machine-post.ts';
 import { runMachine } from './machine-session.ts';
 
 /** Executions of a block's beginning until it is translated: it must be likely to earn its price. */
-const HOT_THRESHOLD = 50;
+const HOT_THRESHOLD = Number(process.env['GT_HOT'] ?? 50);
 
 // While the control thread still opens what the machine is made of.
 const forms = instructionForms();

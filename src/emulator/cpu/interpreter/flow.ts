@@ -136,14 +136,19 @@ export class Flow {
       this.setState(body, 64, RIP_PAGE, sub(rip, extendU(offset)));
       this.enterBlock(body, record, budget);
     });
+    this.fetchAndEnter(body, rip, budget);
+    this.module.define(this.resume, body);
+  }
+
+  /** Has the runtime find the record at CS:RIP, and goes there. */
+  private fetchAndEnter(body: FunctionBody, rip: Expr, budget: Expr): void {
     this.setState(body, 64, RIP, rip);
     this.setState(body, 32, BUDGET, budget);
-    body.set(record, call(this.runtime.fetch, 'i32', rip));
+    const record = body.let(call(this.runtime.fetch, 'i32', rip));
     body.if(record, () => {
       this.enterBlock(body, record, budget);
     });
     this.deliverFetchFault(body, budget);
-    this.module.define(this.resume, body);
   }
 
   /**
@@ -304,7 +309,8 @@ export class Flow {
       });
       count(body, COUNT_LEAPS_MISSED);
       body.call(this.runtime.materializeFlags, []);
-      body.returnCall(this.resume, [rip as Expr, budget as Expr]);
+      // Not by way of `resume`: a gate has to stand here, or this place would never be found hot.
+      this.fetchAndEnter(body, rip as Expr, budget as Expr);
     });
     // The budget is used up.
     define('spent', ['i64', 'i32'], (body, rip, budget) => {
