@@ -27,6 +27,17 @@ export const CPU_BLOCK_BYTES = 0x40000;
 export const CPU_BLOCKS_MAX = 8;
 
 /**
+ * Jump caches, one after the other: JUMP_CACHE_ENTRIES of {u64 key: low 48 bits of RIP ^ JUMP_KEY, u32 element of the table
+ * of regions, u32 entry}. Index: 5 bits hashed from the number of the page, then 8 bits from the offset in it, so
+ * that a page's entries lie together. That of a CPU is half as far from the first as its block is.
+ */
+export const JUMP_CACHES = 0x210000;
+export const JUMP_CACHE_ENTRIES = 8192;
+export const JUMP_CACHE_BYTES = 0x20000;
+/** Entries that a page's code may have. */
+export const JUMP_CACHE_PAGE_ENTRIES = 256;
+
+/**
  * Guest-physical page → where it lies: u32 per page, byte offset of the page in this memory | MAP_* bits. 0 is MMIO or
  * nothing. Covers physical addresses below PHYS_LIMIT.
  */

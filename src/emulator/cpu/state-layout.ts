@@ -195,13 +195,6 @@ export const COUNT_REGION_SINGLES = 0x7a0;
 export const COUNT_REGION_FAULTS = 0x7a4;
 export const COUNT_REGION_SPENT = 0x7a8;
 export const COUNT_REGION_FINISHED = 0x7ac;
-/**
- * Jump cache: JUMP_CACHE_ENTRIES of {u64 key: low 48 bits of RIP ^ JUMP_KEY, u32 element of the table of regions, u32
- * entry}. Index: bits 12–17 of RIP, then bits 0–5 XOR 6–11, so that a page's entries lie together.
- */
-export const JUMP_CACHE = 0x28000;
-export const JUMP_CACHE_ENTRIES = 4096;
-
 /** Code TLB: CODE_TLB_ENTRIES of {u64 linear page | MODE bits, u32 code page descriptor, pad}; tag -1 = empty. */
 export const CODE_TLB = 0x4000;
 export const CODE_TLB_ENTRIES = 1024;

@@ -3,11 +3,11 @@ import { FunctionBody } from '../../wasm/function-body.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { VECTOR_GP, VECTOR_UD } from '../arch.ts';
 import {
-  CODE_PAGE_ENTRIES, GLOBAL_CODE_ARENA_GENERATION, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING,
+  CODE_PAGE_ENTRIES, CPU_BLOCKS, GLOBAL_CODE_ARENA_GENERATION, JUMP_CACHES, JUMP_CACHE_PAGE_ENTRIES, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING,
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_CACHE, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
+  ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
   STATUS_AGAIN, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
 } from '../state-layout.ts';
 
@@ -278,8 +278,9 @@ export class Flow {
   /** Where a region's key for RIP (i64) is in the jump cache, as an address. */
   private jumpEntry(rip: Expr): Expr {
     const low = wrap(rip);
-    const inPage = and(xor(low, shrU(low, i32(6))), i32(63));
-    return add(shl(or(and(shrU(low, i32(6)), i32(63 << 6)), inPage), i32(4)), i32(this.cpuBase + JUMP_CACHE));
+    const page = and(xor(shrU(low, i32(12)), shrU(low, i32(17))), i32(31));
+    const inPage = and(xor(low, shrU(low, i32(4))), i32(JUMP_CACHE_PAGE_ENTRIES - 1));
+    return add(shl(or(shl(page, i32(8)), inPage), i32(4)), i32(JUMP_CACHES + (this.cpuBase - CPU_BLOCKS) / 2));
   }
   private jumpKey(rip: Expr): Expr {
     return xor(and(rip, i64(0xffffffffffffn)), this.state('i64', JUMP_KEY));

@@ -3,9 +3,10 @@
  * what was filled.
  */
 import {
-  CR4, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_KEY, TLB_ADDEND, TLB_CURRENT, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FLAGS, TLB_LISTS, TLB_LIST_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
+  CR4, JUMP_KEY, TLB_ADDEND, TLB_CURRENT, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FLAGS, TLB_LISTS, TLB_LIST_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
   TLB_WRITE_TAG, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES,
 } from '../state-layout.ts';
+import { CPU_BLOCKS, JUMP_CACHES, JUMP_CACHE_BYTES, JUMP_CACHE_PAGE_ENTRIES } from '../memory-layout.ts';
 import { CR4_SMAP } from '../arch.ts';
 import { cpuBase, get32, get64, set64 } from './cpu-state.ts';
 
@@ -100,11 +101,12 @@ function flushList(number: u32, keepGlobal: bool): void {
   if (kept == 0) store<u64>(list + LIST_LARGE_SET, 0);
 }
 
+@inline function jumpCache(): u32 { return JUMP_CACHES + (cpuBase - CPU_BLOCKS) / 2; }
 /** Nothing is found in the jump cache from now on. */
 export function forgetJumps(): void {
   const key = get64(JUMP_KEY) + (<u64>1 << 55);
   set64(JUMP_KEY, key);
-  if (key >> 55 == 0) memory.fill(cpuBase + JUMP_CACHE, 0xff, JUMP_CACHE_ENTRIES * 16);
+  if (key >> 55 == 0) memory.fill(jumpCache(), 0xff, JUMP_CACHE_BYTES);
 }
 
 /** What a load of CR3 does. */
@@ -134,7 +136,7 @@ export function resetTlbs(): void {
     store<u32>(entry + TLB_FLAGS, 0);
   }
   memory.fill(cpuBase + TLB_LISTS, 0, LISTS * TLB_LIST_BYTES);
-  memory.fill(cpuBase + JUMP_CACHE, 0xff, JUMP_CACHE_ENTRIES * 16);
+  memory.fill(jumpCache(), 0xff, JUMP_CACHE_BYTES);
 }
 
 /** Whether the page of `flags`, of which `tag` is a part, contains `linear`. */
@@ -152,7 +154,7 @@ export function resetTlbs(): void {
 export function flushPage(linear: u64): void {
   // A large page may have been entered in pieces.
   if (load<u64>(cpuBase + TLB_LISTS + CODE_LIST * TLB_LIST_BYTES + LIST_LARGE_SET)) forgetJumps();
-  else memory.fill(cpuBase + JUMP_CACHE + ((<u32>(linear >> 12) & 63) << 10), 0xff, 1024);
+  else memory.fill(jumpCache() + ((<u32>(linear >> 12) ^ <u32>(linear >> 17)) & 31) * (JUMP_CACHE_PAGE_ENTRIES * 16), 0xff, JUMP_CACHE_PAGE_ENTRIES * 16);
   for (let number: u32 = 0; number < LISTS; number++) {
     const list = cpuBase + TLB_LISTS + number * TLB_LIST_BYTES;
     const table = tableOf(number);
