@@ -139,7 +139,8 @@ async function measureFlavour(findings: Findings, present: readonly Engine[], fl
     }
   }
   const ours = able.find(({ name }) => name === 'ours');
-  if (!options.profile || ours === undefined || workloads.length === 0) return;
+  const weRan = findings.rows.some((row) => row.guest === flavour && row.values.ours !== undefined);
+  if (!options.profile || ours === undefined || workloads.length === 0 || !weRan) return;
   const { profiles, problem } = await profileGuest(guest, workloads, options.timeoutSeconds);
   findings.profiles[flavour] = profiles;
   if (problem !== undefined) noteFailure(findings, `${flavour}: ${problem}`);
@@ -194,7 +195,7 @@ async function main(): Promise<void> {
   print(`\nMedians of ${options.runs} alternated run${options.runs === 1 ? '' : 's'}; ${host.cpu}, ${host.cores} cores, load ${loadBefore[0]?.toFixed(1)} before and ${host.loadAfter[0]?.toFixed(1)} after\n`);
   print(formatRows(rowsToPrint(rows)));
   if (summaries.length > 0) print(`\n${formatSummaries(summaries)}`);
-  for (const [guest, profiles] of Object.entries(findings.profiles)) print(`\nOurs, each workload alone:\n${formatProfiles(guest, profiles)}`);
+  for (const [guest, profiles] of Object.entries(findings.profiles)) print(`\nOurs (${profiles['boot: kernel']?.accelerator ?? 'unknown'}), each workload alone:\n${formatProfiles(guest, profiles)}`);
   if (Object.keys(findings.facts).length > 0) print(`\nWhat the guests found:\n${Object.entries(findings.facts).map(([name, text]) => `  ${name}: ${text}`).join('\n')}`);
   if (findings.notes.length > 0) print(`\nNotes:\n${findings.notes.map((text) => `  ${text}`).join('\n')}`);
   print(`\nWritten to ${options.jsonFile}`);
