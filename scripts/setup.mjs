@@ -2,7 +2,7 @@
  * Everything a checkout needs besides Node and npm. Plain JavaScript: it runs on whatever Node is there before ours is
  * installed. Ends non-zero when something is missing, with one line for each: what, and how to get it.
  *
- *   npm run setup                  everything: app, tests, benchmark
+ *   npm run setup                  everything: app, tests, benchmark (less what its guests run, which it fetches itself)
  *   npm run setup -- --electron    and Electron's binary, a large download
  *   node scripts/setup.mjs --packages | --run     npm packages only | what running the app needs; a missing asset is
  *                                  reported and does not fail, as the app works without (it says what it lacks)

@@ -8,17 +8,28 @@ import { assetsFolder, distFolder, projectFolder } from '../../scripts/build/fol
 import { findCommand } from '../../scripts/setup/host-tools.mjs';
 import type { KernelFlavour } from '../support/guest-images.ts';
 import { commandLineFile, vmProcessFile } from './frozen-build.ts';
-import type { EngineName } from './options.ts';
+import type { Accelerator, EngineName } from './options.ts';
 import { childRunning } from './process-figures.ts';
 import type { EngineCommand } from './serial-session.ts';
 import type { V86Settings } from './v86-machine.ts';
 
-export type LinuxGuest = {
+export type MachineSettings = {
+  readonly memoryMebibytes: number;
+  /** Of ours; the others have one. */
+  readonly accelerator: Accelerator;
+};
+
+export type LinuxGuest = MachineSettings & {
   readonly flavour: KernelFlavour;
   readonly kernel: string;
   readonly initrd: string;
   readonly commandLine: string;
-  readonly memoryMebibytes: number;
+};
+
+export type DiskGuest = MachineSettings & {
+  readonly flavour: KernelFlavour;
+  /** Raw image; it stays as it is. */
+  readonly disk: string;
 };
 
 export type Engine = {
@@ -29,8 +40,10 @@ export type Engine = {
   readonly version: () => string;
   readonly runs32BitGuestsOnly: boolean;
   readonly linux: (guest: LinuxGuest) => EngineCommand;
+  /** Firmware, and what lies on the disk. */
+  readonly disk: (guest: DiskGuest) => EngineCommand;
   /** Firmware without anything to boot; what it says, or what is on its screen, is printed. */
-  readonly firmware: (memoryMebibytes: number) => EngineCommand;
+  readonly firmware: (machine: MachineSettings) => EngineCommand;
   /** Prints READY_LINE once the machine is built; `undefined` when that is measured in another way. */
   readonly ready: ((memoryMebibytes: number) => EngineCommand) | undefined;
   /** The process that holds the machine, from that of `linux`. */
@@ -54,31 +67,35 @@ export function is32Bit(flavour: KernelFlavour): boolean {
   return flavour.startsWith('686');
 }
 
+function architectureOf(flavour: KernelFlavour): string {
+  return is32Bit(flavour) ? 'i386' : 'x86_64';
+}
+
+function ourRun({ memoryMebibytes, accelerator }: MachineSettings, more: readonly string[]): EngineCommand {
+  return {
+    program: process.execPath,
+    environment: { GUESTHOUSE_VM_PROCESS: vmProcessFile() },
+    args: [commandLineFile(), 'run', '--memory', `${memoryMebibytes}M`, '--accel', accelerator, ...more],
+  };
+}
+
 const ours: Engine = {
   name: 'ours',
   title: 'Guesthouse',
   missing: () => (existsSync(join(distFolder, 'cli.js')) ? undefined : 'dist/cli.js is missing: npm run build'),
   version: () => spawnSync('git', ['describe', '--always', '--dirty'], { cwd: projectFolder, encoding: 'utf8' }).stdout.trim(),
   runs32BitGuestsOnly: false,
-  linux: (guest) => ({
-    program: process.execPath,
-    environment: { GUESTHOUSE_VM_PROCESS: vmProcessFile() },
-    args: [commandLineFile(), 'run', '--memory', `${guest.memoryMebibytes}M`, '--arch', is32Bit(guest.flavour) ? 'i386' : 'x86_64',
-      '--kernel', guest.kernel, '--initrd', guest.initrd, '--append', guest.commandLine],
-  }),
-  firmware: (memoryMebibytes) => ({
-    program: process.execPath,
-    environment: { GUESTHOUSE_VM_PROCESS: vmProcessFile() },
-    args: [commandLineFile(), 'run', '--memory', `${memoryMebibytes}M`, '--bios', firmwareFiles.bios,
-      '--serial', 'none', '--debug-port', `${SEABIOS_DEBUG_PORT}=stdio`],
-  }),
+  linux: (guest) => ourRun(guest, ['--arch', architectureOf(guest.flavour), '--kernel', guest.kernel, '--initrd', guest.initrd, '--append', guest.commandLine]),
+  disk: (guest) => ourRun(guest, ['--arch', architectureOf(guest.flavour), '--bios', firmwareFiles.bios, '--disk', `${guest.disk.replaceAll(',', ',,')},discard-changes`]),
+  firmware: (machine) => ourRun(machine, ['--bios', firmwareFiles.bios, '--serial', 'none', '--debug-port', `${SEABIOS_DEBUG_PORT}=stdio`]),
   ready: undefined,
   machineProcess: (pid) => childRunning(pid, 'vm-process.js'),
 };
 
 const qemuCommon = ['-accel', 'tcg', '-smp', '1', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'std', '-no-reboot'];
 
-function qemu(memoryMebibytes: number, more: readonly string[], program = 'qemu-system-x86_64'): EngineCommand {
+function qemu(memoryMebibytes: number, more: readonly string[], flavour?: KernelFlavour): EngineCommand {
+  const program = flavour !== undefined && is32Bit(flavour) ? 'qemu-system-i386' : 'qemu-system-x86_64';
   return { program: findCommand([program]) ?? program, args: [...qemuCommon, '-bios', firmwareFiles.bios, '-m', String(memoryMebibytes), ...more] };
 }
 
@@ -90,9 +107,10 @@ const tcg: Engine = {
   version: () => spawnSync('qemu-system-x86_64', ['--version'], { encoding: 'utf8' }).stdout.split('\n', 1)[0] ?? '',
   runs32BitGuestsOnly: false,
   linux: (guest) => qemu(guest.memoryMebibytes,
-    ['-serial', 'stdio', '-kernel', guest.kernel, '-initrd', guest.initrd, '-append', guest.commandLine],
-    is32Bit(guest.flavour) ? 'qemu-system-i386' : 'qemu-system-x86_64'),
-  firmware: (memoryMebibytes) => qemu(memoryMebibytes,
+    ['-serial', 'stdio', '-kernel', guest.kernel, '-initrd', guest.initrd, '-append', guest.commandLine], guest.flavour),
+  disk: (guest) => qemu(guest.memoryMebibytes,
+    ['-serial', 'stdio', '-drive', `file=${guest.disk.replaceAll(',', ',,')},format=raw,if=ide,snapshot=on`], guest.flavour),
+  firmware: ({ memoryMebibytes }) => qemu(memoryMebibytes,
     ['-chardev', 'stdio,id=debug', '-device', `isa-debugcon,iobase=${SEABIOS_DEBUG_PORT},chardev=debug`]),
   ready: (memoryMebibytes) => qemu(memoryMebibytes, ['-S', '-qmp', 'stdio']),
   machineProcess: (pid) => pid,
@@ -107,9 +125,9 @@ function v86Folder(): string | undefined {
   }
 }
 
-function v86Machine(show: V86Settings['show'], memoryMebibytes: number, boot?: V86Settings['boot']): EngineCommand {
+function v86Machine(show: V86Settings['show'], memoryMebibytes: number, { boot, disk }: Partial<Pick<V86Settings, 'boot' | 'disk'>> = {}): EngineCommand {
   const settings: V86Settings = {
-    show, boot, memoryBytes: memoryMebibytes * MEBIBYTE, biosPath: firmwareFiles.bios, vgaBiosPath: firmwareFiles.vgaBios,
+    show, boot, disk, memoryBytes: memoryMebibytes * MEBIBYTE, biosPath: firmwareFiles.bios, vgaBiosPath: firmwareFiles.vgaBios,
   };
   return { program: process.execPath, args: [fileURLToPath(new URL('./v86-machine.ts', import.meta.url)), JSON.stringify(settings)] };
 }
@@ -120,8 +138,9 @@ const v86: Engine = {
   missing: () => (v86Folder() === undefined ? 'the npm package v86 is not installed: npm ci' : undefined),
   version: () => (JSON.parse(readFileSync(join(v86Folder() ?? '', 'package.json'), 'utf8')) as { version: string }).version,
   runs32BitGuestsOnly: true,
-  linux: (guest) => v86Machine('serial', guest.memoryMebibytes, guest),
-  firmware: (memoryMebibytes) => v86Machine('screen', memoryMebibytes),
+  linux: (guest) => v86Machine('serial', guest.memoryMebibytes, { boot: guest }),
+  disk: (guest) => v86Machine('serial', guest.memoryMebibytes, { disk: guest.disk }),
+  firmware: ({ memoryMebibytes }) => v86Machine('screen', memoryMebibytes),
   ready: (memoryMebibytes) => v86Machine('ready', memoryMebibytes),
   machineProcess: (pid) => pid,
 };

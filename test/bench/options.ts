@@ -3,24 +3,32 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { distFolder } from '../../scripts/build/folders.mjs';
 import type { KernelFlavour } from '../support/guest-images.ts';
+import { WORKLOAD_IDS, type WorkloadSize } from './workloads.ts';
 
 export const ENGINES = ['ours', 'tcg', 'v86'] as const;
 export type EngineName = (typeof ENGINES)[number];
 
-const FLAVOURS: readonly KernelFlavour[] = ['amd64', 'cloud-amd64', '686', '686-pae'];
+/** What a row has a figure for: the engines, and the host without one. */
+export const COLUMNS = [...ENGINES, 'native'] as const;
+export type ColumnName = (typeof COLUMNS)[number];
 
-export type WorkloadSizes = {
-  readonly loopTurns: number;
-  readonly mebibytes: number;
-  readonly forks: number;
-};
+/** Of ours. Which of them it has is for the command line to say. */
+const ACCELERATORS = ['auto', 'interpreter', 'translator'] as const;
+export type Accelerator = (typeof ACCELERATORS)[number];
+
+const ROW_IDS: readonly string[] = ['ready', 'firmware', 'disk-boot', 'boot', ...WORKLOAD_IDS, 'idle', 'rss'];
+
+const FLAVOURS: readonly KernelFlavour[] = ['amd64', 'cloud-amd64', '686', '686-pae'];
 
 export type BenchOptions = {
   readonly runs: number;
-  readonly engines: readonly EngineName[];
+  readonly columns: readonly ColumnName[];
   readonly guests: readonly KernelFlavour[];
   readonly memoryMebibytes: number;
-  readonly sizes: WorkloadSizes;
+  readonly accelerator: Accelerator;
+  /** Ids. */
+  readonly rows: readonly string[];
+  readonly size: WorkloadSize;
   readonly idleSeconds: number;
   /** For each single wait. */
   readonly timeoutSeconds: number;
@@ -29,11 +37,19 @@ export type BenchOptions = {
   readonly jsonFile: string;
 };
 
+function rowLines(): string {
+  const perLine = 9;
+  const lines = ROW_IDS.flatMap((_, index) => (index % perLine === 0 ? [ROW_IDS.slice(index, index + perLine).join()] : []));
+  return lines.join(`,\n${' '.repeat(24)}`);
+}
+
 export const HELP = `npm run bench -- [options]
 
   --quick            small workloads and one run: does the benchmark work?
-  --runs N           runs of each engine, alternated (3)
-  --engines LIST     of ours,tcg,v86
+  --runs N           runs of each engine, alternated (5)
+  --engines LIST     of ${COLUMNS.join()}; native is the host itself, for the rows that compute
+  --accel NAME       our accelerator: ${ACCELERATORS.join(', ')} (auto)
+  --rows LIST        of ${rowLines()}
   --guests LIST      of amd64,cloud-amd64,686,686-pae (amd64,686)
   --memory MIB       memory of the guests (256)
   --timeout SECONDS  for each single wait (300)
@@ -49,7 +65,9 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions | 'hel
       help: { type: 'boolean', short: 'h', default: false },
       quick: { type: 'boolean', default: false },
       runs: { type: 'string' },
-      engines: { type: 'string', default: ENGINES.join() },
+      engines: { type: 'string', default: COLUMNS.join() },
+      accel: { type: 'string', default: 'auto' },
+      rows: { type: 'string', default: ROW_IDS.join() },
       guests: { type: 'string', default: 'amd64,686' },
       memory: { type: 'string', default: '256' },
       timeout: { type: 'string', default: '300' },
@@ -59,11 +77,13 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions | 'hel
   });
   if (values.help) return 'help';
   return {
-    runs: positiveInteger('--runs', values.runs ?? (values.quick ? '1' : '3')),
-    engines: listOf('--engines', values.engines, ENGINES),
+    runs: positiveInteger('--runs', values.runs ?? (values.quick ? '1' : '5')),
+    columns: listOf('--engines', values.engines, COLUMNS),
     guests: listOf('--guests', values.guests, FLAVOURS),
     memoryMebibytes: positiveInteger('--memory', values.memory),
-    sizes: values.quick ? { loopTurns: 10_000, mebibytes: 4, forks: 20 } : { loopTurns: 200_000, mebibytes: 64, forks: 200 },
+    accelerator: oneOf('--accel', values.accel, ACCELERATORS),
+    rows: listOf('--rows', values.rows, ROW_IDS),
+    size: values.quick ? 'quick' : 'full',
     idleSeconds: values.quick ? 3 : 10,
     timeoutSeconds: positiveInteger('--timeout', values.timeout),
     profile: !values['no-profile'],
@@ -77,9 +97,11 @@ function positiveInteger(name: string, text: string): number {
 }
 
 function listOf<Name extends string>(name: string, text: string, known: readonly Name[]): Name[] {
-  return text.split(',').map((word) => {
-    const found = known.find((one) => one === word);
-    if (found === undefined) throw new Error(`${name} ${word}: give some of ${known.join(', ')}`);
-    return found;
-  });
+  return text.split(',').map((word) => oneOf(name, word, known));
+}
+
+function oneOf<Name extends string>(name: string, word: string, known: readonly Name[]): Name {
+  const found = known.find((one) => one === word);
+  if (found === undefined) throw new Error(`${name} ${word}: give some of ${known.join(', ')}`);
+  return found;
 }

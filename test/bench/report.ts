@@ -1,6 +1,7 @@
 /** Medians, ratios, and the table that is printed. */
-import { ENGINES, type EngineName } from './options.ts';
+import { COLUMNS, ENGINES, type ColumnName } from './options.ts';
 import type { WorkloadProfile } from './vm-process-guest.ts';
+import type { FloatUnit, RowGroup } from './workloads.ts';
 
 export type Row = {
   readonly id: string;
@@ -8,14 +9,21 @@ export type Row = {
   readonly guest: string | undefined;
   readonly title: string;
   readonly unit: 's' | '%' | 'MiB' | 'MIPS';
-  readonly values: Partial<Record<EngineName, number[]>>;
+  /** Of the rows that are averaged. */
+  readonly group?: RowGroup;
+  readonly floats?: FloatUnit;
+  readonly values: Partial<Record<ColumnName, number[]>>;
 };
 
-export type ReportedRow = Row & {
-  readonly medians: Partial<Record<EngineName, number>>;
-  readonly oursOverTcg: number | undefined;
-  readonly oursOverV86: number | undefined;
-};
+type RatioName = 'oursOverTcg' | 'oursOverV86' | 'oursOverNative' | 'tcgOverNative';
+type Ratios = Readonly<Record<RatioName, number | undefined>>;
+
+const RATIOS: readonly { readonly name: RatioName; readonly head: string }[] = [
+  { name: 'oursOverTcg', head: 'ours/TCG' }, { name: 'oursOverV86', head: 'ours/v86' },
+  { name: 'oursOverNative', head: 'ours/native' }, { name: 'tcgOverNative', head: 'TCG/native' },
+];
+
+export type ReportedRow = Row & Ratios & { readonly medians: Partial<Record<ColumnName, number>> };
 
 export function median(values: readonly number[]): number | undefined {
   const sorted = values.toSorted((a, b) => a - b);
@@ -25,22 +33,96 @@ export function median(values: readonly number[]): number | undefined {
 }
 
 export function reportRow(row: Row): ReportedRow {
-  const medians: Partial<Record<EngineName, number>> = {};
-  for (const engine of ENGINES) {
-    const value = median(row.values[engine] ?? []);
-    if (value !== undefined) medians[engine] = value;
+  const medians: Partial<Record<ColumnName, number>> = {};
+  for (const column of COLUMNS) {
+    const value = median(row.values[column] ?? []);
+    if (value !== undefined) medians[column] = value;
   }
-  return { ...row, medians, oursOverTcg: ratio(medians.ours, medians.tcg), oursOverV86: ratio(medians.ours, medians.v86) };
+  return {
+    ...row,
+    medians,
+    oursOverTcg: ratio(medians.ours, medians.tcg),
+    oursOverV86: ratio(medians.ours, medians.v86),
+    oursOverNative: ratio(medians.ours, medians.native),
+    tcgOverNative: ratio(medians.tcg, medians.native),
+  };
 }
 
-function ratio(ours: number | undefined, theirs: number | undefined): number | undefined {
-  return ours === undefined || theirs === undefined || theirs <= 0 ? undefined : ours / theirs;
+function ratio(over: number | undefined, under: number | undefined): number | undefined {
+  return over === undefined || under === undefined || under <= 0 ? undefined : over / under;
+}
+
+export function geometricMean(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
+/** Of one ratio over the rows that have it. */
+type RatioSummary = {
+  readonly rows: number;
+  readonly mean: number | undefined;
+  /** The highest: in the rows that are averaged, less is better. */
+  readonly worst: { readonly id: string; readonly guest: string | undefined; readonly ratio: number } | undefined;
+};
+
+export type Summary = {
+  readonly guest: string;
+  readonly of: string;
+  readonly ratios: Readonly<Record<RatioName, RatioSummary>>;
+};
+
+const SUMMARIZED: readonly { readonly of: string; readonly holds: (row: Row) => boolean }[] = [
+  { of: 'warm', holds: ({ group }) => group === 'warm' },
+  { of: '  of these SSE', holds: ({ floats }) => floats === 'sse' },
+  { of: '  of these x87', holds: ({ floats }) => floats === 'x87' },
+  { of: '  the others', holds: ({ group, floats }) => group === 'warm' && floats === undefined },
+  { of: 'cold', holds: ({ group }) => group === 'cold' },
+];
+
+const ALL_GUESTS = 'all';
+
+/** For each guest, and over all where there are several. */
+export function summarize(rows: readonly ReportedRow[]): Summary[] {
+  const guests = [...new Set(rows.filter(({ group }) => group !== undefined).flatMap(({ guest }) => guest ?? []))];
+  return [...guests, ...(guests.length > 1 ? [ALL_GUESTS] : [])].flatMap((guest) => SUMMARIZED.flatMap(({ of, holds }) => {
+    const summarized = rows.filter((row) => (guest === ALL_GUESTS || row.guest === guest) && holds(row));
+    return summarized.length === 0 ? [] : [{ guest, of, ratios: {
+      oursOverTcg: summarizeRatio(summarized, 'oursOverTcg'),
+      oursOverV86: summarizeRatio(summarized, 'oursOverV86'),
+      oursOverNative: summarizeRatio(summarized, 'oursOverNative'),
+      tcgOverNative: summarizeRatio(summarized, 'tcgOverNative'),
+    } }];
+  }));
+}
+
+function summarizeRatio(rows: readonly ReportedRow[], name: RatioName): RatioSummary {
+  const found = rows.flatMap((row) => (row[name] === undefined ? [] : [{ id: row.id, guest: row.guest, ratio: row[name] }]));
+  const worst = found.toSorted((a, b) => b.ratio - a.ratio)[0];
+  return { rows: found.length, mean: geometricMean(found.map((one) => one.ratio)), worst };
+}
+
+/** Of the guest's clock only where it is wrong, or measures something else (the boot). */
+export function rowsToPrint(rows: readonly ReportedRow[]): ReportedRow[] {
+  return rows.filter((row) => {
+    if (!row.id.endsWith('-uptime') || row.id === 'boot-uptime') return true;
+    const wall = rows.find(({ id, guest }) => guest === row.guest && `${id}-uptime` === row.id);
+    return ENGINES.some((engine) => Math.abs((row.medians[engine] ?? 0) - (wall?.medians[engine] ?? 0)) > 0.05 + 0.05 * (wall?.medians[engine] ?? 0));
+  });
 }
 
 export function formatRows(rows: readonly ReportedRow[]): string {
-  return formatTable(['', '', 'ours', 'TCG', 'v86', 'ours/TCG', 'ours/v86'], rows.map((row) => [
+  return formatTable(['', '', 'ours', 'TCG', 'v86', 'native', ...RATIOS.map(({ head }) => head)], rows.map((row) => [
     row.guest ?? '', `${row.title} (${row.unit})`,
-    ...ENGINES.map((engine) => formatFigure(row.medians[engine])), formatFigure(row.oursOverTcg), formatFigure(row.oursOverV86),
+    ...COLUMNS.map((column) => formatFigure(row.medians[column])), ...RATIOS.map(({ name }) => formatFigure(row[name])),
+  ]));
+}
+
+/** Geometric means, over how many rows, and the worst row of each. */
+export function formatSummaries(summaries: readonly Summary[]): string {
+  return formatTable(['', 'geometric mean', ...RATIOS.flatMap(({ head }) => [head, 'rows', 'worst'])], summaries.map(({ guest, of, ratios }) => [
+    guest, of, ...RATIOS.flatMap(({ name }) => {
+      const { rows, mean, worst } = ratios[name];
+      return [formatFigure(mean), String(rows), worst === undefined ? '–' : `${formatFigure(worst.ratio)} ${guest === ALL_GUESTS ? `${worst.guest ?? ''} ` : ''}${worst.id}`];
+    }),
   ]));
 }
 

@@ -13,6 +13,8 @@ export type V86Settings = {
   readonly biosPath: string;
   readonly vgaBiosPath: string;
   readonly boot: { readonly kernel: string; readonly initrd: string; readonly commandLine: string } | undefined;
+  /** Raw image; what is written to it is forgotten. */
+  readonly disk: string | undefined;
 };
 
 const settings = JSON.parse(process.argv[2] ?? '') as V86Settings;
@@ -30,6 +32,7 @@ const options: V86Options & { fastboot: boolean } = {
   ...(settings.boot === undefined ? {} : {
     bzimage: image(settings.boot.kernel), initrd: image(settings.boot.initrd), cmdline: settings.boot.commandLine,
   }),
+  ...(settings.disk === undefined ? {} : { hda: image(settings.disk) }),
 };
 const machine = new V86(options);
 

@@ -2,7 +2,7 @@
 import { ForkLauncher } from '../../src/main/machines/fork-launcher.ts';
 import { VmConnection } from '../../src/main/machines/vm-connection.ts';
 import type { VmStart, VmStats } from '../../src/shared/vm-protocol.ts';
-import { firmwareFiles, is32Bit, type LinuxGuest } from './engines.ts';
+import { firmwareFiles, is32Bit, type LinuxGuest, type MachineSettings } from './engines.ts';
 import { vmProcessFile } from './frozen-build.ts';
 import { markPattern, SHELL_READY, type Workload } from './workloads.ts';
 
@@ -18,12 +18,12 @@ export type WorkloadProfile = {
   readonly exits: Readonly<Record<string, number>>;
 };
 
-export function vmStart(memoryMebibytes: number, guest: LinuxGuest | undefined): VmStart {
+export function vmStart({ memoryMebibytes, accelerator }: MachineSettings, guest?: LinuxGuest): VmStart {
   return {
     name: 'benchmark',
     memoryBytes: memoryMebibytes * 1024 * 1024,
     architecture: guest !== undefined && is32Bit(guest.flavour) ? 'i386' : 'x86_64',
-    accelerator: 'auto',
+    accelerator,
     biosPath: firmwareFiles.bios,
     vgaBiosPath: firmwareFiles.vgaBios,
     directBoot: guest === undefined ? undefined : { kernelPath: guest.kernel, initrdPath: guest.initrd, commandLine: guest.commandLine },
@@ -54,7 +54,7 @@ export async function profileGuest(guest: LinuxGuest, workloads: readonly Worklo
   let output = '';
   let tell: () => void = () => {};
   let over: string | undefined;
-  const connection = new VmConnection(new ForkLauncher(vmProcessFile()), vmStart(guest.memoryMebibytes, { ...guest, commandLine: `earlyprintk=ttyS0,115200 ${guest.commandLine}` }), {
+  const connection = new VmConnection(new ForkLauncher(vmProcessFile()), vmStart(guest, { ...guest, commandLine: `earlyprintk=ttyS0,115200 ${guest.commandLine}` }), {
     event: (event) => {
       if (event.kind !== 'serial-output') return;
       output += Buffer.from(event.bytes).toString('latin1');
