@@ -7,14 +7,15 @@ import { CompileThread } from './compile-thread.ts';
 import type { MachineThreadStart } from './machine-post.ts';
 import { runMachine } from './machine-session.ts';
 
-/** Executions of a block's beginning until it is translated: it must be likely to earn its price. */
-const HOT_THRESHOLD = Number(process.env['GT_HOT'] ?? 50);
+/** Executions of a block's beginning until it is translated: enough to show that it will earn the price. */
+const HOT_THRESHOLD = 1000;
 
 // While the control thread still opens what the machine is made of.
 const forms = instructionForms();
 
 parentPort!.once('message', (given: MachineThreadStart) => {
-  const translated = given.start.accelerator !== 'interpreter';
+  // `auto` is the interpreter while translated code takes more memory than it may, and programs that start slow down.
+  const translated = given.start.accelerator === 'translator';
   runMachine(given, (memory, board) => new Interpreter({
     memory,
     ...given.engine,
