@@ -36,6 +36,7 @@ export const RUNTIME_FUNCTIONS = {
   movToControl: [['i32', 'i64'], 'i32'],
   movToDebug: [['i32', 'i64'], 'i32'],
   readControl: [['i32'], 'i64'],
+  debugAccessible: [['i32'], 'i32'],
   readDebug: [['i32'], 'i64'],
   lmsw: [['i32'], 'i32'],
   clts: [[], 'i32'],

@@ -38,8 +38,9 @@ export const BUDGET = 0xa8;
 export const EXIT_REASON = 0xac;
 /** i32: ATTENTION_* bits: something waits for the machine loop. */
 export const ATTENTION = 0xb0;
-/** i32: 1 after STI and loads of SS: no interrupt before the next instruction has been executed. */
+/** i32: 1 after STI, SHADOW_STACK_LOAD after loads of SS: no interrupt before the next instruction has been executed. */
 export const INTERRUPT_SHADOW = 0xb4;
+export const SHADOW_STACK_LOAD = 2;
 /** u32 pointer to the data TLB of the current privilege (TLB_USER, TLB_SUPERVISOR or TLB_SUPERVISOR_AC of this block). */
 export const TLB_CURRENT = 0xb8;
 /** u32 MODE_* bits of the code that is being executed; see below. */

@@ -304,52 +304,52 @@ export class Flow {
     const count = (body: FunctionBody, counter: number): void => this.setState(body, 32, counter, add(this.state('i32', counter), i32(1)));
     define('leap', ['i64', 'i32'], (body, rip, budget) => {
       count(body, COUNT_LEAPS);
-      const entry = body.let(this.jumpEntry(rip as Expr));
-      body.if(eq(load('i64', 'u64', entry), this.jumpKey(rip as Expr)), () => {
-        body.returnCallIndirect(this.regionType, [rip as Expr, budget as Expr, load('i32', 'u32', entry, 12)], load('i32', 'u32', entry, 8), 1);
+      const entry = body.let(this.jumpEntry(rip));
+      body.if(eq(load('i64', 'u64', entry), this.jumpKey(rip)), () => {
+        body.returnCallIndirect(this.regionType, [rip, budget, load('i32', 'u32', entry, 12)], load('i32', 'u32', entry, 8), 1);
       });
       count(body, COUNT_LEAPS_MISSED);
       body.call(this.runtime.materializeFlags, []);
       // Not by way of `resume`: a gate has to stand here, or this place would never be found hot.
-      this.fetchAndEnter(body, rip as Expr, budget as Expr);
+      this.fetchAndEnter(body, rip, budget);
     });
     // The budget is used up.
     define('spent', ['i64', 'i32'], (body, rip, budget) => {
       count(body, COUNT_REGION_SPENT);
       body.call(this.runtime.materializeFlags, []);
-      this.setState(body, 64, RIP, rip as Expr);
-      this.exit(body, budget as Expr, EXIT_BUDGET);
+      this.setState(body, 64, RIP, rip);
+      this.exit(body, budget, EXIT_BUDGET);
     });
     // A fault of the instruction at RIP is pending.
     define('faulted', ['i64', 'i32'], (body, rip, budget) => {
       count(body, COUNT_REGION_FAULTS);
       body.call(this.runtime.materializeFlags, []);
-      this.setState(body, 64, RIP, rip as Expr);
-      this.deliver(body, budget as Expr);
+      this.setState(body, 64, RIP, rip);
+      this.deliver(body, budget);
     });
     // The instruction at RIP is the interpreter's.
     define('single', ['i64', 'i32'], (body, rip, budget) => {
       count(body, COUNT_REGION_SINGLES);
       body.call(this.runtime.materializeFlags, []);
-      this.setState(body, 64, RIP, rip as Expr);
-      this.setState(body, 32, BUDGET, budget as Expr);
+      this.setState(body, 64, RIP, rip);
+      this.setState(body, 32, BUDGET, budget);
       const record = body.let(call(this.decodeCrossing, 'i32', i32(0)));
-      body.if(record, () => this.enterBlock(body, record, budget as Expr));
-      this.deliverFetchFault(body, budget as Expr);
+      body.if(record, () => this.enterBlock(body, record, budget));
+      this.deliverFetchFault(body, budget);
     });
     // A helper of the instruction at RIP returned something else than STATUS_NEXT.
     define('finished', ['i64', 'i32', 'i32'], (body, rip, budget, status) => {
       count(body, COUNT_REGION_FINISHED);
-      body.if(eq(status as Expr, i32(STATUS_FAULT)), () => {
-        this.setState(body, 64, RIP, rip as Expr);
-        this.deliver(body, budget as Expr);
+      body.if(eq(status, i32(STATUS_FAULT)), () => {
+        this.setState(body, 64, RIP, rip);
+        this.deliver(body, budget);
       });
-      body.if(eq(status as Expr, i32(STATUS_AGAIN)), () => {
-        this.setState(body, 64, RIP, rip as Expr);
-        this.exit(body, budget as Expr, EXIT_BUDGET);
+      body.if(eq(status, i32(STATUS_AGAIN)), () => {
+        this.setState(body, 64, RIP, rip);
+        this.exit(body, budget, EXIT_BUDGET);
       });
-      const rest = body.let(sub(budget as Expr, i32(1)));
-      body.if(eq(status as Expr, i32(STATUS_RESUME)), () => {
+      const rest = body.let(sub(budget, i32(1)));
+      body.if(eq(status, i32(STATUS_RESUME)), () => {
         body.returnCall(this.resume, [this.state('i64', RIP), rest]);
       });
       this.exit(body, rest);

@@ -6,7 +6,7 @@ import { instructionTable } from '../isa/table.ts';
 import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
 import {
   ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TLB_MISSES, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
-  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, STATUS_EXIT,
+  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, SHADOW_STACK_LOAD, STATUS_EXIT,
 } from '../state-layout.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import type { FormTable } from './forms.ts';
@@ -313,7 +313,9 @@ export class Interpreter implements Accelerator {
     const debugging = (this.state32(ATTENTION) & ATTENTION_STEP) !== 0;
     let stepped = (this.state32(EFLAGS_REST) & EFLAGS_TF) !== 0;
     this.setState32(EXIT_REASON, EXIT_STEPPED);
-    if (debugging && this.runtime.breakpointAtRip()) return this.deliverPending();
+    // Loading SS holds back the debug exceptions at its end and at the next instruction (SDM 3A §6.8.3).
+    const afterStackLoad = this.state32(INTERRUPT_SHADOW) === SHADOW_STACK_LOAD;
+    if (debugging && !afterStackLoad && this.runtime.breakpointAtRip()) return this.deliverPending();
     this.setState32(INTERRUPT_SHADOW, 0);
     const record = this.decodeSingle(true);
     if (!record) return this.deliverPending();
@@ -326,6 +328,7 @@ export class Interpreter implements Accelerator {
     const reason = this.state32(EXIT_REASON);
     // INT n and its kin clear TF as they enter their handler, and so escape the trap.
     if (stepped && this.isSoftwareInterrupt(record) && !(this.state32(EFLAGS_REST) & EFLAGS_TF)) stepped = false;
+    if (this.state32(INTERRUPT_SHADOW) === SHADOW_STACK_LOAD) stepped = false;
     if (!debugging || !executed || reason === EXIT_TRIPLE_FAULT || !this.runtime.debugTrapAfter(stepped ? 1 : 0)) return reason;
     this.setState32(EXIT_REASON, EXIT_STEPPED);
     return this.deliverPending();

@@ -121,13 +121,23 @@ export function invlpg(linear: u64): i32 {
 /** DR4 and DR5 are DR6 and DR7 unless CR4.DE. */
 @inline function debugRegister(register: u32): u32 { return register == 4 || register == 5 ? register + 2 : register; }
 
-/** MOV DRn, r; the caller has checked CPL. */
-export function movToDebug(register: u32, value: u64): i32 {
-  if ((register == 4 || register == 5) && (get64(CR4) & CR4_DE) != 0) return plainFaultStatus(VECTOR_UD);
+/** Whether MOV may name the debug register, either way; else the fault is raised (SDM 3B §18.2.2, §18.2.4). The caller has checked CPL. */
+export function debugAccessible(register: u32): i32 {
+  if ((register == 4 || register == 5) && (get64(CR4) & CR4_DE) != 0) {
+    plainFaultStatus(VECTOR_UD);
+    return 0;
+  }
   if (get64(DR7) & DR7_GD) {
     set64(DR6, get64(DR6) | DR6_BD);
-    return plainFaultStatus(VECTOR_DB);
+    plainFaultStatus(VECTOR_DB);
+    return 0;
   }
+  return 1;
+}
+
+/** MOV DRn, r; the caller has checked CPL. */
+export function movToDebug(register: u32, value: u64): i32 {
+  if (!debugAccessible(register)) return STATUS_FAULT;
   if (!in64BitCode()) value &= 0xffffffff;
   const number = debugRegister(register);
   const before = get64(DR7);

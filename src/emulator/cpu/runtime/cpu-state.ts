@@ -63,9 +63,9 @@ export function loopWanted(): bool {
   return (attention & ATTENTION_INTERRUPT) != 0 && (get32(EFLAGS_REST) & EFLAGS_IF) != 0;
 }
 
-/** No interrupt before the instruction after this one has been executed. BUDGET counts this one. */
-export function shadowInterrupts(): void {
-  set32(INTERRUPT_SHADOW, 1);
+/** No interrupt before the instruction after this one has been executed: INTERRUPT_SHADOW becomes `kind`. BUDGET counts this one. */
+export function shadowInterrupts(kind: u32): void {
+  set32(INTERRUPT_SHADOW, kind);
   set32(SHADOW_BUDGET, get32(BUDGET));
 }
 

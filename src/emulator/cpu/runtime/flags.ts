@@ -152,7 +152,7 @@ export function sti(): i32 {
   if (!inProtectedMode() || get32(CPL) <= iopl()) {
     if (flags & EFLAGS_IF) return STATUS_NEXT;
     set32(EFLAGS_REST, flags | EFLAGS_IF);
-    shadowInterrupts();
+    shadowInterrupts(1);
     if (!(get32(ATTENTION) & ATTENTION_INTERRUPT)) return STATUS_NEXT;
     set32(EXIT_REASON, EXIT_ATTENTION);
     return STATUS_EXIT;

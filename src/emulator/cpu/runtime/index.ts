@@ -8,7 +8,7 @@ import { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, se
 import { cli, materializeFlags, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags } from './flags.ts';
 import { deliverFault, deliverInterrupt, softwareInterrupt } from './exceptions.ts';
 import { farCall, farJump, farReturn, iret } from './far-transfers.ts';
-import { clts, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug } from './control-registers.ts';
+import { clts, debugAccessible, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug } from './control-registers.ts';
 
 export { coverCode, forgetJumps, materializeFlags, regionAccess };
 export { raise, privileged, slowAccess, commitWrite, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode, flushAllTlbs, resetTlbs, flushNonGlobal, setMode };
@@ -16,7 +16,7 @@ export { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, se
 export { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags };
 export { deliverFault, deliverInterrupt, softwareInterrupt };
 export { farCall, farJump, farReturn, iret };
-export { clts, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug };
+export { clts, debugAccessible, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug };
 import { rdmsr, wrmsr } from './msr.ts';
 import { clac, cpuidInstruction, hlt, loadDescriptorTable, portIn, portOut, rdpmc, rdtsc, stac, swapgs, syscall, sysenter, sysexit, sysret } from './system.ts';
 import { div64, idiv64, mulHighSigned, mulHighUnsigned } from './arithmetic.ts';

@@ -6,7 +6,7 @@ import {
 } from '../arch.ts';
 import { RECORD_BASE, RECORD_DISPLACEMENT, RECORD_INDEX, RECORD_SCALE, RECORD_SEGMENT } from '../memory-layout.ts';
 import {
-  CPL, GDTR_BASE, GDTR_LIMIT, LDTR, MODE, MODE_CODE_64, MODE_STACK_32, RAX, RSP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT,
+  CPL, GDTR_BASE, GDTR_LIMIT, LDTR, MODE, MODE_CODE_64, MODE_STACK_32, RAX, RSP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_STACK_LOAD,
   SEGMENT_SELECTOR, SS, STATUS_FAULT, STATUS_NEXT, TR,
 } from '../state-layout.ts';
 import {
@@ -163,7 +163,7 @@ export function loadSegment(segment: u32, selector: u32): i32 {
   else if (segment == SEGMENT_SS) {
     if (!loadStackSegment(selector)) return STATUS_FAULT;
   } else if (!loadDataSegment(at, selector, get32(CPL), VECTOR_GP)) return STATUS_FAULT;
-  if (segment == SEGMENT_SS) shadowInterrupts();
+  if (segment == SEGMENT_SS) shadowInterrupts(SHADOW_STACK_LOAD);
   setMode();
   return statusAfterMode(oldMode);
 }

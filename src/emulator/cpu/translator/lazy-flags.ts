@@ -5,12 +5,13 @@
  * operands when the region is left, and `materializeFlags` computes the rest there when somebody asks.
  */
 import { and, constant, eq, eqz, extendU, geS, geU, i32, i64, leS, leU, ltS, ltU, ne, or, popcnt, shl, shrU, signExtend, wrap, xor, type Expr } from '../../wasm/expression.ts';
+import type { FunctionBody } from '../../wasm/function-body.ts';
 import type { ConditionCode, FlagValues, Width } from '../isa/emitter.ts';
 import {
   FLAGS_A, FLAGS_AUX, FLAGS_B, FLAGS_CARRY, FLAGS_KIND, FLAGS_OVERFLOW, FLAGS_R, FLAGS_RESULT, FLAG_ADD, FLAG_CARRY_APART, FLAG_DEC, FLAG_INC, FLAG_LOGIC, FLAG_OPERATION,
   FLAG_OVERFLOW_APART, FLAG_SIZE_SHIFT, FLAG_SUB,
 } from '../state-layout.ts';
-import type { RegionContext } from './region-context.ts';
+import type { RuntimeFunction } from '../runtime-functions.ts';
 
 export type FlagName = 'cf' | 'pf' | 'af' | 'zf' | 'sf' | 'of';
 
@@ -27,6 +28,17 @@ export interface KnownFlags {
 export const UNKNOWN_FLAGS: KnownFlags = { kind: undefined, carryIn: false, canonical: false };
 const IN_MEMORY: KnownFlags = { kind: 0, carryIn: false, canonical: true };
 
+/** What the flags need of the region that they belong to. */
+export interface FlagsContext {
+  readonly body: FunctionBody;
+  /** Whether it is 64-bit code. */
+  readonly long: boolean;
+  state32(offset: number): Expr;
+  state64(offset: number): Expr;
+  setState(bits: 32 | 64, offset: number, value: Expr): void;
+  call(name: RuntimeFunction, args: readonly Expr[]): Expr | undefined;
+}
+
 interface OperandLocals {
   readonly a: Expr;
   readonly b: Expr;
@@ -37,14 +49,14 @@ export class LazyFlags {
   known: KnownFlags = UNKNOWN_FLAGS;
   /** Set while an instruction is written that may or may not set flags, as it finds out at run time. */
   conditional = false;
-  private readonly context: RegionContext;
+  private readonly context: FlagsContext;
   private readonly kindLocal: Expr;
   private readonly narrow: OperandLocals;
   private readonly wide: OperandLocals | undefined;
   private readonly carry: Expr;
   private readonly overflow: Expr;
 
-  constructor(context: RegionContext) {
+  constructor(context: FlagsContext) {
     this.context = context;
     const { body } = context;
     const operands = (type: 'i32' | 'i64'): OperandLocals => ({ a: body.newLocal(type), b: body.newLocal(type), r: body.newLocal(type) });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
-  CPL, CR0, CS, DS, EFLAGS_REST, ES, FS, GS, INTERRUPT_SHADOW, LDTR, NMI_BLOCKED, RAX, RBX, RCX, RIP, RSP, SS, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME, TR,
+  CPL, CR0, CS, DS, EFLAGS_REST, ES, FS, GS, INTERRUPT_SHADOW, LDTR, NMI_BLOCKED, RAX, RBX, RCX, RIP, RSP, SS, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME, TR, SHADOW_STACK_LOAD,
 } from '../../../../../src/emulator/cpu/state-layout.ts';
 import { RuntimeMachine } from './runtime-machine.ts';
 
@@ -126,7 +126,7 @@ describe('protected mode', () => {
 
   it('loading SS shadows interrupts; its privilege must fit', () => {
     expect(m.run('loadSegment', 2, 0x10)).toBe(STATUS_NEXT);
-    expect(m.get32(INTERRUPT_SHADOW)).toBe(1);
+    expect(m.get32(INTERRUPT_SHADOW)).toBe(SHADOW_STACK_LOAD);
     expect(m.run('loadSegment', 2, 0x23)).toBe(STATUS_FAULT);
     expect(m.fault()).toBe('#13(20)');
     expect(m.run('loadSegment', 2, 0)).toBe(STATUS_FAULT);
