@@ -44,7 +44,7 @@ describe('directly booted', () => {
 
   test('686 answers on its serial console and powers off', () => answersOnSerialConsole('686', QUICK_BOOT), BOOT_MILLIS);
 
-  test('two machines at once find their devices and execute the same instructions in instruction time', async () => {
+  test('machines at once find their devices and execute the same instructions in instruction time, interpreted or translated', async () => {
     const init = `
 echo "sum $((6*7))"
 date -u '+clock %Y-%m-%dT%H:%M'
@@ -56,14 +56,16 @@ poweroff -f
     const args = [
       ...directBoot('cloud-amd64', init, `${SERIAL_CONSOLE} ${QUICK_BOOT}`), '--time', 'instructions', '--seed', '5', '--rtc', '2031-02-03T04:05:00Z',
     ];
-    const runs = await Promise.all([runGuest(args), runGuest(args), runGuest([...args, '--exit-on', 'sum 42'])]);
-    const [first, second, ended] = runs;
+    const runs = await Promise.all([runGuest(args), runGuest(args), runGuest([...args, '--accel', 'translator']), runGuest([...args, '--exit-on', 'sum 42'])]);
+    const [first, second, translated, ended] = runs;
     expect(first.serial).toMatch(/^sum 42\nclock 2031-02-03T04:05\nconsole hvc0\nrandom [0-9a-f]{32}\ngenerator virtio_rng\.0\n/m);
     expect(first.serial).toContain('reboot: Power down');
-    expect(runs.map(({ status, errors }) => [status, errors])).toEqual([[0, ''], [0, ''], [0, '']]);
+    expect(runs.map(({ status, errors }) => [status, errors])).toEqual([[0, ''], [0, ''], [0, ''], [0, '']]);
     expect(second.serial).toBe(first.serial);
     expect(second.stats?.instructions).toBe(first.stats?.instructions);
     expect(second.stats?.guestSeconds).toBe(first.stats?.guestSeconds);
+    expect(translated.stats).toMatchObject({ accelerator: 'translator', instructions: first.stats?.instructions, guestSeconds: first.stats?.guestSeconds });
+    expect(translated.serial).toBe(first.serial);
     // It looks at texts and not at the machine: the way there was the same.
     expect(first.serial.startsWith(ended.serial.trimEnd())).toBe(true);
   }, BOOT_MILLIS);
