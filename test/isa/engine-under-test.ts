@@ -25,7 +25,7 @@ export class EngineUnderTest {
   constructor() {
     const board = { ioRead: () => -1, ioWrite: () => undefined, ioReadBlock: () => 0, ioWriteBlock: () => 0, mmioRead: () => -1, mmioWrite: () => undefined,
       decodeBlock: () => 0, cpuid: () => undefined, timeStampCounter: () => undefined, getTaskPriority: () => 0, setTaskPriority: () => undefined,
-      apicMsrRead: () => undefined, apicMsrWrite: () => undefined };
+      apicMsrRead: () => undefined, apicMsrWrite: () => undefined, makeGate: () => 0, regionsDropped: () => undefined };
     const runtimeModule = new WebAssembly.Module(readFileSync(path.join(import.meta.dirname, '../../dist/wasm/runtime.wasm')));
     const runtime = new WebAssembly.Instance(runtimeModule, { env: { memory: this.memory, cpuBase: CPU_BLOCKS }, board });
     this.runtime = runtime.exports as unknown as RuntimeFunctions;
@@ -34,7 +34,7 @@ export class EngineUnderTest {
       env: { memory: this.memory },
       // Faults are compared, not delivered.
       runtime: { ...(runtime.exports as Record<string, WebAssembly.ExportValue>), deliverFault: () => STATUS_EXIT },
-      decoder: { decodeCrossing: () => 0 },
+      decoder: { decodeCrossing: () => 0, hot: () => undefined },
     });
     this.engine = engine.exports as unknown as { enterRecord(record: number): void };
     this.blocks = new BlockDecoder({ decoder: new Decoder(instructionTable), table, memory: this.memory.buffer, pages: this.runtime, cpuBase: CPU_BLOCKS });
