@@ -95,7 +95,7 @@ const selectorOf = (segment: number) => (e: Emitter): Expr => and(e.state('i32',
 function descriptorQuery(name: 'lar' | 'lsl') {
   return (e: Emitter): void => {
     e.raiseIfRealMode();
-    const found = e.body.let(e.call(name, [e.read(1)]) as Expr);
+    const found = e.callOrFault(name, [e.read(1)], -2);
     const good = e.body.let(ne(found, i64(-1n)));
     e.body.if(good, () => e.write(0, e.type === 'i64' ? found : wrap(found)));
     e.setZero(good);
@@ -208,8 +208,8 @@ export const systemRows: readonly InstructionRow[] = [
   row('STR r/mv', '0F 00 /1', SYSTEM, (e) => { e.raiseIfRealMode(); storeWord(selectorOf(TR))(e); }),
   row('LLDT r/mw', '0F 00 /2', SYSTEM, (e) => { e.raiseIfRealMode(); e.callOrFault('privileged', [], 0); e.finish('lldt', [e.read(0)]); }),
   row('LTR r/mw', '0F 00 /3', SYSTEM, (e) => { e.raiseIfRealMode(); e.callOrFault('privileged', [], 0); e.finish('ltr', [e.read(0)]); }),
-  row('VERR r/mw', '0F 00 /4', { ...SYSTEM, flags: { written: 'z' } }, (e) => { e.raiseIfRealMode(); e.setZero(ne(e.call('verr', [e.read(0)]) as Expr, i32(0))); }),
-  row('VERW r/mw', '0F 00 /5', { ...SYSTEM, flags: { written: 'z' } }, (e) => { e.raiseIfRealMode(); e.setZero(ne(e.call('verw', [e.read(0)]) as Expr, i32(0))); }),
+  row('VERR r/mw', '0F 00 /4', { ...SYSTEM, flags: { written: 'z' } }, (e) => { e.raiseIfRealMode(); e.setZero(ne(e.callOrFault('verr', [e.read(0)], -1), i32(0))); }),
+  row('VERW r/mw', '0F 00 /5', { ...SYSTEM, flags: { written: 'z' } }, (e) => { e.raiseIfRealMode(); e.setZero(ne(e.callOrFault('verw', [e.read(0)], -1), i32(0))); }),
   row('SGDT m', '0F 01 /0', { ...SYSTEM, in64: 'f64', ...ALL_WIDTHS }, storeTable(GDTR_BASE, GDTR_LIMIT)),
   row('SIDT m', '0F 01 /1', { ...SYSTEM, in64: 'f64', ...ALL_WIDTHS }, storeTable(IDTR_BASE, IDTR_LIMIT)),
   row('LGDT m', '0F 01 /2', { ...SYSTEM, in64: 'f64', ...ALL_WIDTHS }, loadTable(0)),

@@ -6,7 +6,7 @@ import {
 } from '../arch.ts';
 import { RECORD_BASE, RECORD_DISPLACEMENT, RECORD_INDEX, RECORD_SCALE, RECORD_SEGMENT } from '../memory-layout.ts';
 import {
-  CPL, GDTR_BASE, GDTR_LIMIT, LDTR, MODE, MODE_CODE_64, MODE_STACK_32, RAX, RSP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_STACK_LOAD,
+  CPL, FAULT_VECTOR, GDTR_BASE, GDTR_LIMIT, LDTR, MODE, MODE_CODE_64, MODE_STACK_32, RAX, RSP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_STACK_LOAD,
   SEGMENT_SELECTOR, SS, STATUS_FAULT, STATUS_NEXT, TR,
 } from '../state-layout.ts';
 import {
@@ -252,7 +252,7 @@ export function stackAddress(offset: i64, bytes: u32, access: u32): u64 {
   return checkSegment(SS, address, bytes, access, 0);
 }
 
-/** LAR's and LSL's view of a selector; false when it isn't visible. Page faults stay pending. */
+/** LAR's and LSL's view of a selector; false when it isn't visible, or when its descriptor can't be read (a page fault is pending). */
 function visibleDescriptor(selector: u32, gatesToo: bool): bool {
   if (isNull(selector) || descriptorAddress(selector) == NOT_AN_ADDRESS) return false;
   if (!readDescriptor(selector, VECTOR_GP, 0)) return false;
@@ -268,21 +268,27 @@ function visibleDescriptor(selector: u32, gatesToo: bool): bool {
   return max<u32>(get32(CPL), selector & 3) <= dplOf(attributes);
 }
 
-/** Access rights, or all ones where ZF is to be cleared. */
+@inline function faultIsPending(): bool { return <i32>get32(FAULT_VECTOR) >= 0; }
+
+/** Access rights, -1 where ZF is to be cleared, -2 with a fault pending. */
 export function lar(selector: u32): u64 {
-  return visibleDescriptor(selector & 0xffff, true) ? descriptor >> 32 & 0xffff00 : NOT_AN_ADDRESS;
+  if (visibleDescriptor(selector & 0xffff, true)) return descriptor >> 32 & 0xffff00;
+  return faultIsPending() ? <u64>-2 : <u64>-1;
 }
-/** Segment limit in bytes, or all ones where ZF is to be cleared. */
+/** Segment limit in bytes, or as `lar`. */
 export function lsl(selector: u32): u64 {
-  return visibleDescriptor(selector & 0xffff, false) ? <u64>limitOf(descriptor) : NOT_AN_ADDRESS;
+  if (visibleDescriptor(selector & 0xffff, false)) return <u64>limitOf(descriptor);
+  return faultIsPending() ? <u64>-2 : <u64>-1;
 }
+/** ZF, or -1 with a fault pending. */
 export function verr(selector: u32): i32 {
-  if (!visibleDescriptor(selector & 0xffff, false)) return 0;
+  if (!visibleDescriptor(selector & 0xffff, false)) return faultIsPending() ? -1 : 0;
   const attributes = attributesOf(descriptor);
   return !isSystem(attributes) && (!(attributes & ATTRIBUTE_CODE) || (attributes & ATTRIBUTE_WRITABLE) != 0) ? 1 : 0;
 }
 export function verw(selector: u32): i32 {
-  return visibleDescriptor(selector & 0xffff, false) && isWritableData(attributesOf(descriptor)) ? 1 : 0;
+  if (!visibleDescriptor(selector & 0xffff, false)) return faultIsPending() ? -1 : 0;
+  return isWritableData(attributesOf(descriptor)) ? 1 : 0;
 }
 
 /** LLDT; the caller has checked CPL. */

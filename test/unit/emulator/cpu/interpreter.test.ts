@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { GUEST_RAM } from '../../../../src/emulator/cpu/memory-layout.ts';
-import { ATTENTION, DR6, RIP_PAGE, SEGMENT_BASE, SS } from '../../../../src/emulator/cpu/state-layout.ts';
+import { CPU_BLOCKS, GUEST_RAM } from '../../../../src/emulator/cpu/memory-layout.ts';
+import { ATTENTION, CR2, DR6, LDTR, RIP_PAGE, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SS } from '../../../../src/emulator/cpu/state-layout.ts';
 import { CpuRig, HANDLERS, type RigMode } from '../../../support/cpu-rig.ts';
 
 const LONG: RigMode = { bits: 64, cpl: 0 };
@@ -438,5 +438,21 @@ describe('the contract with the machine loop', () => {
     expect(rig.run(0)).toBe('budget');
     expect(rig.cpu.instructions).toBe(0);
     expect(rig.getState64(RIP_PAGE)).toBeDefined();
+  });
+});
+
+describe('LAR, LSL, VERR and VERW', () => {
+  it.each([['LAR', [0x0f, 0x02, 0xc1]], ['LSL', [0x0f, 0x03, 0xc1]], ['VERR', [0x0f, 0x00, 0xe1]], ['VERW', [0x0f, 0x00, 0xe9]]] as const)('%s of a descriptor in a missing page is a page fault', (_name, code) => {
+    const mode = { bits: 32, cpl: 0 } as const;
+    rig.start(mode, 0x10000);
+    rig.load(0x10000, code);
+    rig.mapPage(0x60000, undefined, mode);
+    rig.setState64(LDTR + SEGMENT_BASE, 0x60000n);
+    rig.view.setUint32(CPU_BLOCKS + LDTR + SEGMENT_LIMIT, 0xfff, true);
+    rig.view.setUint32(CPU_BLOCKS + LDTR + SEGMENT_ATTRIBUTES, 0x82, true);
+    rig.setRegister(1, 0x0c);
+    expect(rig.run(10)).toBe('halted');
+    expect(rig.handled).toBe(14);
+    expect(rig.getState64(CR2)).toBe(0x60008n);
   });
 });
