@@ -22,7 +22,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
     .argument('<name>')
     .option('--memory <size>', 'memory of the machine', '256M')
     .option('--arch <name>', 'x86_64 or i386', 'x86_64')
-    .option('--accel <name>', 'auto or interpreter', 'auto')
+    .option('--accel <name>', 'auto, interpreter or translator', 'auto')
     .option('--new-disk <size>', 'an empty disk of this size inside the VM folder')
     .option('--bus <name>', 'bus of the new disk: ide or virtio', 'ide')
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, readonly, discard-changes', collect, [])
