@@ -3,10 +3,13 @@ import type { EngineParts, RegionStore } from '../interpreter/interpreter.ts';
 import { HANDLER_COLD, HANDLER_REGION } from '../interpreter/forms.ts';
 import { REGION_ELEMENTS } from '../interpreter/build-module.ts';
 import {
-  CODE_PAGE_NUMBER, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP,
+  CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_NUMBER, GLOBAL_CODE_ARENA_NEXT, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP,
 } from '../memory-layout.ts';
 import { MODE, MODE_CS_LIMITED } from '../state-layout.ts';
 import { cut, type CompiledBatch, type CompiledRegion, type RegionCompiler } from './region-compiler.ts';
+
+/** Bytes of the code arena that the gates of one region may take at most, with the instructions decoded for them. */
+const ARENA_RESERVE = 0x100000;
 
 interface StoreExports {
   coverCode(memoryOffset: number, mode: number, start: number, end: number): number;
@@ -99,9 +102,11 @@ export class TranslatedRegions implements RegionStore {
     }
   }
 
-  /** Whether the code is still what was compiled. */
+  /** Whether the code is still what was compiled, and there is room to install it. */
   private isCurrent({ epoch, memoryOffset }: Asked, { ranges, bytes }: CompiledRegion): boolean {
     if (epoch !== this.epoch) return false;
+    // Gates take room in the code arena, which only `fetch` may empty.
+    if (CODE_ARENA + CODE_ARENA_BYTES - this.view.getUint32(GLOBAL_CODE_ARENA_NEXT, true) < ARENA_RESERVE) return false;
     const now = cut(this.bytes.subarray(memoryOffset, memoryOffset + PAGE_BYTES), ranges);
     return now.every((byte, at) => byte === bytes[at]);
   }
