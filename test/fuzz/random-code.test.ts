@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CODE_ARENA, CODE_ARENA_BYTES, GLOBAL_CODE_ARENA_NEXT } from '../../src/emulator/cpu/memory-layout.ts';
 import { instructionTable } from '../../src/emulator/cpu/isa/table.ts';
-import { parseEncoding } from '../../src/emulator/cpu/decoder.ts';
+import { parseEncoding } from '../../src/emulator/cpu/opcode-map.ts';
 import { difference, digestOf, scramble, stateOf } from '../differential/machine-state.ts';
 import { Random } from '../isa/random.ts';
 import { CpuRig, RIG_RAM_BYTES, type RigMode } from '../support/cpu-rig.ts';

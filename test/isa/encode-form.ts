@@ -1,5 +1,5 @@
-import { parseEncoding } from '../../src/emulator/cpu/decoder.ts';
-import { hasMemoryForm, hasRegisterForm } from '../../src/emulator/cpu/interpreter/forms.ts';
+import { parseEncoding } from '../../src/emulator/cpu/opcode-map.ts';
+import { hasMemoryForm, hasRegisterForm } from '../../src/emulator/cpu/operands.ts';
 import type { Width } from '../../src/emulator/cpu/isa/emitter.ts';
 import type { InstructionRow } from '../../src/emulator/cpu/isa/row.ts';
 import type { Random } from './random.ts';

@@ -22,3 +22,12 @@ export function isMemoryOperand(spec: OperandSpec, registerForm: boolean): boole
   if (!MEMORY_OPERAND.test(spec)) return false;
   return spec === 'm' || spec === 'moffs' || !registerForm;
 }
+
+const REGISTER_OR_MEMORY = /^(r\/m|xmm\/m|mm\/m)/;
+
+export function hasRegisterForm(operands: readonly OperandSpec[]): boolean {
+  return operands.some((o) => REGISTER_OR_MEMORY.test(o) || /^(R[dqy]|Xmm|Mm)$/.test(o));
+}
+export function hasMemoryForm(operands: readonly OperandSpec[]): boolean {
+  return operands.some((o) => REGISTER_OR_MEMORY.test(o) || o === 'm' || o === 'moffs');
+}

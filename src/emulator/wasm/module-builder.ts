@@ -8,7 +8,7 @@ export class ModuleBuilder {
   private readonly typeBytes = new ByteWriter();
   private readonly imports: { module: string; name: string; typeIndex: number }[] = [];
   private memory: { minimumPages: number; maximumPages: number } | undefined;
-  private readonly functions: { typeIndex: number; body: FunctionBody | Uint8Array | undefined; hints: FunctionBody['hints'] }[] = [];
+  private readonly functions: { typeIndex: number; name: string | undefined; body: FunctionBody | Uint8Array | undefined; hints: FunctionBody['hints'] }[] = [];
   private readonly exports: { name: string; functionIndex: number }[] = [];
   private table: { typeIndex: number; elements: readonly number[] } | undefined;
   private openTable: { name: string; typeIndex: number; size: number; filler: number } | undefined;
@@ -37,9 +37,9 @@ export class ModuleBuilder {
     return this.imports.length - 1;
   }
 
-  /** Reserves a function; its body may come later, so that functions can call each other. */
-  declare(parameters: readonly ValueType[], results: readonly ValueType[]): number {
-    this.functions.push({ typeIndex: this.type(parameters, results), body: undefined, hints: [] });
+  /** Reserves a function; its body may come later, so that functions can call each other. Profilers and debuggers show `name`. */
+  declare(parameters: readonly ValueType[], results: readonly ValueType[], name?: string): number {
+    this.functions.push({ typeIndex: this.type(parameters, results), name, body: undefined, hints: [] });
     return this.imports.length + this.functions.length - 1;
   }
 
@@ -167,7 +167,26 @@ export class ModuleBuilder {
       w.u32(bodies.length);
       for (const body of bodies) w.bytes(body);
     });
+    this.writeNames(section);
     return out.copy();
+  }
+
+  /** Core Specification, appendix, §7.4: the custom section of names, of which function names are subsection 1. */
+  private writeNames(section: (id: number, write: (w: ByteWriter) => void) => void): void {
+    const named = this.functions.flatMap(({ name }, index) => (name === undefined ? [] : [{ name, index }]));
+    if (named.length === 0) return;
+    const names = new ByteWriter();
+    names.u32(named.length);
+    for (const { name, index } of named) {
+      names.u32(this.imports.length + index);
+      names.name(name);
+    }
+    section(0, (w) => {
+      w.name('name');
+      w.u8(1);
+      w.u32(names.length);
+      w.bytes(names.view());
+    });
   }
 
   /** Branch Hinting proposal: the custom section stands before the code. */

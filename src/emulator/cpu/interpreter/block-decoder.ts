@@ -101,7 +101,7 @@ export class BlockDecoder {
       offset += length;
       if (decoded.row.ends) {
         close();
-        if (isUnconditional(decoded)) break;
+        if (decoded.entry.neverFallsThrough) break;
       }
     }
     return gate ? this.enterGate(page, start, gate, first) : first;
@@ -125,17 +125,17 @@ export class BlockDecoder {
 
   /**
    * Replaces the handler of the instruction before, where this one makes a cheaper one do: a compare and the Jcc right
-   * behind it become one handler, and flags that this instruction overwrites unseen aren't computed.
+   * behind it become one handler, and flags that this instruction, which can't fault before, overwrites unseen aren't computed.
    */
   private shorten(record: number, decoded: DecodedInstruction, inBlock: boolean): void {
     const { before, table, view } = this;
     const { row, width } = decoded;
-    const condition = conditionOf(row);
+    const { condition } = decoded.entry;
     const adjacent = inBlock && before !== undefined && before.record + RECORD_BYTES === record;
-    if (adjacent && condition !== undefined && width !== 16) {
+    if (adjacent && condition >= 0 && width !== 16) {
       const fused = table.fusedHandler(before.row, before.width, before.kind, condition);
       if (fused !== undefined) view.setUint16(before.record + RECORD_HANDLER, fused, true);
-    } else if (adjacent && overwritesFlags(decoded)) {
+    } else if (adjacent && decoded.entry.overwritesFlags && (decoded.kind === 'reg' || decoded.kind === 'none')) {
       const flagless = table.flaglessHandler(before.row, before.width, before.kind);
       if (flagless !== undefined) view.setUint16(before.record + RECORD_HANDLER, flagless, true);
     }
@@ -193,11 +193,12 @@ export class BlockDecoder {
   }
 
   private clear(record: number, handler: number, offset: number): void {
-    this.bytes.fill(0, record, record + RECORD_BYTES);
-    this.view.setUint16(record + RECORD_HANDLER, handler, true);
-    this.view.setUint16(record + RECORD_IP, offset, true);
-    this.bytes[record + RECORD_BASE] = SLOT_ZERO;
-    this.bytes[record + RECORD_INDEX] = SLOT_ZERO;
+    const { view } = this;
+    for (let at = record; at < record + RECORD_BYTES; at += 4) view.setUint32(at, 0, true);
+    view.setUint16(record + RECORD_HANDLER, handler, true);
+    view.setUint16(record + RECORD_IP, offset, true);
+    view.setUint8(record + RECORD_BASE, SLOT_ZERO);
+    view.setUint8(record + RECORD_INDEX, SLOT_ZERO);
   }
 
   /** The next free record of the page's newest chunk. A chunk's last record is kept for the way to the next chunk. */
@@ -242,31 +243,11 @@ export function writeOperands(view: DataView, record: number, decoded: Readonly<
     view.setInt32(record + RECORD_IMMEDIATE, next + decoded.relative, true);
     view.setUint32(record + RECORD_LINK, 0, true);
   } else view.setBigInt64(record + RECORD_IMMEDIATE, decoded.immediate, true);
-  view.setUint8(record + RECORD_A, isString(decoded.row.encoding) ? decoded.repeat : decoded.a);
+  view.setUint8(record + RECORD_A, decoded.entry.isString ? decoded.repeat : decoded.a);
   view.setUint8(record + RECORD_B, decoded.b);
-  view.setUint8(record + RECORD_BASE, decoded.row.mnemonic === 'XLATB' ? 3 : decoded.base);
+  view.setUint8(record + RECORD_BASE, decoded.entry.isTableLookup ? 3 : decoded.base);
   view.setUint8(record + RECORD_INDEX, decoded.index);
   view.setUint8(record + RECORD_SCALE, decoded.scale | (decoded.addressBits === 64 ? 8 : decoded.addressBits === 32 ? 4 : 0));
   view.setUint8(record + RECORD_SEGMENT, decoded.segment);
   view.setInt32(record + RECORD_DISPLACEMENT, decoded.base === SLOT_RIP_PAGE ? decoded.displacement + next : decoded.displacement, true);
-}
-
-function isString(encoding: string): boolean {
-  return /^(A[4-7AB-F]|6[C-F])$/.test(encoding);
-}
-
-/** The condition code of a Jcc, `undefined` for other instructions. */
-function conditionOf(row: InstructionRow): number | undefined {
-  const match = /^(?:7|0F 8)([0-9A-F])$/.exec(row.encoding);
-  return match?.[1] === undefined ? undefined : Number.parseInt(match[1], 16);
-}
-
-/** Whether all six flags change whatever the operands are, none is read, and no fault can show them in between. */
-function overwritesFlags({ row, kind }: DecodedInstruction): boolean {
-  return (kind === 'reg' || kind === 'none') && /^(ADD|SUB|CMP|TEST|AND|OR|XOR|NEG)$/.test(row.mnemonic);
-}
-
-/** Whether what follows in memory is not what follows in time. */
-function isUnconditional(decoded: DecodedInstruction): boolean {
-  return /^(JMP|JMP_FAR|RET|RETF|IRET|UD2|SYSRET|SYSEXIT|HLT|INT3)$/.test(decoded.row.mnemonic);
 }

@@ -38,7 +38,7 @@ export function buildInterpreterModule(table: FormTable, cpuBase: number): Uint8
   const flow = new Flow(module, cpuBase);
   const elements = flow.definePseudoHandlers();
   const second = new SecondFunctionElements(FIRST_HANDLER + table.forms.length);
-  const core = module.declare(['i32', 'i32'], []);
+  const core = module.declare(['i32', 'i32'], [], 'core');
   module.define(core, emitCore(table.coreForms, flow, cpuBase, second));
   for (const form of table.forms) {
     elements.push(form.handler < FIRST_HANDLER + table.coreForms.length ? core : named(form, () => new InterpreterEmitter(form, flow, cpuBase, second).define()));

@@ -62,14 +62,14 @@ export class Flow {
     this.hot = module.importFunction('decoder', 'hot', ['i32'], []);
     this.regionType = module.type(['i64', 'i32', 'i32'], []);
     this.handlerType = module.type(['i32', 'i32'], []);
-    this.resume = module.declare(['i64', 'i32'], []);
-    this.fault = module.declare(['i32', 'i32'], []);
-    this.finish = module.declare(['i32', 'i32', 'i32'], []);
-    this.link = module.declare(['i32', 'i32'], []);
-    this.branch = module.declare(['i32', 'i32'], []);
-    this.slow = module.declare(['i32', 'i32', 'i64', 'i32', 'i32'], ['i32']);
-    this.attend = module.declare(['i32', 'i32'], []);
-    this.noRegion = module.declare(['i64', 'i32', 'i32'], []);
+    this.resume = module.declare(['i64', 'i32'], [], 'resume');
+    this.fault = module.declare(['i32', 'i32'], [], 'fault');
+    this.finish = module.declare(['i32', 'i32', 'i32'], [], 'finish');
+    this.link = module.declare(['i32', 'i32'], [], 'link');
+    this.branch = module.declare(['i32', 'i32'], [], 'branch');
+    this.slow = module.declare(['i32', 'i32', 'i64', 'i32', 'i32'], ['i32'], 'slow');
+    this.attend = module.declare(['i32', 'i32'], [], 'attend');
+    this.noRegion = module.declare(['i64', 'i32', 'i32'], [], 'noRegion');
     this.defineResume();
     this.defineFault();
     this.defineFinish();
@@ -262,13 +262,13 @@ export class Flow {
   }
 
   private defineEnter(): void {
-    const enter = this.module.declare([], []);
+    const enter = this.module.declare([], [], 'enter');
     const body = new FunctionBody([]);
     body.returnCall(this.resume, [this.state('i64', RIP), this.state('i32', BUDGET)]);
     this.module.define(enter, body);
     this.module.export('enter', enter);
     // Executes one record that is not part of a block of its own, with the budget stored.
-    const enterRecord = this.module.declare(['i32'], []);
+    const enterRecord = this.module.declare(['i32'], [], 'enterRecord');
     const single = new FunctionBody(['i32']);
     this.enterBlock(single, single.parameter(0), this.state('i32', BUDGET));
     this.module.define(enterRecord, single);
@@ -290,7 +290,7 @@ export class Flow {
   private defineRegionExits(): void {
     const { module } = this;
     const define = (name: string, parameters: readonly ('i32' | 'i64')[], write: (body: FunctionBody, ...args: Expr[]) => void): void => {
-      const index = module.declare(parameters, []);
+      const index = module.declare(parameters, [], name);
       const body = new FunctionBody(parameters);
       write(body, ...parameters.map((_, n) => body.parameter(n)));
       module.define(index, body);
@@ -359,7 +359,7 @@ export class Flow {
   /** The handlers of the pseudo-records, in the order of PSEUDO_HANDLERS. */
   definePseudoHandlers(): number[] {
     const handler = (write: (body: FunctionBody, record: Expr, budget: Expr) => void): number => {
-      const index = this.module.declare(['i32', 'i32'], []);
+      const index = this.module.declare(['i32', 'i32'], [], 'pseudo');
       const body = new FunctionBody(['i32', 'i32']);
       write(body, body.parameter(0), body.parameter(1));
       this.module.define(index, body);

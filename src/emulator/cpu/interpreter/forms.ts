@@ -1,5 +1,6 @@
 import type { ConditionCode, Width } from '../isa/emitter.ts';
-import type { InstructionRow, OperandSpec } from '../isa/row.ts';
+import type { InstructionRow } from '../isa/row.ts';
+import { hasMemoryForm, hasRegisterForm } from '../operands.ts';
 
 /**
  * How a form reaches its r/m operand or its branch target; each gets a handler of its own.
@@ -36,15 +37,6 @@ export const HANDLER_COUNT = 9;
 export const HANDLER_REGION = 10;
 export const HANDLER_COLD = 11;
 export const FIRST_HANDLER = 12;
-
-const REGISTER_OR_MEMORY = /^(r\/m|xmm\/m|mm\/m)/;
-
-export function hasRegisterForm(operands: readonly OperandSpec[]): boolean {
-  return operands.some((o) => REGISTER_OR_MEMORY.test(o) || /^(R[dqy]|Xmm|Mm)$/.test(o));
-}
-export function hasMemoryForm(operands: readonly OperandSpec[]): boolean {
-  return operands.some((o) => REGISTER_OR_MEMORY.test(o) || o === 'm' || o === 'moffs');
-}
 
 function kindsOf(row: InstructionRow, width: Width): FormKind[] {
   if (row.operands.some((o) => o === 'rel8' || o === 'relz')) return width === 16 ? ['far'] : ['link', 'far'];
@@ -100,16 +92,16 @@ export class FormTable {
   readonly forms: readonly Form[];
   /** The forms that the interpreter's core executes: the first of `forms`. */
   readonly coreForms: readonly Form[];
-  private readonly rowNumbers = new Map<InstructionRow, number>();
   /** Numbers instead of names: all forms are made anew at each start of a machine. */
-  private readonly byKey = new Map<number, Form>();
+  private readonly byRow = new Map<InstructionRow, Map<number, Form>>();
 
   constructor(rows: readonly InstructionRow[]) {
     // The core's forms come first, so that their numbers are dense.
     const core: MutableForm[] = [];
     const others: MutableForm[] = [];
-    rows.forEach((row, rowNumber) => {
-      this.rowNumbers.set(row, rowNumber);
+    for (const row of rows) {
+      const own = new Map<number, Form>();
+      this.byRow.set(row, own);
       const coreRow = isCoreRow(row);
       const fusable = isFusable(row);
       const flagless = FLAGLESS.test(row.mnemonic);
@@ -117,7 +109,7 @@ export class FormTable {
         for (const kind of kindsOf(row, width)) {
           const add = (form: MutableForm, variant: number): void => {
             (coreRow && isCoreForm(form) ? core : others).push(form);
-            this.byKey.set(keyOf(rowNumber, width, kind, variant), form);
+            own.set(keyOf(width, kind, variant), form);
           };
           add({ row, width, kind, handler: 0 }, PLAIN);
           if (fusable && FUSABLE_KINDS.includes(kind)) {
@@ -126,7 +118,7 @@ export class FormTable {
           if (flagless && (kind === 'reg' || kind === 'none')) add({ row, width, kind, handler: 0, flagless }, FLAGLESS_VARIANT);
         }
       }
-    });
+    }
     const forms = [...core, ...others];
     forms.forEach((form, position) => { form.handler = FIRST_HANDLER + position; });
     this.forms = forms;
@@ -134,8 +126,7 @@ export class FormTable {
   }
 
   private find(row: InstructionRow, width: Width, kind: FormKind, variant: number): Form | undefined {
-    const rowNumber = this.rowNumbers.get(row);
-    return rowNumber === undefined ? undefined : this.byKey.get(keyOf(rowNumber, width, kind, variant));
+    return this.byRow.get(row)?.get(keyOf(width, kind, variant));
   }
 
   /** The form's handler, or that of the general memory form where there is no special one. */
@@ -162,7 +153,7 @@ export class FormTable {
 
 type MutableForm = Omit<Form, 'handler'> & { handler: number };
 
-/** One number for what a form is known by; widths are multiples of 8 up to 128. */
-function keyOf(rowNumber: number, width: Width, kind: FormKind, variant: number): number {
-  return ((rowNumber * 32 + width / 8) * 16 + KIND_NUMBERS[kind]) * 32 + variant;
+/** One number for what a form of a row is known by; widths are multiples of 8 up to 128. */
+function keyOf(width: Width, kind: FormKind, variant: number): number {
+  return ((width / 8) * 16 + KIND_NUMBERS[kind]) * 32 + variant;
 }

@@ -9,14 +9,14 @@ import type { OperandSpec } from '../isa/row.ts';
 import {
   RECORD_A, RECORD_B, RECORD_BASE, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_IMMEDIATE, RECORD_INDEX, RECORD_LINK, RECORD_REMAINING, RECORD_SCALE, RECORD_SEGMENT,
 } from '../memory-layout.ts';
-import { isMemoryOperand, operandBits, type OperandBits } from '../operands.ts';
+import { hasMemoryForm, isMemoryOperand, operandBits, type OperandBits } from '../operands.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
   ATTENTION, BUDGET, CR0, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, FPU_STATUS, MODE, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, RCX, RIP, RIP_PAGE, RSP, SCRATCH, SEGMENTS, STATUS_FAULT, STATUS_NEXT, TLB_ADDEND,
   TLB_CURRENT, TLB_ENTRIES, TLB_READ_TAG, TLB_WRITE_TAG, XMM, FPU_REGISTERS,
 } from '../state-layout.ts';
 import type { Dispatch, Flow } from './flow.ts';
-import { hasMemoryForm, type Form } from './forms.ts';
+import type { Form } from './forms.ts';
 
 const ACCESS = { read: 0, write: 1, modify: 2 } as const;
 type Bits = OperandBits;
@@ -71,7 +71,7 @@ export class InterpreterEmitter implements Emitter {
   /** Defines the handler as a function of its own. Returns the function index. */
   define(): number {
     const { module } = this.flow;
-    const index = module.declare(['i32', 'i32'], []);
+    const index = module.declare(['i32', 'i32'], [], this.form.row.mnemonic);
     module.define(index, this.emit());
     return index;
   }

@@ -22,7 +22,7 @@ export function buildRegionModule(codes: readonly GuestCode[], cpuBase: number):
     }
   }
   encoded.forEach((bytes, number) => {
-    const index = module.declare(['i64', 'i32', 'i32'], []);
+    const index = module.declare(['i64', 'i32', 'i32'], [], `region ${(codes[number]?.blocks[0]?.start ?? 0).toString(16)}`);
     module.defineEncoded(index, bytes, (bodies[number] as FunctionBody).hints);
     module.export(`r${number}`, index);
   });
