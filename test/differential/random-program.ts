@@ -83,7 +83,7 @@ function instruction(form: TestedForm, random: Random, at: number): number[] {
   }
 }
 
-/** A program of a few blocks that branch to each other, mostly after compares. It never ends by itself. */
+/** A program of a few blocks that branch to each other, mostly after compares, and call each other. It never ends by itself. */
 export function randomProgram(bits: 32 | 64, random: Random, blocks = 2 + random.below(8), longest = 7): RandomProgram {
   const [any, plain, compares] = pools[bits];
   // Half of them lie across a page boundary.
@@ -100,9 +100,9 @@ export function randomProgram(bits: 32 | 64, random: Random, blocks = 2 + random
     const value = random.below(3) - 1;
     if (random.below(2)) code.push(...moveTo(3, value, bits), ...(bits === 64 && random.below(2) ? [0x48] : []), 0x83, 0xfb, (value + random.below(3) - 1) & 0xff);
     else if (random.below(3)) emit(random.pick(compares));
-    const kind = random.below(10);
+    const kind = random.below(13);
     const condition = random.below(4) ? random.pick([2, 3, 4, 5, 6, 7, 12, 13, 14, 15]) : random.below(16);
-    const branch = kind === 0 ? [] : kind === 1 ? [0xe9] : kind === 2 ? [0xe2] : kind < 6 ? [0x70 + condition] : [0x0f, 0x80 + condition];
+    const branch = kind === 0 ? [] : kind === 1 ? [0xe9] : kind === 2 ? [0xe2] : kind === 10 || kind === 11 ? [0xe8] : kind === 12 ? [0xc3] : kind < 6 ? [0x70 + condition] : [0x0f, 0x80 + condition];
     bodies.push({ code, branch, target: random.below(blocks) });
     // Long branches are laid out first; a short one that reaches is as long all the same, by NOPs.
     at += code.length + (branch.length ? 6 : 0);
@@ -120,11 +120,12 @@ export function randomProgram(bits: 32 | 64, random: Random, blocks = 2 + random
     if (opcode === undefined) return;
     const from = (starts[block] as number) + code.length;
     const to = starts[target] as number;
-    if (opcode !== 0x0f && opcode !== 0xe9) {
+    if (opcode === 0xc3) bytes.push(opcode, 0x90, 0x90, 0x90, 0x90, 0x90);
+    else if (opcode !== 0x0f && opcode !== 0xe9 && opcode !== 0xe8) {
       const distance = to - from - 2;
       if (distance >= -128 && distance <= 127) bytes.push(opcode, distance & 0xff, 0x90, 0x90, 0x90, 0x90);
       else bytes.push(0x0f, 0x80 + (opcode & 15), ...bytes32(to - from - 6));
-    } else if (opcode === 0xe9) bytes.push(opcode, ...bytes32(to - from - 5), 0x90);
+    } else if (opcode !== 0x0f) bytes.push(opcode, ...bytes32(to - from - 5), 0x90);
     else bytes.push(...branch, ...bytes32(to - from - 6));
   });
   // Falling off the end leads back to the beginning.

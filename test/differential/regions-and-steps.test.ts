@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { GUEST_RAM } from '../../src/emulator/cpu/memory-layout.ts';
 import { Random } from '../isa/random.ts';
 import { CpuRig } from '../support/cpu-rig.ts';
 import { difference, digestOf, scramble, stateOf } from './machine-state.ts';
@@ -16,6 +17,10 @@ function begin(rig: CpuRig, program: RandomProgram, seed: number): void {
   rig.start(mode, program.start);
   rig.load(program.start, program.bytes);
   scramble(rig, new Random(seed), mode);
+  // Returns that nothing was called for begin anew.
+  const top = Number(rig.register(4));
+  for (let slot = 0; slot < 16; slot++) rig.view.setUint32(GUEST_RAM + top + slot * (program.bits / 8), program.start, true);
+  if (program.bits === 64) for (let slot = 0; slot < 16; slot++) rig.view.setUint32(GUEST_RAM + top + slot * 8 + 4, 0, true);
 }
 
 describe.each([64, 32] as const)('random programs of %s-bit code, translated from the first execution', (bits) => {

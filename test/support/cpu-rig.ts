@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildInterpreterModule, instructionForms } from '../../src/emulator/cpu/interpreter/build-module.ts';
 import { Interpreter } from '../../src/emulator/cpu/interpreter/interpreter.ts';
+import { DEFAULT_GROWTH } from '../../src/emulator/cpu/translator/guest-code.ts';
 import { ImmediateCompiler } from '../../src/emulator/cpu/translator/region-compiler.ts';
 import { TranslatedRegions } from '../../src/emulator/cpu/translator/region-store.ts';
 import { CPU_BLOCKS, GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PHYS_MAP } from '../../src/emulator/cpu/memory-layout.ts';
@@ -80,7 +81,7 @@ export class CpuRig implements CpuBoard {
     this.view = new DataView(memory.buffer);
     for (let page = 0; page < RIG_RAM_BYTES >> 12; page++) this.mapPhysical(page << 12, page << 12);
     this.cpu = new Interpreter({ memory, ...compiled(), forms, board: this, cpu: 0, longMode: true,
-      regions: translateAfter === undefined ? undefined : (parts) => new TranslatedRegions(parts, { threshold: translateAfter, compiler: new ImmediateCompiler(memory.buffer, parts.base, () => performance.now()) }),
+      regions: translateAfter === undefined ? undefined : (parts) => new TranslatedRegions(parts, { threshold: translateAfter, compiler: new ImmediateCompiler(memory.buffer, parts.base, () => performance.now(), { ...DEFAULT_GROWTH, arrivals: 0 }) }),
     });
     const imports: WebAssembly.Imports = { env: { memory, cpuBase: CPU_BLOCKS }, board: {} };
     for (const { module, name, kind } of WebAssembly.Module.imports(compiled().runtime)) {

@@ -8,6 +8,7 @@ export const RUNTIME_FUNCTIONS = {
   commitWrite: [[], undefined],
   /** (linear, bytes, access) -> pointer, 0 with a fault pending, 1 where the interpreter must do the instruction. */
   regionAccess: [['i64', 'i32', 'i32'], 'i32'],
+  codeIsAt: [['i64', 'i32'], 'i32'],
   materializeFlags: [[], undefined],
   segmentedAddress: [['i32', 'i32', 'i32'], 'i64'],
   effectiveAddress: [['i32'], 'i64'],

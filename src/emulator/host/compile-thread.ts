@@ -8,6 +8,11 @@ export interface CompileWorkerData {
   readonly port: MessagePort;
 }
 
+/** What the compile thread is sent. */
+export type CompileOrder =
+  | { readonly kind: 'compile'; readonly request: CompileRequest }
+  | { readonly kind: 'forget'; readonly ids: readonly number[] };
+
 export class CompileThread implements RegionCompiler {
   readonly #port: MessagePort;
 
@@ -20,7 +25,13 @@ export class CompileThread implements RegionCompiler {
   }
 
   request(request: CompileRequest): void {
-    this.#port.postMessage(request);
+    this.#send({ kind: 'compile', request });
+  }
+  forget(ids: readonly number[]): void {
+    this.#send({ kind: 'forget', ids });
+  }
+  #send(order: CompileOrder): void {
+    this.#port.postMessage(order);
   }
   take(): CompiledBatch | undefined {
     return receiveMessageOnPort(this.#port)?.message as CompiledBatch | undefined;

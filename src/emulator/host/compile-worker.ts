@@ -1,17 +1,24 @@
 /** The compile thread's module: a worker that compiles what the machine thread asks for, as much at a time as waits. */
+import { setFlagsFromString } from 'node:v8';
 import { workerData } from 'node:worker_threads';
 import { RegionBuilder, type CompileRequest } from '../cpu/translator/region-compiler.ts';
-import type { CompileWorkerData } from './compile-thread.ts';
+import type { CompileOrder, CompileWorkerData } from './compile-thread.ts';
 
 /** Regions in one module: a module has a fixed price, and its functions reach each other at less cost. */
 const BATCH = 24;
+/** Code that became hot together is compiled together: its regions become one before they are compiled, and not after. */
+const GATHER_MILLIS = 10;
+
+// V8 would compile each function when it is first called, on the machine thread. What is asked for here will be called.
+setFlagsFromString('--no-wasm-lazy-compilation');
 
 const { memory, cpuBase, port } = workerData as CompileWorkerData;
 const builder = new RegionBuilder(memory.buffer, cpuBase, () => performance.now());
 let waiting: CompileRequest[] = [];
 
-port.on('message', (request: CompileRequest) => {
-  if (waiting.push(request) === 1) setImmediate(compile);
+port.on('message', (order: CompileOrder) => {
+  if (order.kind === 'forget') builder.forget(order.ids);
+  else if (waiting.push(order.request) === 1) setTimeout(compile, GATHER_MILLIS);
 });
 
 function compile(): void {

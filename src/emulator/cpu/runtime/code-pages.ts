@@ -8,7 +8,7 @@ import {
   PAGE_HAS_CODE, PAGE_HAS_DESCRIPTOR, RECORD_BYTES, RECORD_HANDLER,
 } from '../memory-layout.ts';
 import {
-  ARGUMENTS, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES, COUNT_DECODED, COUNT_INVALIDATIONS, CPL, CS, HOT_THRESHOLD, MODE, MODE_CODE_64, MODE_CS_LIMITED,
+  ARGUMENTS, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES, COUNT_DECODED, COUNT_INVALIDATIONS, CPL, CS, FAULT_VECTOR, HOT_THRESHOLD, MODE, MODE_CODE_64, MODE_CS_LIMITED,
   MODE_DECODING, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT,
 } from '../state-layout.ts';
 import { VECTOR_GP } from '../arch.ts';
@@ -129,6 +129,23 @@ export function fetch(rip: u64): u32 {
   set32(COUNT_DECODED, get32(COUNT_DECODED) + 1);
   guardPage(load<u32>(descriptor + CODE_PAGE_NUMBER));
   return decodeBlock(descriptor, offset);
+}
+
+/** Whether the page at a linear address that begins it holds what a descriptor was made of. Raises nothing. */
+export function codeIsAt(linear: u64, descriptor: u32): bool {
+  const mode = get32(MODE);
+  const tag = linear | <u64>mode;
+  const entry = <u32>cpuBase + CODE_TLB + ((<u32>(linear >> 12) & (CODE_TLB_ENTRIES - 1)) * CODE_TLB_ENTRY_BYTES);
+  if (load<u64>(entry) == tag) return load<u32>(entry + 8) == descriptor;
+  if (mode & MODE_CODE_64 && !isCanonical(linear)) return false;
+  if (!walk(linear, EXECUTE, get32(CPL) == 3, false)) {
+    set32(FAULT_VECTOR, -1);
+    return false;
+  }
+  const map = mapEntry(walkPhysical);
+  if (!(map & MAP_READABLE) || load<u32>(descriptor + CODE_PAGE_NUMBER) != (map & ~0xfff) >> 12) return false;
+  fillCode(tag, descriptor, walkGlobal, walkPageBits);
+  return true;
 }
 
 /**

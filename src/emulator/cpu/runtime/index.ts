@@ -1,7 +1,7 @@
 // AssemblyScript resolves the .ts of an import, but not of an `export … from`.
 import { raise, privileged } from './cpu-state.ts';
 import { slowAccess, commitWrite, regionAccess } from './mmu.ts';
-import { coverCode, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode } from './code-pages.ts';
+import { codeIsAt, coverCode, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode } from './code-pages.ts';
 import { flushAll as flushAllTlbs, forgetJumps, resetTlbs, flushNonGlobal } from './tlb.ts';
 import { setMode } from './mode.ts';
 import { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw } from './segments.ts';
@@ -10,7 +10,7 @@ import { deliverFault, deliverInterrupt, softwareInterrupt } from './exceptions.
 import { farCall, farJump, farReturn, iret } from './far-transfers.ts';
 import { clts, debugAccessible, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug } from './control-registers.ts';
 
-export { coverCode, forgetJumps, materializeFlags, regionAccess };
+export { codeIsAt, coverCode, forgetJumps, materializeFlags, regionAccess };
 export { raise, privileged, slowAccess, commitWrite, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode, flushAllTlbs, resetTlbs, flushNonGlobal, setMode };
 export { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw };
 export { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags };

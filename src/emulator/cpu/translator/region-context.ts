@@ -1,9 +1,11 @@
 /** The function that one region becomes: its locals, its ways out, and what it takes from the runtime. */
-import { add, and, extendS, extendU, i32, i64, load, ltS, or, shl, shrS, sub, wrap, type Expr } from '../../wasm/expression.ts';
+import { add, and, eqz, extendS, extendU, i32, i64, load, ltS, or, shl, shrS, shrU, sub, wrap, type Expr } from '../../wasm/expression.ts';
 import { FunctionBody, type Label } from '../../wasm/function-body.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import { MODE_USER, TLB_CURRENT, TLB_USER } from '../state-layout.ts';
-import { is64Bit } from './guest-code.ts';
+import { is64Bit } from './code-source.ts';
+import type { GuestCode } from './guest-code.ts';
+import { PAGE_BYTES } from '../memory-layout.ts';
 import { LazyFlags } from './lazy-flags.ts';
 
 /** What the interpreter's module exports for regions to leave by: flow.ts. */
@@ -23,7 +25,7 @@ export class RegionImports {
 }
 
 /** Ways out that many instructions share: each is one piece of code at the function's end. */
-type SharedExit = 'spent' | 'faulted' | 'single' | 'finished';
+type SharedExit = 'leap' | 'spent' | 'faulted' | 'single' | 'finished';
 
 export class RegionContext {
   readonly body = new FunctionBody(['i64', 'i32', 'i32']);
@@ -47,10 +49,14 @@ export class RegionContext {
   private readonly exitOffset = this.body.newLocal('i32');
   private readonly status = this.body.newLocal('i32');
   private readonly table = this.body.newLocal('i32');
+  /** Bit n: page n is known to be there. */
+  private readonly verified = this.body.newLocal('i32');
+  private readonly pages: GuestCode['pages'];
   private readonly user: boolean;
   private exits: Readonly<Record<SharedExit, Label>> | undefined;
 
-  constructor(mode: number, cpuBase: number, imports: RegionImports) {
+  constructor({ mode, pages }: GuestCode, cpuBase: number, imports: RegionImports) {
+    this.pages = pages;
     this.long = is64Bit(mode);
     this.user = (mode & MODE_USER) !== 0;
     this.registerType = this.long ? 'i64' : 'i32';
@@ -125,7 +131,11 @@ export class RegionContext {
   rip(offset: number): Expr {
     return this.maskRip(add(this.ripBase, i64(offset)));
   }
-  /** RIP of the page that the current instruction begins in. */
+  /** How far RIP lies from the region's first page, as i64. */
+  distance(rip: Expr): Expr {
+    return sub(rip, this.ripBase);
+  }
+  /** RIP of the region's first page. */
   get pageRip(): Expr {
     return this.ripBase;
   }
@@ -142,15 +152,18 @@ export class RegionContext {
   /** Writes the function: `inside` writes the code between coming in and leaving. */
   write(inside: () => void): FunctionBody {
     const { body } = this;
-    const shared: SharedExit[] = ['spent', 'faulted', 'single', 'finished'];
+    const shared: SharedExit[] = [...(this.pages.length > 1 ? ['leap' as const] : []), 'spent', 'faulted', 'single', 'finished'];
     const exits: Partial<Record<SharedExit, Label>> = {};
     const nest = (depth: number): void => {
       const name = shared[depth];
       if (!name) {
         this.exits = exits as Record<SharedExit, Label>;
         const page = and(body.parameter(0), i64(~0xfffn));
-        body.set(this.ripBase, sub(page, extendS(shl(shrS(this.selector, i32(16)), i32(12)))));
-        body.set(this.selector, and(this.selector, i32(0xffff)));
+        if (this.pages.length > 1) {
+          body.set(this.verified, shl(i32(1), and(shrU(this.selector, i32(8)), i32(0xff))));
+          body.set(this.ripBase, sub(page, extendS(shl(shrS(this.selector, i32(16)), i32(12)))));
+          body.set(this.selector, and(this.selector, i32(0xff)));
+        } else body.set(this.ripBase, page);
         this.reload();
         inside();
         body.unreachable();
@@ -188,6 +201,31 @@ export class RegionContext {
   leaveAs(status: Expr): void {
     this.body.set(this.status, status);
     this.leave('finished', this.offset);
+  }
+  /**
+   * Goes to a block that begins at `offset`, has not been paid for, and is not in this region any more. One whose first
+   * instruction lies in two pages is begun by the interpreter: the jump cache knows the first page only, and might lead back.
+   */
+  private leaveThePages(offset: number, inTwoPages: boolean): void {
+    this.flags.announce();
+    this.body.set(this.exitOffset, i32(offset));
+    this.body.br((this.exits as Record<SharedExit, Label>)[inTwoPages ? 'single' : 'leap']);
+  }
+  /**
+   * Makes sure that pages (by number, as bits) are still where the region's code was found, before a block at `offset`
+   * executes what was made of them. Nothing in a region can change that, so asking once is enough.
+   */
+  verify(pages: number, offset: number, inTwoPages: boolean): void {
+    const { body, verified } = this;
+    for (const [number, { delta, descriptor }] of this.pages.entries()) {
+      const bit = i32(1 << number);
+      if (!(pages & (1 << number))) continue;
+      body.if(eqz(and(verified, bit)), () => {
+        const there = this.call('codeIsAt', [this.rip(delta * PAGE_BYTES), i32(descriptor)]) as Expr;
+        body.if(eqz(there), () => this.leaveThePages(offset, inTwoPages), undefined, false);
+        body.set(verified, or(verified, bit));
+      }, undefined, false);
+    }
   }
   /** The budget does not cover the block that begins here, which has not been paid for. */
   leaveSpent(offset: number): void {

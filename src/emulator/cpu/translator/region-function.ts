@@ -1,8 +1,8 @@
 /** Writes the function of a region: blocks in structured control flow, and the edges between them. */
-import { eqz, i32, type Expr } from '../../wasm/expression.ts';
+import { eq, eqz, i32, i64, ne, type Expr } from '../../wasm/expression.ts';
 import type { FunctionBody, Label } from '../../wasm/function-body.ts';
 import { structure, type Jump, type Step } from './control-structure.ts';
-import type { GuestBlock, GuestCode } from './guest-code.ts';
+import { successorsOf, type GuestBlock, type GuestCode } from './guest-code.ts';
 import { UNKNOWN_FLAGS, type KnownFlags } from './lazy-flags.ts';
 import { RegionContext, type RegionImports } from './region-context.ts';
 import { RegionEmitter, type Terminators } from './region-emitter.ts';
@@ -21,6 +21,7 @@ class RegionWriter implements Terminators {
   /** Blocks that control comes to in one way only: what that way knows of the flags, once it has been written. */
   private readonly knownAtStart = new Map<number, KnownFlags>();
   private readonly single: ReadonlySet<number>;
+  private readonly unverified: readonly number[];
   private readonly labels = new Map<number, Label>();
   /** The block being written, and how its edges are taken. */
   private block!: GuestBlock;
@@ -28,23 +29,29 @@ class RegionWriter implements Terminators {
 
   constructor(code: GuestCode, cpuBase: number, imports: RegionImports) {
     this.code = code;
-    this.context = new RegionContext(code.mode, cpuBase, imports);
+    this.context = new RegionContext(code, cpuBase, imports);
     this.emitter = new RegionEmitter(this.context, code.mode, this);
     this.numbers = new Map(code.blocks.map((block, number) => [block.start, number]));
-    this.successors = code.blocks.map((block) => this.edgesOf(block).map((offset) => this.numbers.get(offset)).filter((number) => number !== undefined));
+    this.successors = code.blocks.map((block) => successorsOf(block).map((offset) => this.numbers.get(offset)).filter((number) => number !== undefined));
+    this.unverified = this.unverifiedPages();
     const ways = new Map<number, number>();
     for (const number of [...code.entries, ...this.successors.flat()]) ways.set(number, (ways.get(number) ?? 0) + 1);
     this.single = new Set([...ways].filter(([number, count]) => count === 1 && !code.entries.includes(number)).map(([number]) => number));
   }
 
-  /** Where direct branches lead, in the order in which they are written. */
-  private edgesOf({ end, target, next }: GuestBlock): number[] {
-    switch (end) {
-      case 'condition': return [target as number, next];
-      case 'jump': case 'call': return [target as number];
-      case 'next': return [next];
-      default: return [];
+  /** By block: pages, as bits, that those who come there may not have verified. */
+  private unverifiedPages(): readonly number[] {
+    const { blocks, entries, pages } = this.code;
+    const numberOf = new Map(pages.map(({ delta }, number) => [delta, number]));
+    const bits = (deltas: readonly number[]): number => deltas.reduce((sum, delta) => sum | (1 << (numberOf.get(delta) ?? 0)), 0);
+    const own = blocks.map((block) => bits(block.pages));
+    const known = blocks.map(() => -1);
+    // Who comes in from outside has found the page that the block begins in.
+    for (const entry of entries) known[entry] = bits((blocks[entry]?.pages ?? []).slice(0, 1));
+    for (const [number, successors] of this.successors.entries()) {
+      for (const successor of successors) known[successor] = (known[successor] ?? 0) & (own[number] ?? 0);
     }
+    return own.map((pagesOfBlock, number) => pagesOfBlock & ~(known[number] ?? 0));
   }
 
   write(): FunctionBody {
@@ -105,6 +112,8 @@ class RegionWriter implements Terminators {
     this.block = block;
     this.jumps = jumps;
     context.flags.known = this.knownAtStart.get(number) ?? UNKNOWN_FLAGS;
+    const unverified = this.unverified[number];
+    if (unverified) context.verify(unverified, block.start, block.pages.length > 1);
     context.pay(block.start, block.instructions.length);
     const count = block.instructions.length;
     for (const [index, instruction] of block.instructions.entries()) {
@@ -142,6 +151,18 @@ class RegionWriter implements Terminators {
     this.follow(next, stays ? 1 : 0);
   }
   jumpTo(rip: Expr): void {
-    this.context.leap(rip);
+    const { context } = this;
+    const { sites } = this.block;
+    const last = sites.at(-1);
+    if (last === undefined) return context.leap(rip);
+    // A return: only the last edge may be one that falls through.
+    const { body } = context;
+    const target = body.let(rip);
+    const distance = body.let(context.distance(target));
+    body.if(ne(distance, i64(last)), () => {
+      sites.slice(0, -1).forEach((site, edge) => body.if(eq(distance, i64(site)), () => this.follow(site, edge)));
+      context.leap(target);
+    });
+    this.follow(last, sites.length - 1);
   }
 }

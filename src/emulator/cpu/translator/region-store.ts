@@ -1,12 +1,12 @@
 /** Has hot code translated and keeps what comes of it: which regions there are, of which code, and how control gets there. */
 import type { EngineParts, RegionStore } from '../interpreter/interpreter.ts';
-import { HANDLER_COLD, HANDLER_REGION } from '../interpreter/forms.ts';
+import { HANDLER_COLD, HANDLER_COUNT, HANDLER_REGION } from '../interpreter/forms.ts';
 import { REGION_ELEMENTS } from '../interpreter/build-module.ts';
 import {
-  CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_NUMBER, GLOBAL_CODE_ARENA_NEXT, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP,
+  CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, GLOBAL_CODE_ARENA_NEXT, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP,
 } from '../memory-layout.ts';
-import { MODE, MODE_CS_LIMITED } from '../state-layout.ts';
-import { cut, type CompiledBatch, type CompiledRegion, type RegionCompiler } from './region-compiler.ts';
+import { MODE, MODE_CS_LIMITED, MODE_DECODING, RIP } from '../state-layout.ts';
+import { cut, type CompiledBatch, type CompiledPage, type CompiledRegion, type RegionCompiler } from './region-compiler.ts';
 
 /** Bytes of the code arena that the gates of one region may take at most, with the instructions decoded for them. */
 const ARENA_RESERVE = 0x100000;
@@ -17,10 +17,19 @@ interface StoreExports {
 }
 
 interface Asked {
-  readonly page: number;
-  readonly memoryOffset: number;
+  readonly gate: number;
   readonly mode: number;
   readonly epoch: number;
+}
+
+/** A region in the table. */
+interface Installed {
+  readonly id: number;
+  readonly element: number;
+  /** Descriptors of the pages that it has code of. */
+  readonly pages: readonly number[];
+  /** Records that lead into it, with the descriptors of their pages. */
+  readonly gates: readonly { readonly record: number; readonly page: number }[];
 }
 
 export interface TranslatorOptions {
@@ -43,8 +52,8 @@ export class TranslatedRegions implements RegionStore {
   private nextId = 1;
   /** Counts the emptyings of the code arena, after which descriptors mean nothing. */
   private epoch = 0;
-  /** Elements of the table of regions by code page. */
-  private readonly byPage = new Map<number, number[]>();
+  private readonly byPage = new Map<number, Set<Installed>>();
+  private readonly byId = new Map<number, Installed>();
   private nextElement = 1;
   private free: number[] = [];
   /** Elements of regions that are gone: the jump cache may still name them. */
@@ -76,10 +85,10 @@ export class TranslatedRegions implements RegionStore {
     // Until the region is there, and for good where there will be none.
     view.setUint16(gate + RECORD_HANDLER, HANDLER_COLD, true);
     if (mode & MODE_CS_LIMITED) return;
-    const memoryOffset = view.getUint32(page + CODE_PAGE_NUMBER, true) * PAGE_BYTES;
+    const rip = view.getBigUint64(this.parts.base + RIP, true) & ~BigInt(PAGE_BYTES - 1);
     const id = this.nextId++;
-    this.asked.set(id, { page, memoryOffset, mode, epoch: this.epoch });
-    this.compiler.request({ id, memoryOffset, offset: view.getUint16(gate + RECORD_IP, true), mode });
+    this.asked.set(id, { gate, mode, epoch: this.epoch });
+    this.compiler.request({ id, rip, descriptor: page, offset: view.getUint16(gate + RECORD_IP, true), mode });
     this.collect();
   }
 
@@ -87,52 +96,96 @@ export class TranslatedRegions implements RegionStore {
     for (let batch = this.compiler.take(); batch; batch = this.compiler.take()) this.takeIn(batch);
   }
 
-  private takeIn({ regions, cold, millis }: CompiledBatch): void {
+  private takeIn({ regions, cold, taken, millis }: CompiledBatch): void {
     this.compileMillis += millis;
     this.made.cold += cold.length;
     for (const id of cold) this.asked.delete(id);
+    for (const id of taken) this.countAnew(id);
     const [first] = regions;
     if (!first) return;
     const { exports } = new WebAssembly.Instance(first.module, { env: { memory: this.parts.memory }, runtime: this.parts.runtime ?? {}, engine: this.parts.engine ?? {} });
     for (const region of regions) {
       const asked = this.asked.get(region.id);
       this.asked.delete(region.id);
-      if (!asked || !this.isCurrent(asked, region)) this.made.outdated++;
-      else this.install(asked, region, exports[region.exportName]);
+      if (asked && this.isCurrent(asked, region)) this.install(asked, region, exports[region.exportName]);
+      else {
+        this.made.outdated++;
+        this.compiler.forget([region.id]);
+      }
     }
   }
 
-  /** Whether the code is still what was compiled, and there is room to install it. */
-  private isCurrent({ epoch, memoryOffset }: Asked, { ranges, bytes }: CompiledRegion): boolean {
-    if (epoch !== this.epoch) return false;
-    // Gates take room in the code arena, which only `fetch` may empty.
-    if (CODE_ARENA + CODE_ARENA_BYTES - this.view.getUint32(GLOBAL_CODE_ARENA_NEXT, true) < ARENA_RESERVE) return false;
-    const now = cut(this.bytes.subarray(memoryOffset, memoryOffset + PAGE_BYTES), ranges);
-    return now.every((byte, at) => byte === bytes[at]);
+  /** What was asked for is part of another region: its gate counts from the beginning, in case control keeps coming there. */
+  private countAnew(id: number): void {
+    const asked = this.asked.get(id);
+    this.asked.delete(id);
+    if (asked?.epoch !== this.epoch) return;
+    const { view } = this;
+    if (view.getUint16(asked.gate + RECORD_HANDLER, true) !== HANDLER_COLD) return;
+    view.setUint32(asked.gate + RECORD_IMMEDIATE, 0, true);
+    view.setUint16(asked.gate + RECORD_HANDLER, HANDLER_COUNT, true);
   }
 
-  private install({ page, memoryOffset, mode }: Asked, { ranges, entries, instructions }: CompiledRegion, code: unknown): void {
+  /** Whether the code is still what was compiled, and there is room to install it. */
+  private isCurrent({ epoch, mode }: Asked, { pages }: CompiledRegion): boolean {
+    if (epoch !== this.epoch) return false;
+    const { view, bytes } = this;
+    // Gates take room in the code arena, which only `fetch` may empty.
+    if (CODE_ARENA + CODE_ARENA_BYTES - view.getUint32(GLOBAL_CODE_ARENA_NEXT, true) < ARENA_RESERVE) return false;
+    return pages.every(({ descriptor, memoryOffset, ranges, bytes: compiled }) => {
+      if (view.getUint32(descriptor + CODE_PAGE_NUMBER, true) * PAGE_BYTES !== memoryOffset) return false;
+      if (view.getUint32(descriptor + CODE_PAGE_MODE, true) !== (mode & MODE_DECODING)) return false;
+      const now = cut(bytes.subarray(memoryOffset, memoryOffset + PAGE_BYTES), ranges);
+      return now.every((byte, at) => byte === compiled[at]);
+    });
+  }
+
+  private install({ mode }: Asked, { id, replaces, pages, entries, instructions }: CompiledRegion, code: unknown): void {
     const element = this.takeElement();
-    if (element === undefined) return;
+    if (element === undefined) {
+      this.compiler.forget([id]);
+      return;
+    }
+    const replaced = replaces.flatMap((one) => this.byId.get(one) ?? []);
+    const old = new Set(replaced.map((one) => one.element));
     this.made.translated++;
     this.made.translatedInstructions += instructions;
     this.table.set(element, code);
-    for (const [start, end] of ranges) this.runtime.coverCode(memoryOffset, mode, start, end);
-    const own = this.byPage.get(page);
-    if (own) own.push(element);
-    else this.byPage.set(page, [element]);
-    entries.forEach((offset, entry) => this.openGate(page, offset, mode, element, entry));
+    for (const { memoryOffset, ranges } of pages) {
+      for (const [start, end] of ranges) this.runtime.coverCode(memoryOffset, mode, start, end);
+    }
+    const gates = entries.map(({ page, offset }, entry) => {
+      const { descriptor, delta } = pages[page] as CompiledPage;
+      return { record: this.openGate(descriptor, offset, mode, element, entry | (page << 8) | (delta << 16), old), page: descriptor };
+    });
+    for (const one of replaced) this.remove(one);
+    const installed: Installed = { id, element, pages: pages.map(({ descriptor }) => descriptor), gates };
+    for (const page of installed.pages) {
+      const own = this.byPage.get(page);
+      if (own) own.add(installed);
+      else this.byPage.set(page, new Set([installed]));
+    }
+    this.byId.set(id, installed);
   }
 
-  /** Has control that comes to an offset of a page enter a region. A gate that leads to another one stays. */
-  private openGate(page: number, offset: number, mode: number, element: number, entry: number): void {
+  /** Has control that comes to an offset of a page enter a region. A gate that leads to another one stays, unless that is an old one. */
+  private openGate(page: number, offset: number, mode: number, element: number, entry: number, old: ReadonlySet<number>): number {
     const gate = this.parts.blocks.makeGate(page, offset);
     const { view } = this;
-    if (view.getUint16(gate + RECORD_HANDLER, true) === HANDLER_REGION) return;
+    if (view.getUint16(gate + RECORD_HANDLER, true) === HANDLER_REGION && !old.has(view.getUint32(gate + RECORD_IMMEDIATE, true))) return gate;
     view.setUint8(gate + RECORD_A, mode);
     view.setUint32(gate + RECORD_IMMEDIATE, element, true);
-    view.setUint32(gate + RECORD_DISPLACEMENT, entry, true);
+    view.setInt32(gate + RECORD_DISPLACEMENT, entry, true);
     view.setUint16(gate + RECORD_HANDLER, HANDLER_REGION, true);
+    return gate;
+  }
+  /** Has a gate that leads to an element count anew. */
+  private closeGate(gate: number, page: number, element: number): void {
+    const { view } = this;
+    if (view.getUint16(gate + RECORD_HANDLER, true) !== HANDLER_REGION || view.getUint32(gate + RECORD_IMMEDIATE, true) !== element) return;
+    view.setUint32(gate + RECORD_DISPLACEMENT, page, true);
+    view.setUint32(gate + RECORD_IMMEDIATE, 0, true);
+    view.setUint16(gate + RECORD_HANDLER, HANDLER_COUNT, true);
   }
 
   private takeElement(): number | undefined {
@@ -146,15 +199,29 @@ export class TranslatedRegions implements RegionStore {
   }
 
   dropped(page: number): void {
-    const gone = page === 0 ? [...this.byPage.values()].flat() : (this.byPage.get(page) ?? []);
     if (page === 0) {
+      for (const installed of this.byId.values()) this.retire(installed);
+      this.compiler.forget([...this.byId.keys()]);
+      this.byId.clear();
       this.byPage.clear();
       this.epoch++;
-    } else this.byPage.delete(page);
-    for (const element of gone) {
-      this.table.set(element, this.noRegion);
-      this.retired.push(element);
+      return;
     }
-    this.made.regionsDropped += gone.length;
+    const gone = [...(this.byPage.get(page) ?? [])];
+    this.byPage.delete(page);
+    if (gone.length === 0) return;
+    this.compiler.forget(gone.map(({ id }) => id));
+    for (const installed of gone) this.remove(installed);
+  }
+  private remove(installed: Installed): void {
+    this.retire(installed);
+    this.byId.delete(installed.id);
+    for (const page of installed.pages) this.byPage.get(page)?.delete(installed);
+    for (const { record, page } of installed.gates) this.closeGate(record, page, installed.element);
+  }
+  private retire({ element }: Installed): void {
+    this.table.set(element, this.noRegion);
+    this.retired.push(element);
+    this.made.regionsDropped++;
   }
 }

@@ -68,6 +68,89 @@ describe('translated code', () => {
     expect(rig.read32(frame + 24) & 0x8d5).toBe(0x44);
   });
 
+  describe('with a function in another page', () => {
+    const CALLEE = 0x12000;
+    const ELSEWHERE = 0x14000;
+    const increment = [0x48, 0xff, 0xc0, 0xc3];
+    const decrement = [0x48, 0xff, 0xc8, 0xc3];
+    beforeEach(() => {
+      // again: call CALLEE; jmp again
+      rig.load(CODE, [0xe8, 0xfb, 0x1f, 0, 0, 0xeb, 0xf9]);
+      rig.load(CALLEE, increment);
+      rig.load(ELSEWHERE, decrement);
+      rig.run(4000);
+    });
+
+    it('has it inside: calls and returns lead nowhere else', () => {
+      expect(rig.register(0)).toBe(1000n);
+      const before = counts()['leaps'] ?? 0;
+      rig.run(4000);
+      expect(rig.register(0)).toBe(2000n);
+      expect((counts()['leaps'] ?? 0) - before).toBeLessThan(3);
+    });
+
+    it('notices that another page lies there now', () => {
+      rig.mapPage(CALLEE, ELSEWHERE, MODE);
+      rig.run(4000);
+      expect(rig.register(0)).toBe(0n);
+    });
+
+    it('faults where no page lies there any more, as the call has been made', () => {
+      rig.mapPage(CALLEE, undefined, MODE);
+      expect(rig.run(4000)).toBe('halted');
+      expect(rig.handled).toBe(14);
+      const frame = Number(rig.register(4));
+      expect(rig.read32(frame + 8)).toBe(CALLEE);
+      expect(rig.read32(rig.read32(frame + 32))).toBe(CODE + 5);
+    });
+
+    it('is dropped with it, and made anew of what is there then', () => {
+      const { translated = 0 } = counts();
+      rig.load(CALLEE, decrement);
+      rig.run(4000);
+      expect(rig.register(0)).toBe(0n);
+      expect(counts()['regionsDropped']).toBeGreaterThan(0);
+      expect(counts()['translated']).toBeGreaterThan(translated);
+    });
+
+    it('returns to where the stack says, whatever called it', () => {
+      // The return address becomes that of a HLT.
+      rig.load(0x13000, [0xf4]);
+      rig.load(CALLEE, [0x48, 0xff, 0xc0, 0x48, 0x3d, 0, 0x10, 0, 0, 0x75, 8, 0x48, 0xc7, 0x04, 0x24, 0, 0x30, 0x01, 0, 0xc3]);
+      rig.setRegister(0, 0);
+      expect(rig.run(0x10000)).toBe('halted');
+      expect(rig.register(0)).toBe(0x1000n);
+    });
+  });
+
+  it('has instructions that lie in two pages, as long as both are those', () => {
+    // again: inc rax, from the last two bytes of a page on; jmp again
+    rig.load(CODE + 0xffe, [0x48, 0xff, 0xc0, 0xeb, 0xfb]);
+    rig.rip = CODE + 0xffe;
+    rig.run(1000);
+    expect(rig.register(0)).toBe(500n);
+    expect(counts()['singles']).toBe(0);
+    // The second half of a DEC.
+    rig.load(0x15000, [0xc8, 0xeb, 0xfb]);
+    rig.mapPage(CODE + 0x1000, 0x15000, MODE);
+    rig.run(1000);
+    expect(rig.register(0)).toBe(0n);
+  });
+
+  it('comes to have a way in where control keeps coming to its middle', () => {
+    // first: inc rax; middle: inc rbx; jmp first
+    rig.load(CODE, [0x48, 0xff, 0xc0, 0x48, 0xff, 0xc3, 0xeb, 0xf8]);
+    rig.run(300);
+    expect(counts()['translated']).toBe(1);
+    for (let time = 0; time < 40; time++) {
+      rig.rip = CODE + 3;
+      rig.run(5);
+    }
+    expect(counts()['translated']).toBe(2);
+    expect(counts()['regionsDropped']).toBe(1);
+    expect([rig.register(0), rig.register(3)]).toEqual([140n, 180n]);
+  });
+
   it('lets a device be written by the interpreter, and leaves at once when that wants the machine', () => {
     rig.mapPhysical(0x50000, undefined);
     // again: inc rax; mov [rdx], eax; jmp again
