@@ -96,7 +96,7 @@ export class EngineUnderTest {
     // REP runs in parts: go on until the instruction is over.
     let rip = BigInt(CODE_ADDRESS);
     for (let tries = 0; tries < 16; tries++) {
-      const record = this.blocks.decodeStep(rip, pageOffset, mode);
+      const record = this.blocks.decodeSingle(rip, pageOffset, mode, 15, true);
       view.setInt32(base + BUDGET, 1, true);
       view.setInt32(base + EXIT_REASON, EXIT_STEPPED, true);
       this.engine.enterRecord(record);

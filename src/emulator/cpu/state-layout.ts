@@ -196,6 +196,8 @@ export const COUNT_REGION_SINGLES = 0x7a0;
 export const COUNT_REGION_FAULTS = 0x7a4;
 export const COUNT_REGION_SPENT = 0x7a8;
 export const COUNT_REGION_FINISHED = 0x7ac;
+/** A pseudo-record that stands for an instruction which may end beyond the limit of CS. */
+export const LIMIT_RECORD = 0x7b0;
 /** Code TLB: CODE_TLB_ENTRIES of {u64 linear page | MODE bits, u32 code page descriptor, pad}; tag -1 = empty. */
 export const CODE_TLB = 0x4000;
 export const CODE_TLB_ENTRIES = 1024;
@@ -238,6 +240,8 @@ export const MODE_DECODING = 15;
 export const MODE_USER = 16;
 /** CS has a base or a limit below 4 GiB: every fetch is checked. */
 export const MODE_CS_LIMITED = 32;
+/** Of code pages only: the page is not wholly within the limit of CS, so each of its instructions is fetched by itself. */
+export const MODE_CS_EDGE = 64;
 
 export const EXIT_NONE = 0;
 export const EXIT_BUDGET = 1;

@@ -1,4 +1,4 @@
-import { add, and, call, eq, eqz, extendS, extendU, geU, i32, i64, load, ltS, ltU, ne, or, select, shl, shrU, sub, wrap, xor, type Expr } from '../../wasm/expression.ts';
+import { add, and, call, eq, eqz, extendS, extendU, geU, gtU, i32, i64, load, ltS, ltU, ne, or, select, shl, shrS, shrU, sub, wrap, xor, type Expr } from '../../wasm/expression.ts';
 import { FunctionBody } from '../../wasm/function-body.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { VECTOR_GP, VECTOR_UD } from '../arch.ts';
@@ -7,7 +7,7 @@ import {
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
+  ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CS, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE, SEGMENT_LIMIT,
   STATUS_AGAIN, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
 } from '../state-layout.ts';
 
@@ -239,8 +239,15 @@ export class Flow {
     const [record, budget] = [body.parameter(0), body.parameter(1)];
     const offset = body.let(load('i32', 's32', record, RECORD_IMMEDIATE));
     body.if(ltU(offset, i32(PAGE_BYTES)), () => body.returnCall(this.link, [record, budget]));
+    const long = and(this.state('i32', MODE), i32(MODE_CODE_64));
     const rip = body.let(add(this.state('i64', RIP_PAGE), extendS(offset)));
-    body.returnCall(this.resume, [select(and(this.state('i32', MODE), i32(MODE_CODE_64)), rip, and(rip, i64(0xffffffffn))), budget]);
+    const target = body.let(select(long, rip, and(rip, i64(0xffffffffn))));
+    const outside = select(long, ne(shrS(shl(rip, i64(16)), i64(16)), rip), gtU(wrap(rip), this.state('i32', CS + SEGMENT_LIMIT)));
+    body.if(outside, () => {
+      body.call(this.runtime.raise, [i32(VECTOR_GP), i32(0), i32(1)]);
+      body.returnCall(this.fault, [record, budget]);
+    });
+    body.returnCall(this.resume, [target, budget]);
     this.module.define(this.branch, body);
   }
 

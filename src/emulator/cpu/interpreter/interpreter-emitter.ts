@@ -1,9 +1,9 @@
 import {
-  add, and, call, constant, eq, eqz, extendS, extendU, geU, i32, i64, leS, leU, load, ltS, ltU, ne, or, popcnt, select, shl, shrU, signExtend, wrap, xor,
+  add, and, call, constant, eq, eqz, extendS, extendU, geU, gtU, i32, i64, leS, leU, load, ltS, ltU, ne, or, popcnt, select, shl, shrS, shrU, signExtend, wrap, xor,
   type Expr, type ValueType,
 } from '../../wasm/expression.ts';
 import { FunctionBody } from '../../wasm/function-body.ts';
-import { CR0_MP, CR0_PE, CR0_TS, EFLAGS_VM } from '../arch.ts';
+import { CR0_MP, CR0_PE, CR0_TS, EFLAGS_VM, VECTOR_GP } from '../arch.ts';
 import type { ConditionCode, Emitter, FlagValues, Width } from '../isa/emitter.ts';
 import type { OperandSpec } from '../isa/row.ts';
 import {
@@ -12,7 +12,7 @@ import {
 import { isMemoryOperand, operandBits, type OperandBits } from '../operands.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  ATTENTION, BUDGET, CR0, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, FPU_STATUS, MODE, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, RCX, RIP, RIP_PAGE, RSP, SCRATCH, SEGMENTS, STATUS_FAULT, STATUS_NEXT, TLB_ADDEND,
+  ATTENTION, BUDGET, CR0, CS, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, FPU_STATUS, MODE, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, RCX, RIP, RIP_PAGE, RSP, SCRATCH, SEGMENTS, SEGMENT_LIMIT, STATUS_FAULT, STATUS_NEXT, TLB_ADDEND,
   TLB_CURRENT, TLB_ENTRIES, TLB_READ_TAG, TLB_WRITE_TAG, XMM, FPU_REGISTERS,
 } from '../state-layout.ts';
 import type { Dispatch, Flow } from './flow.ts';
@@ -524,19 +524,37 @@ export class InterpreterEmitter implements Emitter {
     return this.body.let(this.maskRip(this.flow.ripOf(this.body, this.recordParameter, true)));
   }
 
+  checkTarget(rip: Expr): void {
+    const outside = this.width === 64 ? ne(shrS(shl(rip, i64(16)), i64(16)), rip) : gtU(wrap(rip), load('i32', 'u32', i32(0), this.cpuBase + CS + SEGMENT_LIMIT));
+    if (this.complete) this.raiseIf(outside, VECTOR_GP, 0);
+    else this.body.if(outside, () => this.beginAgain());
+  }
+  /** A linked branch stays in a page that lies within the limit. */
+  checkBranch(): void {
+    if (this.form.kind !== 'link') this.checkTarget(this.branchTarget());
+    this.branchChecked = true;
+  }
+  private branchChecked = false;
+  private branchTarget(): Expr {
+    return this.body.let(this.maskRip(add(load('i64', 'u64', i32(0), this.cpuBase + RIP_PAGE), load('i64', 's32', this.recordParameter, RECORD_IMMEDIATE))));
+  }
+
   jump(_index: number): void {
     if (this.form.kind === 'link') {
       const target = this.body.let(load('i32', 'u32', this.recordParameter, RECORD_LINK));
       this.body.if(target, () => this.flow.enterBlock(this.body, target, this.budget, this.dispatch));
       this.body.returnCall(this.flow.link, [this.recordParameter, this.budget]);
     } else {
-      const target = add(load('i64', 'u64', i32(0), this.cpuBase + RIP_PAGE), load('i64', 's32', this.recordParameter, RECORD_IMMEDIATE));
-      this.body.returnCall(this.flow.resume, [this.maskRip(target), this.budget]);
+      const target = this.branchTarget();
+      if (!this.branchChecked) this.checkTarget(target);
+      this.body.returnCall(this.flow.resume, [target, this.budget]);
     }
     this.ended = true;
   }
-  jumpIf(condition: Expr, index: number): void {
+  jumpIf(condition: Expr, index: number, undo?: () => void): void {
+    this.beforeFault = undo;
     this.body.if(condition, () => this.jump(index));
+    this.beforeFault = undefined;
     this.nextBlock();
     this.ended = true;
   }

@@ -105,10 +105,16 @@ export interface Emitter {
   /** Ends the instruction with a fault where `condition` (i32) holds. */
   raiseIf(condition: Expr, vector: number, errorCode?: number): void;
 
-  /** Near branch to the relative operand `index`: always, or where `condition` holds. Ends the block. */
+  /** #GP(0) where RIP (i64, masked to the operand size) or the relative operand leads beyond the limit of CS or isn't canonical. */
+  checkTarget(rip: Expr): void;
+  checkBranch(): void;
+  /**
+   * Near branch to the relative operand `index`: always, or where `condition` holds. Ends the block. Where the target is out of
+   * reach (#GP(0), unless `checkBranch` came before), `undo` takes back what the instruction changed.
+   */
   jump(index: number): void;
-  jumpIf(condition: Expr, index: number): void;
-  /** Near branch to an absolute RIP (i64; masked to the operand size by the caller). Ends the block. */
+  jumpIf(condition: Expr, index: number, undo?: () => void): void;
+  /** Near branch to an absolute RIP that `checkTarget` has seen. Ends the block. */
   jumpTo(rip: Expr): void;
   /** RIP (i64) of the next instruction, masked to the form's operand size. */
   nextRip(): Expr;

@@ -1,7 +1,7 @@
 /** Emits instructions into a region: operands are constants and locals, registers live in locals. */
-import { add, and, constant, eq, eqz, extendS, extendU, i32, i64, leU, load, ne, or, shl, shrU, wrap, type Expr, type ValueType } from '../../wasm/expression.ts';
+import { add, and, constant, eq, eqz, extendS, extendU, i32, i64, leU, load, ne, or, shl, shrS, shrU, wrap, type Expr, type ValueType } from '../../wasm/expression.ts';
 import type { FunctionBody } from '../../wasm/function-body.ts';
-import { CR0_MP, CR0_PE, CR0_TS, EFLAGS_VM } from '../arch.ts';
+import { CR0_MP, CR0_PE, CR0_TS, EFLAGS_VM, VECTOR_GP } from '../arch.ts';
 import type { ConditionCode, Emitter, FlagValues, Width } from '../isa/emitter.ts';
 import type { OperandSpec } from '../isa/row.ts';
 import { writeOperands } from '../interpreter/block-decoder.ts';
@@ -363,6 +363,11 @@ export class RegionEmitter implements Emitter {
   nextRip(): Expr {
     return this.body.let(this.context.rip(this.nextOffset));
   }
+  /** In regions CS has no limit. */
+  checkTarget(rip: Expr): void {
+    if (this.width === 64) this.raiseIf(ne(shrS(shl(rip, i64(16)), i64(16)), rip), VECTOR_GP, 0);
+  }
+  checkBranch(): void {}
   jump(_index: number): void {
     this.terminators.jump();
     this.ended = true;
