@@ -41,7 +41,7 @@ export const ATTENTION = 0xb0;
 /** i32: 1 after STI, SHADOW_STACK_LOAD after loads of SS: no interrupt before the next instruction has been executed. */
 export const INTERRUPT_SHADOW = 0xb4;
 export const SHADOW_STACK_LOAD = 2;
-/** u32 pointer to the data TLB of the current privilege (TLB_USER, TLB_SUPERVISOR or TLB_SUPERVISOR_AC of this block). */
+/** u32 pointer to the data TLB in use (TLB_USER, TLB_SUPERVISOR, TLB_SUPERVISOR_AC or TLB_ALIGNED of this block). */
 export const TLB_CURRENT = 0xb8;
 /** u32 MODE_* bits of the code that is being executed; see below. */
 export const MODE = 0xbc;
@@ -226,6 +226,15 @@ export const TLB_SUPERVISOR_AC = 0x18000;
 export const TLB_LISTS = 0x20000;
 export const TLB_LIST_BYTES = 0x1000;
 
+/** A data TLB that stays empty, in use while MODE_ALIGNED: every access takes the slow path, which goes by TLB_USER once it is aligned. */
+export const TLB_ALIGNED = 0x28000;
+
+/** What the slow path is told of an access: 0 read, 1 write, 2 read and write; with it ACCESS_STACK where a bad address is #SS; */
+export const ACCESS_KIND = 3;
+export const ACCESS_STACK = 4;
+/** from bit 3 on the alignment in bytes that MODE_ALIGNED asks for, 0 the operand's own. */
+export const ACCESS_ALIGNMENT_SHIFT = 3;
+
 /** MODE bits. 0–1: code size (0: 16, 1: 32, 2: 64 bits). */
 export const MODE_CODE_SIZE = 3;
 export const MODE_CODE_16 = 0;
@@ -240,8 +249,10 @@ export const MODE_DECODING = 15;
 export const MODE_USER = 16;
 /** CS has a base or a limit below 4 GiB: every fetch is checked. */
 export const MODE_CS_LIMITED = 32;
+/** CPL 3 with CR0.AM and EFLAGS.AC: unaligned accesses are #AC. */
+export const MODE_ALIGNED = 64;
 /** Of code pages only: the page is not wholly within the limit of CS, so each of its instructions is fetched by itself. */
-export const MODE_CS_EDGE = 64;
+export const MODE_CS_EDGE = 128;
 
 export const EXIT_NONE = 0;
 export const EXIT_BUDGET = 1;

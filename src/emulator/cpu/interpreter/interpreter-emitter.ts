@@ -4,7 +4,7 @@ import {
 } from '../../wasm/expression.ts';
 import { FunctionBody } from '../../wasm/function-body.ts';
 import { CR0_MP, CR0_PE, CR0_TS, EFLAGS_VM, VECTOR_GP } from '../arch.ts';
-import type { ConditionCode, Emitter, FlagValues, Width } from '../isa/emitter.ts';
+import { ACCESS, accessWord, type AddressOptions, type ConditionCode, type Emitter, type FlagValues, type PointerOptions, type Width } from '../isa/emitter.ts';
 import type { OperandSpec } from '../isa/row.ts';
 import {
   RECORD_A, RECORD_B, RECORD_BASE, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_IMMEDIATE, RECORD_INDEX, RECORD_LINK, RECORD_REMAINING, RECORD_SCALE, RECORD_SEGMENT,
@@ -18,7 +18,6 @@ import {
 import type { Dispatch, Flow } from './flow.ts';
 import { hasMemoryForm, type Form } from './forms.ts';
 
-const ACCESS = { read: 0, write: 1, modify: 2 } as const;
 type Bits = OperandBits;
 
 /** The second functions of forms: where in the table of handlers each is to be found. */
@@ -256,14 +255,13 @@ export class InterpreterEmitter implements Emitter {
     return this.linearOf(_index, 1, 'read');
   }
 
-  pointer(index: number, bytes: number, access: 'read' | 'write' | 'modify', options: { readonly aligned?: boolean; readonly displacement?: number } = {}): Expr {
-    let linear = this.linearOf(index, bytes, access);
-    if (options.displacement) linear = this.body.let(add(linear, i64(options.displacement)));
+  pointer(index: number, bytes: number, access: 'read' | 'write' | 'modify', options: PointerOptions = {}): Expr {
+    const linear = this.linearOf(index, bytes, access);
     if (options.aligned) this.raiseIf(and(wrap(linear), i32(bytes - 1)), 13, 0);
-    return this.pointerAt(linear, bytes, access);
+    return this.pointerAt(linear, bytes, access, options);
   }
 
-  pointerAt(linear: Expr, bytes: number, access: 'read' | 'write' | 'modify'): Expr {
+  pointerAt(linear: Expr, bytes: number, access: 'read' | 'write' | 'modify', options: AddressOptions = {}): Expr {
     const { body } = this;
     const address = body.let(linear);
     const pointer = body.newLocal('i32');
@@ -280,7 +278,7 @@ export class InterpreterEmitter implements Emitter {
       eq(and(lastByte, i64(~0xfffn)), tag),
       () => body.set(pointer, add(wrap(address), load('i32', 'u32', entry, TLB_ADDEND))),
       () => {
-        body.set(pointer, call(this.flow.slow, 'i32', this.recordParameter, this.budget, address, i32(bytes), i32(ACCESS[access])));
+        body.set(pointer, call(this.flow.slow, 'i32', this.recordParameter, this.budget, address, i32(bytes), i32(accessWord(access, options))));
         body.if(eqz(pointer), () => this.leaveWithFault());
       },
     );
@@ -570,7 +568,7 @@ export class InterpreterEmitter implements Emitter {
   private stackPointer(displacement: number, bytes: number, access: 'read' | 'write'): Expr {
     const { body } = this;
     const delta = i64(displacement);
-    if (this.width === 64) return this.pointerAt(add(load('i64', 'u64', i32(0), this.cpuBase + RSP), delta), bytes, access);
+    if (this.width === 64) return this.pointerAt(add(load('i64', 'u64', i32(0), this.cpuBase + RSP), delta), bytes, access, { stack: true });
     const linear = body.newLocal('i64');
     const flat = i32(MODE_FLAT | MODE_STACK_32);
     body.if(

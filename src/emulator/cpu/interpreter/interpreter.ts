@@ -20,6 +20,7 @@ interface RuntimeExports {
   deliverInterrupt(vector: number): number;
   raise(vector: number, errorCode: number, hasError: number): void;
   invalidateCode(memoryOffset: number, length: number): void;
+  setMode(): void;
   flushAllTlbs(): void;
   flushAllCode(): void;
   breakpointAtRip(): number;
@@ -385,6 +386,7 @@ export class Interpreter implements Accelerator {
     this.bytes.set(state, this.base);
     this.halted = halted;
     this.instructions = instructions;
+    this.runtime.setMode();
     this.runtime.flushAllCode();
     this.runtime.flushAllTlbs();
   }

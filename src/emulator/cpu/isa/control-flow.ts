@@ -82,7 +82,7 @@ export const controlFlowRows: readonly InstructionRow[] = [
   row('LEAVE', 'C9', { ...STACK, widths: [16, 32, 64] }, (e) => {
     if (e.width !== 64) return e.finish('leave', [i32(e.width / 8)]);
     const frame = e.state('i64', 'u64', RBP);
-    const saved = e.body.let(load('i64', 'u64', e.pointerAt(frame, 8, 'read')));
+    const saved = e.body.let(load('i64', 'u64', e.pointerAt(frame, 8, 'read', { stack: true })));
     e.setState(64, RSP, add(frame, i64(8n)));
     e.setState(64, RBP, saved);
   }),

@@ -57,7 +57,7 @@ function storeTable(baseField: number, limitField: number) {
   return (e: Emitter): void => {
     const { body } = e;
     const bytes = e.width === 64 ? 10 : 6;
-    const pointer = e.pointer(0, bytes, 'write');
+    const pointer = e.pointer(0, bytes, 'write', { alignment: 4 });
     body.store(16, pointer, e.state('i32', 'u32', limitField));
     const base = e.state('i64', 'u64', baseField);
     if (e.width === 64) body.store(64, pointer, base, 2);
@@ -105,7 +105,7 @@ function descriptorQuery(name: 'lar' | 'lsl') {
 /** Far pointer in memory: offset, then selector. */
 function farPointer(e: Emitter): { offset: Expr; selector: Expr } {
   const bytes = e.width / 8;
-  const pointer = e.pointer(0, bytes + 2, 'read');
+  const pointer = e.pointer(0, bytes + 2, 'read', { alignment: bytes });
   return { offset: e.body.let(extendU(e.loadAt(pointer))), selector: e.body.let(load('i32', 'u16', pointer, bytes)) };
 }
 
@@ -139,7 +139,7 @@ export const systemRows: readonly InstructionRow[] = [
   row('BOUND rv, m', '62 /r', { rare: true, modes: 'no64', widths: [16, 32] }, (e) => {
     const index = e.read(0);
     const bytes = e.width / 8;
-    const pointer = e.pointer(1, bytes * 2, 'read');
+    const pointer = e.pointer(1, bytes * 2, 'read', { alignment: bytes });
     const signed = (value: Expr): Expr => (e.width === 16 ? signExtend(value, 16) : value);
     const lower = load('i32', e.width === 16 ? 's16' : 's32', pointer);
     const upper = load('i32', e.width === 16 ? 's16' : 's32', pointer, bytes);

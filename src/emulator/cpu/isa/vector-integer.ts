@@ -63,9 +63,11 @@ function both(name: string, opcode: string, compute: Compute, options: RowOption
   return [mmxRow(name, opcode, compute, options), sseRow(name, opcode, compute, options)];
 }
 function mmxRow(name: string, opcode: string, compute: Compute, options: RowOptions = {}): InstructionRow {
-  return row(`${name} mm, mm/m64`, `NP 0F ${opcode} /r`, { feature: 'MMX', rare: true, ...options }, (e) => {
+  // Only the low half of these is used, and read.
+  const source = name.startsWith('PUNPCKL') ? 'mm/m32' : 'mm/m64';
+  return row(`${name} mm, ${source}`, `NP 0F ${opcode} /r`, { feature: 'MMX', rare: true, ...options }, (e) => {
     requireMmx(e);
-    const b = readVector(e, 1, 'mm/m64');
+    const b = readVector(e, 1, source);
     const a = readVector(e, 0, 'mm');
     writeVector(e, 0, compute(a, b, e, true), true);
   });
@@ -545,7 +547,7 @@ export const vectorIntegerRows: readonly InstructionRow[] = [
     requireSse(e);
     const { body } = e;
     const selected = body.let(load('v128', 'v128', e.vectorRegister(1)));
-    const pointer = e.pointerAt(e.implicitAddress(7), 16, 'modify');
+    const pointer = e.pointerAt(e.implicitAddress(7), 16, 'modify', { alignment: 8 });
     const control = simd('v128', SIMD.i8x16_gt_s, [ZERO, selected]);
     body.store(128, pointer, simd('v128', SIMD.bitselect, [load('v128', 'v128', e.vectorRegister(0)), load('v128', 'v128', pointer), control]));
     e.commit(pointer);

@@ -8,9 +8,9 @@ import {
   XMM,
 } from '../state-layout.ts';
 import { cpuBase, faultStatus, get32, get64, in64BitCode, set32, set64 } from './cpu-state.ts';
-import { MODIFY, READ, WRITE, commit, reach, write16, write32, write64 } from './mmu.ts';
+import { isMisaligned, MODIFY, READ, WRITE, commit, reach, write16, write32, write64 } from './mmu.ts';
 import { NOT_AN_ADDRESS, segmentedAddress } from './segments.ts';
-import { currentTable } from './tlb.ts';
+import { currentTable, uncheckedTable } from './tlb.ts';
 import { setControlWord, setStatusWord, setTagWord, statusWord, tagWord, updateSummary } from './x87-state.ts';
 
 /** Bits of MXCSR that exist. */
@@ -95,7 +95,7 @@ function get16(linear: u64): void {
 export function fxsave(record: i32, wide: i32): i32 {
   const linear = segmentedAddress(record, FX_BYTES, WRITE);
   if (linear == NOT_AN_ADDRESS) return STATUS_FAULT;
-  if (linear & 15) return faultStatus(13, 0);
+  if (linear & 15) return isMisaligned(linear, 4) ? STATUS_FAULT : faultStatus(13, 0);
   if (!accessible(linear, FX_BYTES, WRITE)) return STATUS_FAULT;
   const tags = ~get32(FPU_TAGS) & 0xff;
   const head = <u64>get32(FPU_CONTROL) | (<u64>statusWord() << 16) | (<u64>tags << 32) | (<u64>get32(FPU_OPCODE) << 48);
@@ -119,7 +119,7 @@ export function fxsave(record: i32, wide: i32): i32 {
 export function fxrstor(record: i32, wide: i32): i32 {
   const linear = segmentedAddress(record, FX_BYTES, READ);
   if (linear == NOT_AN_ADDRESS) return STATUS_FAULT;
-  if (linear & 15) return faultStatus(13, 0);
+  if (linear & 15) return isMisaligned(linear, 4) ? STATUS_FAULT : faultStatus(13, 0);
   if (!accessible(linear, FX_BYTES, READ)) return STATUS_FAULT;
   get16(linear + 16);
   const mxcsr = <u32>gotHigh;
@@ -159,7 +159,7 @@ function usesRealLayout(): bool {
 
 /** Writes the environment: 28 bytes, or 14 where `short`. */
 function putEnvironment(linear: u64, short: bool): void {
-  const table = currentTable();
+  const table = uncheckedTable();
   const ip = <u32>get64(FPU_IP);
   const dp = <u32>get64(FPU_DP);
   const opcode = get32(FPU_OPCODE);
@@ -222,7 +222,7 @@ function getEnvironment(linear: u64, short: bool): void {
 export function x87StoreEnvironment(record: i32, size: i32): i32 {
   const bytes: u32 = size == 16 ? 14 : 28;
   const linear = segmentedAddress(record, bytes, WRITE);
-  if (linear == NOT_AN_ADDRESS || !accessible(linear, bytes, WRITE)) return STATUS_FAULT;
+  if (linear == NOT_AN_ADDRESS || isMisaligned(linear, size >> 3) || !accessible(linear, bytes, WRITE)) return STATUS_FAULT;
   putEnvironment(linear, size == 16);
   set32(FPU_CONTROL, get32(FPU_CONTROL) | 0x3f);
   updateSummary();
@@ -231,7 +231,7 @@ export function x87StoreEnvironment(record: i32, size: i32): i32 {
 export function x87LoadEnvironment(record: i32, size: i32): i32 {
   const bytes: u32 = size == 16 ? 14 : 28;
   const linear = segmentedAddress(record, bytes, READ);
-  if (linear == NOT_AN_ADDRESS || !accessible(linear, bytes, READ)) return STATUS_FAULT;
+  if (linear == NOT_AN_ADDRESS || isMisaligned(linear, size >> 3) || !accessible(linear, bytes, READ)) return STATUS_FAULT;
   getEnvironment(linear, size == 16);
   return STATUS_NEXT;
 }
@@ -239,9 +239,9 @@ export function x87LoadEnvironment(record: i32, size: i32): i32 {
 export function x87Save(record: i32, size: i32): i32 {
   const head: u32 = size == 16 ? 14 : 28;
   const linear = segmentedAddress(record, head + 80, WRITE);
-  if (linear == NOT_AN_ADDRESS || !accessible(linear, head + 80, WRITE)) return STATUS_FAULT;
+  if (linear == NOT_AN_ADDRESS || isMisaligned(linear, size >> 3) || !accessible(linear, head + 80, WRITE)) return STATUS_FAULT;
   putEnvironment(linear, size == 16);
-  const table = currentTable();
+  const table = uncheckedTable();
   const top = get32(FPU_TOP);
   for (let i: u32 = 0; i < 8; i++) {
     const at = <u32>cpuBase + FPU_REGISTERS + ((top + i & 7) << 4);
@@ -254,9 +254,9 @@ export function x87Save(record: i32, size: i32): i32 {
 export function x87Restore(record: i32, size: i32): i32 {
   const head: u32 = size == 16 ? 14 : 28;
   const linear = segmentedAddress(record, head + 80, READ);
-  if (linear == NOT_AN_ADDRESS || !accessible(linear, head + 80, READ)) return STATUS_FAULT;
+  if (linear == NOT_AN_ADDRESS || isMisaligned(linear, size >> 3) || !accessible(linear, head + 80, READ)) return STATUS_FAULT;
   getEnvironment(linear, size == 16);
-  const table = currentTable();
+  const table = uncheckedTable();
   const top = get32(FPU_TOP);
   for (let i: u32 = 0; i < 8; i++) {
     const at = <u32>cpuBase + FPU_REGISTERS + ((top + i & 7) << 4);
