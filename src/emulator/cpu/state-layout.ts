@@ -47,8 +47,10 @@ export const TLB_CURRENT = 0xb8;
 export const MODE = 0xbc;
 /** u32 current privilege level 0–3. */
 export const CPL = 0xc0;
-/** i32: vector of a fault that a helper reported and that is to be delivered, -1 none. */
+/** i32: vector of a fault that a helper reported and that is to be delivered, FAULT_FREEZE, or -1 for none. */
 export const FAULT_VECTOR = 0xc4;
+/** No fault: the instruction waits for an interrupt before it begins, as if it were HLT. */
+export const FAULT_FREEZE = 256;
 /** u32 its error code; i32 whether it has one. */
 export const FAULT_ERROR = 0xc8;
 export const FAULT_HAS_ERROR = 0xcc;
@@ -121,6 +123,9 @@ export const MTRRS = 0x300;
 export const MISC_ENABLE = 0x3d8;
 export const APIC_BASE = 0x3e0;
 export const TSC_ADJUST = 0x3e8;
+/** u32 each: the pin FERR# as the board last heard of it, and the pin IGNNE#; 1 = asserted. SDM 1 §8.7. */
+export const FERR = 0x3f0;
+export const IGNNE = 0x3f4;
 
 /** x87: eight physical registers, 16 bytes each: significand u64, sign and exponent u16. ST(i) is register (TOP + i) & 7. */
 export const FPU_REGISTERS = 0x400;

@@ -12,7 +12,7 @@ import {
 import { isMemoryOperand, operandBits, type OperandBits } from '../operands.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  ATTENTION, BUDGET, CR0, CS, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, FPU_STATUS, MODE, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, RCX, RIP, RIP_PAGE, RSP, SCRATCH, SEGMENTS, SEGMENT_LIMIT, STATUS_FAULT, STATUS_NEXT, TLB_ADDEND,
+  ATTENTION, BUDGET, CR0, CS, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, MODE, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, RCX, RIP, RIP_PAGE, RSP, SCRATCH, SEGMENTS, SEGMENT_LIMIT, STATUS_FAULT, STATUS_NEXT, TLB_ADDEND,
   TLB_CURRENT, TLB_ENTRIES, TLB_READ_TAG, TLB_WRITE_TAG, XMM, FPU_REGISTERS,
 } from '../state-layout.ts';
 import type { Dispatch, Flow } from './flow.ts';
@@ -352,10 +352,9 @@ export class InterpreterEmitter implements Emitter {
     const virtual = and(load('i32', 'u32', i32(0), this.cpuBase + EFLAGS_REST), i32(EFLAGS_VM));
     this.raiseIf(or(real, virtual), 6);
   }
-  raiseIfFpuPending(): void {
+  raiseIfWaitTrapped(): void {
     const both = i32(CR0_MP | CR0_TS);
     this.raiseIf(eq(and(load('i32', 'u32', i32(0), this.cpuBase + CR0), both), both), 7);
-    this.raiseIf(and(load('i32', 'u32', i32(0), this.cpuBase + FPU_STATUS), i32(0x80)), 16);
   }
 
   commit(pointer: Expr): void {

@@ -6,7 +6,7 @@ import { instructionTable } from '../isa/table.ts';
 import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
 import {
   ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TLB_MISSES, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
-  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CODE_SIZE, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, SHADOW_STACK_LOAD, STATUS_EXIT,
+  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, IGNNE, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CODE_SIZE, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, SHADOW_STACK_LOAD, STATUS_EXIT,
 } from '../state-layout.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import type { FormTable } from './forms.ts';
@@ -139,6 +139,7 @@ export class Interpreter implements Accelerator {
       regionsDropped: (page: number) => this.regions?.dropped(page >>> 0),
       cpuid: () => this.executeCpuid(),
       timeStampCounter: () => setArgument(BigInt(board.timeStampCounter())),
+      coprocessorError: (asserted: number) => board.coprocessorError(asserted !== 0),
       getTaskPriority: () => board.localApic.getTaskPriority(),
       setTaskPriority: (priority: number) => board.localApic.setTaskPriority(priority),
       apicMsrRead: (index: number) => setArgument(index === 0x6e0 ? board.localApic.getTscDeadline() : 0n),
@@ -194,6 +195,9 @@ export class Interpreter implements Accelerator {
   }
   codeChanged(memoryOffset: number, length: number): void {
     this.runtime.invalidateCode(memoryOffset, length);
+  }
+  ignoreNumericErrors(asserted: boolean): void {
+    this.setState32(IGNNE, asserted ? 1 : 0);
   }
   setA20(enabled: boolean): void {
     const mask = enabled ? -1 : ~0x100000;

@@ -159,8 +159,8 @@ export interface Emitter {
   farOffset(): Expr;
   /** #UD in real and virtual-8086 mode. */
   raiseIfRealMode(): void;
-  /** #NM or #MF as FWAIT does. */
-  raiseIfFpuPending(): void;
+  /** #NM as FWAIT does. */
+  raiseIfWaitTrapped(): void;
 
   /** Calls a runtime function and returns its result. It may not fault. */
   call(name: RuntimeFunction, args: readonly Expr[]): Expr | undefined;

@@ -1,6 +1,7 @@
 import { and, eqz, extendU, i32, i64, load, ltS, ltU, ne, or, shrU, signExtend, sub, wrap, type Expr } from '../../wasm/expression.ts';
 import type { Emitter } from './emitter.ts';
 import { row, type InstructionRow } from './row.ts';
+import { raiseIfX87Error } from './x87-error.ts';
 import { CR0, EFLAGS_REST, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, LDTR, SEGMENT_SELECTOR, SEGMENTS, TR } from '../state-layout.ts';
 
 const SYSTEM = { rare: true, ends: true, notInUserMode: 'privileged or system state' } as const;
@@ -202,7 +203,10 @@ export const systemRows: readonly InstructionRow[] = [
   row('CLD', 'FC', {}, (e) => e.setState(32, EFLAGS_REST, and(e.state('i32', 'u32', EFLAGS_REST), i32(~0x400)))),
   row('STD', 'FD', {}, (e) => e.setState(32, EFLAGS_REST, or(e.state('i32', 'u32', EFLAGS_REST), i32(0x400)))),
   row('SALC', 'D6', { modes: 'no64', flags: { read: 'c' } }, (e) => e.setRegister(0, sub(i32(0), e.flag('cf')), 8)),
-  row('FWAIT', '9B', { rare: true }, (e) => e.raiseIfFpuPending()),
+  row('FWAIT', '9B', { rare: true }, (e) => {
+    e.raiseIfWaitTrapped();
+    raiseIfX87Error(e);
+  }),
 
   row('SLDT r/mv', '0F 00 /0', SYSTEM, (e) => { e.raiseIfRealMode(); storeWord(selectorOf(LDTR))(e); }),
   row('STR r/mv', '0F 00 /1', SYSTEM, (e) => { e.raiseIfRealMode(); storeWord(selectorOf(TR))(e); }),

@@ -1,8 +1,9 @@
 /** MMX and the integer side of SSE to SSE4.2. Floating point is in vector-float.ts. */
 import { add, and, eqz, extendU, gtU, i32, i64, load, ltU, mul, or, select, shl, shrU, simd, sub, v128, wrap, type Expr } from '../../wasm/expression.ts';
 import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../arch.ts';
-import { CR0, CR4, FPU_STATUS, FPU_TAGS, FPU_TOP, XMM } from '../state-layout.ts';
+import { CR0, CR4, FPU_TAGS, FPU_TOP, XMM } from '../state-layout.ts';
 import type { Emitter } from './emitter.ts';
+import { raiseIfX87Error } from './x87-error.ts';
 import { row, type InstructionRow, type OperandSpec, type RowOptions } from './row.ts';
 import { SIMD } from './simd-opcodes.ts';
 
@@ -13,12 +14,12 @@ export function requireSse(e: Emitter): void {
   e.raiseIf(and(cr0, i32(CR0_TS)), 7);
 }
 
-/** #UD, #NM or a pending #MF; then the x87 stack turns into MMX registers: all valid, TOP 0. */
+/** #UD, #NM or a pending error of the x87; then the x87 stack turns into MMX registers: all valid, TOP 0. */
 export function requireMmx(e: Emitter, changesState = true): void {
   const cr0 = e.state('i32', 'u32', CR0);
   e.raiseIf(and(cr0, i32(CR0_EM)), 6);
   e.raiseIf(and(cr0, i32(CR0_TS)), 7);
-  e.raiseIf(and(e.state('i32', 'u32', FPU_STATUS), i32(0x80)), 16);
+  raiseIfX87Error(e);
   if (changesState) {
     e.beforeEnd(() => {
       e.setState(32, FPU_TOP, i32(0));

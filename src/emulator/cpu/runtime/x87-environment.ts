@@ -4,14 +4,14 @@
  */
 import { CR0_PE, EFLAGS_VM } from '../arch.ts';
 import {
-  CR0, EFLAGS_REST, FPU_CONTROL, FPU_CS, FPU_DP, FPU_DS, FPU_IP, FPU_OPCODE, FPU_REGISTERS, FPU_STATUS, FPU_TAGS, FPU_TOP, MXCSR, PENDING_BYTES, STATUS_FAULT, STATUS_NEXT,
+  CR0, EFLAGS_REST, FERR, FPU_CONTROL, FPU_CS, FPU_DP, FPU_DS, FPU_IP, FPU_OPCODE, FPU_REGISTERS, FPU_STATUS, FPU_TAGS, FPU_TOP, MXCSR, PENDING_BYTES, STATUS_FAULT, STATUS_NEXT,
   XMM,
 } from '../state-layout.ts';
 import { cpuBase, faultStatus, get32, get64, in64BitCode, set32, set64 } from './cpu-state.ts';
 import { isMisaligned, MODIFY, READ, WRITE, commit, reach, write16, write32, write64 } from './mmu.ts';
 import { NOT_AN_ADDRESS, segmentedAddress } from './segments.ts';
 import { currentTable, uncheckedTable } from './tlb.ts';
-import { setControlWord, setStatusWord, setTagWord, statusWord, tagWord, updateSummary } from './x87-state.ts';
+import { releaseErrorLine, setControlWord, setStatusWord, setTagWord, statusWord, tagWord, updateSummary } from './x87-state.ts';
 
 /** Bits of MXCSR that exist. */
 const MXCSR_MASK: u32 = 0xffff;
@@ -21,6 +21,7 @@ const FX_BYTES: u32 = 512;
 export function x87Initialize(): void {
   set32(FPU_CONTROL, 0x37f);
   set32(FPU_STATUS, 0);
+  if (get32(FERR)) releaseErrorLine();
   set32(FPU_TOP, 0);
   set32(FPU_TAGS, 0xff);
   clearPointers();
@@ -44,6 +45,7 @@ export function x87StatusWord(): i32 {
 /** FNCLEX. */
 export function x87ClearExceptions(): void {
   set32(FPU_STATUS, get32(FPU_STATUS) & 0x7f00);
+  if (get32(FERR)) releaseErrorLine();
 }
 
 /** LDMXCSR: 0 with #GP pending where a bit is set that doesn't exist. */

@@ -9,7 +9,7 @@ import { RECORD_BYTES, RECORD_IP, RECORD_LENGTH } from '../memory-layout.ts';
 import { isMemoryOperand, operandBits, type OperandBits } from '../operands.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  BUDGET, COUNT_INVALIDATIONS, CR0, EFLAGS_REST, FLAG_ADD, FLAG_DEC, FLAG_INC, FLAG_SUB, FPU_REGISTERS, FPU_STATUS, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, REGION_RECORD, RIP, RIP_PAGE, SEGMENTS, SLOT_RIP_PAGE,
+  BUDGET, COUNT_INVALIDATIONS, CR0, EFLAGS_REST, FLAG_ADD, FLAG_DEC, FLAG_INC, FLAG_SUB, FPU_REGISTERS, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, REGION_RECORD, RIP, RIP_PAGE, SEGMENTS, SLOT_RIP_PAGE,
   SLOT_ZERO, STATUS_NEXT, TLB_ADDEND, TLB_ENTRIES, TLB_READ_TAG, TLB_WRITE_TAG, XMM, ZERO,
 } from '../state-layout.ts';
 import type { GuestInstruction } from './guest-code.ts';
@@ -354,10 +354,9 @@ export class RegionEmitter implements Emitter {
     const real = eqz(and(this.context.state32(CR0), i32(CR0_PE)));
     this.raiseIf(or(real, and(this.context.state32(EFLAGS_REST), i32(EFLAGS_VM))), 6);
   }
-  raiseIfFpuPending(): void {
+  raiseIfWaitTrapped(): void {
     const both = i32(CR0_MP | CR0_TS);
     this.raiseIf(eq(and(this.context.state32(CR0), both), both), 7);
-    this.raiseIf(and(this.context.state32(FPU_STATUS), i32(0x80)), 16);
   }
 
   private get nextOffset(): number {
