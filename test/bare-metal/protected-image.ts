@@ -2,6 +2,8 @@
  * A 64 KiB ROM that runs short pieces of 32-bit code under paging and prints, for each, the exception it ended in. The image copies
  * itself to IMAGE_BASE, where everything lies at fixed places, and every piece ends in INT 81h if in nothing else: one line per piece.
  */
+import { dword, gate, hex, segment, WITH_ERROR_CODE } from './machine-code.ts';
+
 export const COLUMNS = ['eax', 'vector', 'error', 'eip', 'cs', 'eflags', 'esp', 'ss', 'cr2', 'dr6'] as const;
 
 /** Where the pages lie that pieces try; all others below 4 MiB are present, writable and the user's. */
@@ -24,28 +26,11 @@ const STACK_TOP = 0x7000;
 const USER_STACK_TOP = 0x6800;
 const DEBUG_PORT = 0x402;
 const EXIT_PORT = 0xf4;
-const WITH_ERROR_CODE = [8, 10, 11, 12, 13, 14, 17];
 const VECTORS = 0x82;
 const USER_VECTORS = [3, 4, 0x80, 0x81];
 
-export function dword(value: number): number[] {
-  return [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
-}
-
-export function hex(text: string): number[] {
-  return text.split(' ').map((byte) => parseInt(byte, 16));
-}
-
 const MOV_EAX = 0xb8;
 const movEax = (value: number): number[] => [MOV_EAX, ...dword(value)];
-
-function segment(base: number, limit: number, access: number, flags: number): number[] {
-  return [limit & 0xff, (limit >> 8) & 0xff, base & 0xff, (base >> 8) & 0xff, (base >> 16) & 0xff, access, (flags << 4) | (limit >> 16), base >>> 24];
-}
-
-function gate(selector: number, target: number, access: number): number[] {
-  return [target & 0xff, (target >> 8) & 0xff, selector, 0, 0, access, (target >> 16) & 0xff, target >>> 24];
-}
 
 const FLAT = 0xfffff;
 const GATE_TARGET = IMAGE_BASE + OFFSET.gateTarget;

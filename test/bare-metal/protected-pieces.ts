@@ -1,4 +1,5 @@
-import { dword, enterVm86, hex, PAGE, SELECTOR, type Piece } from './protected-image.ts';
+import { dword, hex } from './machine-code.ts';
+import { enterVm86, PAGE, SELECTOR, type Piece } from './protected-image.ts';
 
 const load = (address: number): number[] => [0xa1, ...dword(address)];
 const store = (address: number): number[] => [0xa3, ...dword(address)];
