@@ -11,15 +11,15 @@ export type Paging = 'legacy' | 'pae';
 
 /**
  * Where the pages lie that pieces try; all others below 4 MiB (of PAE paging 2 MiB) are present, writable and the user's. The last
- * two are special under PAE paging only.
+ * two are special under PAE paging only, `largeReserved` under 32-bit paging.
  */
 export const PAGE = {
-  plain: 0x1a000, absent: 0x1b000, readOnly: 0x1c000, supervisor: 0x1d000, supervisorReadOnly: 0x1e000, large: 0x40_0000, absentTable: 0xc0_0000, noExecute: 0x2_0000, reserved: 0x2_1000,
+  plain: 0x1a000, absent: 0x1b000, readOnly: 0x1c000, supervisor: 0x1d000, supervisorReadOnly: 0x1e000, large: 0x40_0000, largeReserved: 0x80_0000, absentTable: 0xc0_0000, noExecute: 0x2_0000, reserved: 0x2_1000,
 } as const;
 
 export const SELECTOR = {
   code: 0x08, data: 0x10, userCode: 0x1b, userData: 0x23, task: 0x28, short: 0x30, expandDown: 0x38, absentData: 0x40, absentCode: 0x48,
-  executeOnly: 0x50, callGate: 0x5b, readOnly: 0x60, absentGate: 0x6b, otherTask: 0x78, conforming: 0x80, beyond: 0x200,
+  executeOnly: 0x50, callGate: 0x5b, readOnly: 0x60, absentGate: 0x6b, otherTask: 0x78, conforming: 0x80, shortTask: 0x88, taskOfAbsentData: 0x90, doubleFault: 0x98, localTable: 0xa0, shortCode: 0xa8, gateWithParameters: 0xb3, beyond: 0x200,
 } as const;
 
 /** In user mode `code` is entered by IRET at CPL 3, with DS the user's. */
@@ -27,7 +27,7 @@ export interface Piece { readonly name: string; readonly code: readonly number[]
 
 const IMAGE_BYTES = 0x10000;
 const IMAGE_BASE = 0x10000;
-const OFFSET = { copied: 0x40, gdtPointer: 0x60, idtPointer: 0x68, gdt: 0x1000, task: 0x1800, otherTask: 0x1900, idt: 0x2000, stubs: 0x3000, handler: 0x4000, print: 0x4100, gateTarget: 0x4200, vm86: 0x4300, pieces: 0x5000, root: 0x8000, table: 0x9000, pointedDirectory: 0xf000 } as const;
+const OFFSET = { copied: 0x40, gdtPointer: 0x60, idtPointer: 0x68, gdt: 0x1000, task: 0x1800, otherTask: 0x1900, taskOfAbsentData: 0x1a00, doubleFault: 0x1b00, idt: 0x2000, stubs: 0x3000, handler: 0x4000, print: 0x4100, gateTarget: 0x4200, vm86: 0x4300, pieces: 0x5000, root: 0x8000, table: 0x9000, pointedDirectory: 0xf000 } as const;
 const RESET_VECTOR = IMAGE_BYTES - 16;
 const RECOVERY = 0x5000;
 const STACK_TOP = 0x7000;
@@ -35,6 +35,8 @@ const USER_STACK_TOP = 0x6800;
 const DEBUG_PORT = 0x402;
 const EXIT_PORT = 0xf4;
 const VECTORS = 0x82;
+/** Comes through a task gate: the stack may be what is bad. */
+const DOUBLE_FAULT = 8;
 const USER_VECTORS = [3, 4, 0x80, 0x81];
 
 const MOV_EAX = 0xb8;
@@ -51,18 +53,22 @@ const GDT: readonly (readonly number[])[] = [
   gate(SELECTOR.code, GATE_TARGET, 0xec), segment(0, FLAT, 0xf0, 0xc), gate(SELECTOR.code, GATE_TARGET, 0x6c),
   dword(0).concat(dword(0)),
   segment(IMAGE_BASE + OFFSET.otherTask, 0x67, 0x89, 0), segment(0, FLAT, 0x9e, 0xc),
+  segment(IMAGE_BASE + OFFSET.otherTask, 0x66, 0x89, 0), segment(IMAGE_BASE + OFFSET.taskOfAbsentData, 0x67, 0x89, 0),
+  segment(IMAGE_BASE + OFFSET.doubleFault, 0x67, 0x89, 0), segment(PAGE.plain, 0xf, 0x82, 0), segment(PAGE.plain, 0xf, 0x9a, 4),
+  gate(SELECTOR.code, GATE_TARGET, 0xec).map((byte, at) => (at === 4 ? 2 : byte)),
 ];
 
 /** A task-state segment: its stack for CPL 0, and what a switch to it loads (SDM 3A §9.2.1). */
-function taskState(): number[] {
+function taskState({ entry = GATE_TARGET, data = SELECTOR.data }: { readonly entry?: number; readonly data?: number } = {}): number[] {
   const words = new Array<number>(26).fill(0);
   words[1] = STACK_TOP;
   words[2] = SELECTOR.data;
   words[7] = IMAGE_BASE + OFFSET.root;
-  words[8] = GATE_TARGET;
+  words[8] = entry;
   words[9] = 2;
   words[14] = STACK_TOP;
-  for (const index of [18, 20, 21]) words[index] = SELECTOR.data;
+  for (const index of [18, 20]) words[index] = SELECTOR.data;
+  words[21] = data;
   words[19] = SELECTOR.code;
   words[25] = 104 << 16;
   return words.flatMap(dword);
@@ -139,6 +145,7 @@ function writeTables(image: Buffer, paging: Paging): void {
     for (let page = 0; page < 1024; page++) image.writeUInt32LE((page << 12) | Number(rights(page)), OFFSET.table + page * 4);
     image.writeUInt32LE((IMAGE_BASE + OFFSET.table) | 7, OFFSET.root);
     image.writeUInt32LE(PAGE.large | 0x87, OFFSET.root + 4);
+    image.writeUInt32LE(0x20_0087, OFFSET.root + 8);
     return;
   }
   special.set(PAGE.noExecute, 7n | NO_EXECUTE).set(PAGE.reserved, 7n | (1n << 51n));
@@ -161,11 +168,13 @@ export function protectedImage(pieces: readonly Piece[], paging: Paging = 'legac
   put(OFFSET.gdt, GDT.flat());
   put(OFFSET.task, taskState());
   put(OFFSET.otherTask, taskState());
+  put(OFFSET.taskOfAbsentData, taskState({ data: SELECTOR.absentData }));
+  put(OFFSET.doubleFault, taskState({ entry: IMAGE_BASE + OFFSET.stubs + DOUBLE_FAULT * 16 }));
   for (let vector = 0; vector < VECTORS; vector++) {
     const at = OFFSET.stubs + vector * 16;
     const stub = [...(WITH_ERROR_CODE.includes(vector) ? [] : [0x6a, 0]), 0x68, ...dword(vector)];
     put(at, [...stub, 0xe9, ...dword(OFFSET.handler - (at + stub.length + 5))]);
-    put(OFFSET.idt + vector * 8, gate(SELECTOR.code, IMAGE_BASE + at, USER_VECTORS.includes(vector) ? 0xee : 0x8e));
+    put(OFFSET.idt + vector * 8, vector === DOUBLE_FAULT ? gate(SELECTOR.doubleFault, 0, 0x85) : gate(SELECTOR.code, IMAGE_BASE + at, USER_VECTORS.includes(vector) ? 0xee : 0x8e));
   }
   put(OFFSET.handler, handler());
   put(OFFSET.print, PRINT);

@@ -5,7 +5,7 @@ import { isInstalled } from '../support/installed-program.ts';
 import { comparableLines, QEMU, runOurs, runQemu } from './compare.ts';
 import { EXEMPT } from './exempt.ts';
 import { COLUMNS, protectedImage, type Paging, type Piece } from './protected-image.ts';
-import { generalProtectionPiecesFor, piecesFor, POINTERS_KEPT } from './protected-pieces.ts';
+import { generalProtectionPiecesFor, LIMIT_PIECES, piecesFor, POINTERS_KEPT } from './protected-pieces.ts';
 
 removeScratchFiles();
 
@@ -40,4 +40,13 @@ describe.each(['legacy', 'pae'] as const)('32-bit protected and virtual-8086 mod
 
 test('PAE paging keeps the page-directory pointers that it loaded with CR3', async () => {
   expect(endings(await runOurs(imageOf('pointers', [POINTERS_KEPT], 'pae')))).toEqual([[0x81, 0]]);
+}, 90_000);
+
+test('accesses beyond the limit of a segment are what the manual says', async () => {
+  const output = await runOurs(imageOf('limits', LIMIT_PIECES, 'legacy'));
+  const found = output.trim().split('\n').map((line, index) => {
+    const [, vector, error, eip] = line.split(' ').map((text) => parseInt(text, 16));
+    return { name: LIMIT_PIECES[index]?.name, vector, error, eip: LIMIT_PIECES[index]?.eip === undefined ? undefined : eip };
+  });
+  expect(found).toEqual(LIMIT_PIECES.map(({ name, vector, eip }) => ({ name, vector, error: 0, eip })));
 }, 90_000);

@@ -13,6 +13,7 @@ const FS = 0xe0;
 const far = (opcode: number, selector: number, offset = 0): number[] => [opcode, ...dword(offset), selector & 0xff, selector >> 8];
 const callFar = (selector: number): number[] => far(0x9a, selector);
 const jumpFar = (selector: number): number[] => far(0xea, selector);
+const jumpToShortCode = (offset: number): number[] => far(0xea, SELECTOR.shortCode, offset);
 const SINGLE_STEP = 0x102;
 /** MOV EAX,CR0; OR/AND with a mask; MOV CR0,EAX */
 const setCr0 = (mask: number): number[] => [...hex('0f 20 c0 0d'), ...dword(mask), ...hex('0f 22 c0')];
@@ -116,6 +117,19 @@ export function piecesFor(paging: Paging): readonly Piece[] {
     { name: 'task switch by call', code: callFar(SELECTOR.otherTask) },
     { name: 'IRET by the back link', code: hex('cf'), flags: 0x4002 },
     { name: 'jump to a task of DPL 0 at CPL 3', code: jumpFar(SELECTOR.otherTask), user: true },
+    { name: 'jump to a task with too short a TSS', code: jumpFar(SELECTOR.shortTask) },
+    { name: 'jump to a task with an absent DS', code: jumpFar(SELECTOR.taskOfAbsentData) },
+    { name: 'task switch back from it', code: jumpFar(SELECTOR.task) },
+    { name: 'CLTS after them', code: hex('0f 20 c0 0f 06') },
+    { name: '#DF by an absent stack', code: [0xbc, ...dword(PAGE.absent + 0x800), ...hex('0f 0b')] },
+    { name: 'task switch from that of #DF', code: jumpFar(SELECTOR.otherTask) },
+    { name: 'CLTS after it', code: hex('0f 20 c0 0f 06') },
+    { name: 'LLDT', code: [...eax(SELECTOR.localTable), ...hex('0f 00 d0')] },
+    { name: 'null descriptor in the LDT', code: loadSegment(0x0c, ES) },
+    { name: 'selector in the LDT', code: [...hex('c7 05'), ...dword(PAGE.plain + 8), ...dword(0xffff), ...hex('c7 05'), ...dword(PAGE.plain + 12), ...dword(0xcff200), ...loadSegment(0x0c, ES)] },
+    { name: 'selector beyond the LDT', code: loadSegment(0x14, ES) },
+    { name: 'LLDT of null', code: [...eax(0), ...hex('0f 00 d0')] },
+    { name: 'call gate with two parameters', code: [...hex('6a 55 6a 66'), ...callFar(SELECTOR.gateWithParameters)], user: true },
     { name: 'LTR of a busy task', code: [...eax(SELECTOR.task), ...hex('0f 00 d8')] },
     { name: 'LLDT of data', code: [...eax(SELECTOR.data), ...hex('0f 00 d0')] },
     { name: 'LAR', code: [0xb9, ...dword(SELECTOR.userCode), ...hex('0f 02 c1')] },
@@ -139,9 +153,16 @@ export function piecesFor(paging: Paging): readonly Piece[] {
     { name: 'RDTSC with TSD at CPL 3', code: hex('0f 31'), user: true },
     { name: 'TSD off', code: [...eax(cr4), ...hex('0f 22 e0')] },
     ...[0, 3].flatMap((level): Piece[] => [0, 1, 2, 3, 4, 5].map((index) => ({ name: `virtual-8086 code ${index} with IOPL ${level}`, code: enterVm86(index, level) }))),
-    ...(paging === 'pae' ? PAE_PIECES : []),
+    ...(paging === 'pae' ? PAE_PIECES : LEGACY_PIECES),
   ];
 }
+
+const LEGACY_PIECES: readonly Piece[] = [
+  ...byPage('a large page with a reserved bit', PAGE.largeReserved),
+  { name: 'a large page without PSE', code: [...eax(0), ...hex('0f 22 e0'), ...load(PAGE.large)] },
+  { name: 'PSE and PGE on', code: [...eax(0x90), ...hex('0f 22 e0'), ...load(PAGE.large)] },
+  { name: 'PGE off', code: [...eax(0x10), ...hex('0f 22 e0'), ...load(PAGE.large)] },
+];
 
 const PAE_PIECES: readonly Piece[] = [
   ...[false, true].flatMap((user): Piece[] => [
@@ -165,6 +186,22 @@ export function generalProtectionPiecesFor(paging: Paging): readonly Piece[] {
     ...(paging === 'pae' ? [{ name: 'MOV CR3 of a bad page-directory pointer', code: [...hex('c7 05'), ...dword(PAGE.plain), ...dword(0x1f003), ...eax(PAGE.plain), ...hex('0f 22 d8')] }] : []),
   ];
 }
+
+const writeCode = (offset: number, bytes: string): number[] => hex(bytes).flatMap((byte, at) => [0xc6, 0x05, ...dword(PAGE.plain + offset + at), byte]);
+
+/** Limits of segments (SDM 3A §5.3): TCG checks none. What they end in, and the EIP where it is that of the short segment. */
+export const LIMIT_PIECES: readonly (Piece & { readonly vector: number; readonly eip?: number })[] = [
+  { name: 'code within its limit', code: [...writeCode(0xb, 'b8 01 00 00 00 f4 cd 81'), ...writeCode(0xe, 'cd 81'), ...jumpToShortCode(0xe)], vector: 0x81, eip: 0x10 },
+  { name: 'code that ends beyond its limit', code: [...writeCode(0xd, 'b8 01 00 00 00'), ...jumpToShortCode(0xd)], vector: 13, eip: 0xd },
+  { name: 'code that runs beyond its limit', code: [...writeCode(0xe, '90 90 cd 81'), ...jumpToShortCode(0xe)], vector: 13, eip: 0x10 },
+  { name: 'a far jump beyond the limit', code: jumpToShortCode(0x10), vector: 13 },
+  { name: 'a near jump beyond the limit', code: [...writeCode(0xe, 'eb 10'), ...jumpToShortCode(0xe)], vector: 13, eip: 0xe },
+  { name: 'load beyond the limit of SS', code: [...loadSegment(SELECTOR.short | 3, SS), 0x36, ...load(13)], user: true, vector: 12 },
+  { name: 'PUSH beyond the limit of SS', code: [...loadSegment(SELECTOR.short | 3, SS), 0x50], user: true, vector: 12 },
+  { name: 'POP across the limit of SS', code: [...loadSegment(SELECTOR.short | 3, SS), 0xbc, ...dword(13), 0x58], user: true, vector: 12 },
+  { name: 'PUSH across address 0 of SS', code: [...loadSegment(SELECTOR.short | 3, SS), 0xbc, ...dword(2), 0x50], user: true, vector: 12 },
+  { name: 'load across the limit of FS', code: [...loadSegment(SELECTOR.short, FS), ...hex('64 8b 05'), ...dword(12), ...hex('64 66 a1'), ...dword(15)], vector: 13 },
+];
 
 /** Without an exception by the manual: the pointers are read with CR3 and kept (SDM 3A §4.4.1). TCG reads them at each walk. */
 export const POINTERS_KEPT: Piece = {
