@@ -42,6 +42,8 @@ const USER_VECTORS = [3, 4, 0x80, 0x81];
 const SUPERVISOR_BASE = ALIAS + IMAGE_BASE;
 /** INT 80h, at the supervisor's address and the user's. */
 export const TARGET = { supervisor: SUPERVISOR_BASE + OFFSET.target, user: IMAGE_BASE + OFFSET.target } as const;
+/** Where the TSS keeps the stack pointer for CPL 0, and what it is. */
+export const INNER_STACK = { field: SUPERVISOR_BASE + OFFSET.task + 4, pointer: STACK_TOP } as const;
 const FLAT = 0xfffff;
 
 /** A system descriptor or gate of 16 bytes whose upper half is 0. */

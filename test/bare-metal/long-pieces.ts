@@ -1,4 +1,4 @@
-import { ALIAS, LONG_PAGE as PAGE, LONG_SELECTOR as SELECTOR, TARGET, type LongPiece } from './long-image.ts';
+import { ALIAS, INNER_STACK, LONG_PAGE as PAGE, LONG_SELECTOR as SELECTOR, TARGET, type LongPiece } from './long-image.ts';
 import { dword, hex } from './machine-code.ts';
 
 /** MOV RAX,[address]; MOV [address],RAX: with SIB and no base, so that the address isn't relative. */
@@ -179,6 +179,10 @@ export const LONG_PIECES: readonly LongPiece[] = [
   { name: 'a bad stack at CPL 0 is #DF', code: [...rsp(...NOT_CANONICAL), ...hex('0f 0b')] },
   { name: 'an absent stack at CPL 0 is #DF', code: [...rsp(0, PAGE.absent + 0x800), ...hex('0f 0b')] },
   { name: 'a stack that may not be written at CPL 0 is #DF', code: [...rsp(0, PAGE.readOnly + 0x800), ...hex('cd 81')] },
+  { name: 'a stack for CPL 0 that is not canonical', code: [...rax(...NOT_CANONICAL), ...store(INNER_STACK.field)] },
+  { name: 'INT 81h with that is #DF', code: [], user: true },
+  { name: 'UD2 with that is #DF', code: hex('0f 0b'), user: true, bits: 32 },
+  { name: 'the stack for CPL 0 back', code: [...eax(INNER_STACK.pointer), ...store(INNER_STACK.field)] },
   privileged('HLT', 'f4'), privileged('CLI', 'fa'), privileged('IN', 'e4 80'), privileged('MOV CR8', '44 0f 20 c0'), privileged('MOV CR0', '0f 20 c0'), privileged('INVLPG', '0f 01 38'),
   privileged('RDMSR', '0f 32'), privileged('WRMSR', '0f 30'), privileged('LGDT', '0f 01 10'), privileged('CLTS', '0f 06'),
   { name: 'MOV CR8', code: [...eax(7), ...hex('44 0f 22 c0 44 0f 20 c0')] },
