@@ -1,61 +1,52 @@
-import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { removeScratchFiles, runGuest, scratchFile } from '../guest/run-guest.ts';
+import { removeScratchFiles, scratchFile } from '../guest/run-guest.ts';
 import { isInstalled } from '../support/installed-program.ts';
-import { EXEMPT, RESUME_FLAG } from './exempt.ts';
-import { COLUMNS, protectedImage, type Piece } from './protected-image.ts';
-import { GENERAL_PROTECTION_PIECES, PIECES } from './protected-pieces.ts';
+import { comparableLines, QEMU, runOurs, runQemu } from './compare.ts';
+import { EXEMPT } from './exempt.ts';
+import { COLUMNS, protectedImage, type Paging, type Piece } from './protected-image.ts';
+import { generalProtectionPiecesFor, LIMIT_PIECES, piecesFor, POINTERS_KEPT } from './protected-pieces.ts';
 
 removeScratchFiles();
-const QEMU = 'qemu-system-x86_64';
 
-/** What QEMU's TCG prints on the debug port, one line per piece. */
-async function runQemu(bios: string): Promise<string> {
-  const log = scratchFile('qemu.log');
-  const child = spawn(QEMU, [
-    '-accel', 'tcg', '-cpu', 'max', '-m', '32', '-bios', bios, '-display', 'none', '-nodefaults', '-no-reboot', '-no-user-config',
-    '-debugcon', `file:${log}`, '-global', 'isa-debugcon.iobase=0x402', '-device', 'isa-debug-exit,iobase=0xf4,iosize=1',
-  ], { stdio: 'ignore', timeout: 60_000 });
-  await new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  return readFileSync(log, 'latin1');
+function imageOf(name: string, pieces: readonly Piece[], paging: Paging): string {
+  const bios = scratchFile(`${name}-${paging}.rom`);
+  writeFileSync(bios, protectedImage(pieces, paging));
+  return bios;
+}
+/** What each piece ended in: vector and error code. */
+function endings(output: string): number[][] {
+  return output.trim().split('\n').map((line) => line.split(' ').slice(1, 3).map((text) => parseInt(text, 16)));
 }
 
-/** By name of the piece: what it printed, with the names of the columns. */
-function linesOf(output: string): string[] {
-  return output.trim().split('\n').map((line, index) => {
-    const name = PIECES[index]?.name ?? 'more than was asked for';
-    const values = line.trim().split(' ').flatMap((text, column) => {
-      const heading = COLUMNS[column] ?? 'eax';
-      const value = heading === 'eflags' ? (parseInt(text, 16) & ~RESUME_FLAG).toString(16) : text;
-      return EXEMPT.get(name)?.columns.includes(heading) ? [] : [`${heading}=${value}`];
-    });
-    return `${index} ${PIECES[index]?.user ? 'CPL 3: ' : ''}${name}: ${values.join(' ')}`;
-  });
-}
+describe.each(['legacy', 'pae'] as const)('32-bit protected and virtual-8086 mode, %s paging', (paging) => {
+  const pieces = piecesFor(paging);
 
-async function runOurs(name: string, pieces: readonly Piece[]): Promise<{ readonly bios: string; readonly output: string }> {
-  const bios = scratchFile(`${name}.rom`);
-  writeFileSync(bios, protectedImage(pieces));
-  const run = await runGuest(['--bios', bios, '--exit-port', '0xf4', '--debug-port', '0x402=stdio'], { timeoutSeconds: 60 });
-  expect([run.status, run.errors]).toEqual([0, '']);
-  return { bios, output: run.serial };
-}
-
-describe('32-bit protected and virtual-8086 mode', () => {
-  test.skipIf(!isInstalled(QEMU, '--version'))(`${PIECES.length} pieces of code end in the exceptions in which they end on QEMU`, async () => {
-    const { bios, output } = await runOurs('protected', PIECES);
-    const expected = linesOf(await runQemu(bios));
-    expect(linesOf(output)).toEqual(expected);
-    expect(expected).toHaveLength(PIECES.length);
+  test.skipIf(!isInstalled(QEMU, '--version'))(`${pieces.length} pieces of code end in the exceptions in which they end on QEMU`, async () => {
+    const bios = imageOf('protected', pieces, paging);
+    const headings = pieces.map(({ name, user }) => `${user ? 'CPL 3: ' : ''}${name}`);
+    const lines = (output: string): string[] => comparableLines(output, COLUMNS, headings, pieces.map(({ name }) => EXEMPT.get(name)));
+    const ours = lines(await runOurs(bios));
+    const expected = lines(await runQemu(bios));
+    expect(ours).toEqual(expected);
+    expect(expected).toHaveLength(pieces.length);
   }, 150_000);
 
   test('what the manual forbids and QEMU lets through is #GP(0)', async () => {
-    const { output } = await runOurs('forbidden', GENERAL_PROTECTION_PIECES);
-    const found = output.trim().split('\n').map((line) => line.split(' ').slice(1, 3));
-    expect(found).toEqual(GENERAL_PROTECTION_PIECES.map(() => ['0000000d', '00000000']));
+    const forbidden = generalProtectionPiecesFor(paging);
+    expect(endings(await runOurs(imageOf('forbidden', forbidden, paging)))).toEqual(forbidden.map(() => [13, 0]));
   }, 90_000);
 });
+
+test('PAE paging keeps the page-directory pointers that it loaded with CR3', async () => {
+  expect(endings(await runOurs(imageOf('pointers', [POINTERS_KEPT], 'pae')))).toEqual([[0x81, 0]]);
+}, 90_000);
+
+test('accesses beyond the limit of a segment are what the manual says', async () => {
+  const output = await runOurs(imageOf('limits', LIMIT_PIECES, 'legacy'));
+  const found = output.trim().split('\n').map((line, index) => {
+    const [, vector, error, eip] = line.split(' ').map((text) => parseInt(text, 16));
+    return { name: LIMIT_PIECES[index]?.name, vector, error, eip: LIMIT_PIECES[index]?.eip === undefined ? undefined : eip };
+  });
+  expect(found).toEqual(LIMIT_PIECES.map(({ name, vector, eip }) => ({ name, vector, error: 0, eip })));
+}, 90_000);

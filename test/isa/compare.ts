@@ -40,6 +40,10 @@ export function differences(form: TestedForm, one: HostCase, host: HostOutcome, 
   const hostRip = host.trap === 3 ? host.rip - 1n : host.rip;
   // Bit 17 of MXCSR is AMD's alone.
   if (/^(LDMXCSR|FXRSTOR)$/.test(form.row.mnemonic) && host.trap === 3 && ours.trap === 13) return found;
+  // Whether operands of 16 bytes that need not be aligned are checked nevertheless is the processor's affair (SDM 2B, MOVDQU); here they aren't.
+  if (host.trap === 17 && ours.trap === 3 && form.memory && /Xmm|xmm/.test(form.row.operands.join())) return found;
+  // Misaligned, these are #GP or #AC as the processor likes (SDM 2A, FXSAVE).
+  if (/^FX(SAVE|RSTOR)/.test(form.row.mnemonic) && [13, 17].includes(host.trap) && [13, 17].includes(ours.trap)) return found;
   if (host.trap !== ours.trap) {
     found.push(`trap ${host.trap} / ${ours.trap}`);
     return found;
@@ -66,6 +70,8 @@ export function differences(form: TestedForm, one: HostCase, host: HostOutcome, 
       break;
     }
   }
+  // Some processors have turned to MMX state before they find the operand misaligned.
+  if (host.trap === 17 && /\bmm\b/.test(form.row.operands.join())) return found;
   const difference = fxDifference(form, one, tolerated(form, host.fx, ours.fx), ours.fx);
   if (difference !== undefined) found.push(`fx[${difference}] ${hex(BigInt(host.fx[difference] as number))} / ${hex(BigInt(ours.fx[difference] as number))}`);
   return found;

@@ -4,7 +4,7 @@ import { buildInterpreterModule, instructionForms } from '../../src/emulator/cpu
 import { instructionTable } from '../../src/emulator/cpu/isa/table.ts';
 import { CPU_BLOCKS, GLOBAL_A20_MASK, GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PHYS_MAP } from '../../src/emulator/cpu/memory-layout.ts';
 import {
-  BUDGET, CR0, CR3, CR4, CS, EFER, EFLAGS_REST, EXIT_REASON, EXIT_STEPPED, FAULT_ERROR, FAULT_VECTOR, FLAGS_AUX, FLAGS_RESULT, FPU_CONTROL, FPU_DP, FPU_OPCODE, FPU_REGISTERS, FPU_STATUS,
+  BUDGET, CPL, CR0, CR3, CR4, CS, EFER, EFLAGS_REST, EXIT_REASON, EXIT_STEPPED, FAULT_ERROR, FAULT_VECTOR, FLAGS_AUX, FLAGS_RESULT, FPU_CONTROL, FPU_DP, FPU_OPCODE, FPU_REGISTERS, FPU_STATUS,
   FPU_TAGS, FPU_TOP, GPR, MODE, MXCSR, RIP, RIP_PAGE, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_BYTES, SEGMENT_LIMIT, SEGMENT_SELECTOR, SEGMENTS, STATUS_EXIT, XMM,
 } from '../../src/emulator/cpu/state-layout.ts';
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ export class EngineUnderTest {
 
   constructor() {
     const board = { ioRead: () => -1, ioWrite: () => undefined, ioReadBlock: () => 0, ioWriteBlock: () => 0, mmioRead: () => -1, mmioWrite: () => undefined,
-      decodeBlock: () => 0, cpuid: () => undefined, timeStampCounter: () => undefined, getTaskPriority: () => 0, setTaskPriority: () => undefined,
+      decodeBlock: () => 0, cpuid: () => undefined, timeStampCounter: () => undefined, coprocessorError: () => undefined, getTaskPriority: () => 0, setTaskPriority: () => undefined,
       apicMsrRead: () => undefined, apicMsrWrite: () => undefined, makeGate: () => 0, regionsDropped: () => undefined };
     const runtimeModule = new WebAssembly.Module(readFileSync(path.join(import.meta.dirname, '../../dist/wasm/runtime.wasm')));
     const runtime = new WebAssembly.Instance(runtimeModule, { env: { memory: this.memory, cpuBase: CPU_BLOCKS }, board });
@@ -70,7 +70,7 @@ export class EngineUnderTest {
     bytes.fill(0, GUEST_RAM + 8192, GUEST_RAM + 16384);
     bytes.set(one.window, GUEST_RAM + 8192 + (WINDOW_ADDRESS - DATA_PAGE));
     for (let i = 0; i < 16; i++) view.setBigUint64(base + GPR + i * 8, one.registers[i] as bigint, true);
-    view.setBigUint64(base + CR0, long ? 0x80010033n : 0x33n, true);
+    view.setBigUint64(base + CR0, long ? 0x80050033n : 0x40033n, true);
     view.setBigUint64(base + CR3, 0x1000n, true);
     view.setBigUint64(base + CR4, long ? 0x620n : 0x600n, true);
     view.setBigUint64(base + EFER, long ? 0xd01n : 0n, true);
@@ -83,6 +83,7 @@ export class EngineUnderTest {
     }
     view.setUint32(base + CS + SEGMENT_ATTRIBUTES, long ? 0xa0fb : 0xc0fb, true);
     view.setUint32(base + CS + SEGMENT_SELECTOR, 0x33, true);
+    view.setUint32(base + CPL, 3, true);
     view.setUint32(base + EFLAGS_REST, Number(one.rflags & ~0x8d5n) | 2, true);
     this.setArithmeticFlags(Number(one.rflags));
     this.loadFx(one.fx);
@@ -96,7 +97,7 @@ export class EngineUnderTest {
     // REP runs in parts: go on until the instruction is over.
     let rip = BigInt(CODE_ADDRESS);
     for (let tries = 0; tries < 16; tries++) {
-      const record = this.blocks.decodeStep(rip, pageOffset, mode);
+      const record = this.blocks.decodeSingle(rip, pageOffset, mode, 15, true);
       view.setInt32(base + BUDGET, 1, true);
       view.setInt32(base + EXIT_REASON, EXIT_STEPPED, true);
       this.engine.enterRecord(record);

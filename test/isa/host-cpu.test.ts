@@ -18,6 +18,9 @@ function nameOf(form: TestedForm): string {
   return `${row.mnemonic} ${row.operands.join(', ')} (${row.encoding}), operand size ${width}, ${memory ? 'memory' : 'registers'}, ${bits}-bit code`;
 }
 
+const ALIGNMENT_CHECK = 0x4_0000n;
+const STACK = /^(PUSH|POP|CALL|RET|ENTER|LEAVE|MOVS|STOS|LODS|CMPS|SCAS)/;
+
 describe.skipIf(missing !== undefined)(`instructions do what the host's own CPU does, ${CASES} states each, seed ${SEED}`, () => {
   const families = new Map<string, TestedForm[]>();
   for (const form of testedForms(instructionTable)) {
@@ -27,6 +30,28 @@ describe.skipIf(missing !== undefined)(`instructions do what the host's own CPU 
   let engine: EngineUnderTest;
   beforeAll(() => {
     engine = new EngineUnderTest();
+  });
+
+  it('operands that are not aligned where that is checked', () => {
+    const failures: string[] = [];
+    let checked = 0;
+    const forms = [...families.values()].flat().filter(({ memory, row }) => memory || STACK.test(row.mnemonic));
+    const random = new Random(SEED + 1);
+    const cases = forms.flatMap((form) => Array.from({ length: 8 }, () => {
+      const one = generateCase(form, random);
+      one.rflags |= ALIGNMENT_CHECK;
+      return { form, one };
+    }));
+    const hosts = runOnHost(cases.map(({ one }) => one));
+    cases.forEach(({ form, one }, index) => {
+      const host = hosts[index];
+      if (!host) return;
+      if (host.trap === 17) checked++;
+      const found = differences(form, one, host, engine.run(one));
+      if (found.length > 0) failures.push(`${nameOf(form)}: ${Buffer.from(one.code).toString('hex')}: ${found.join(', ')}`);
+    });
+    expect(failures, 'host / ours').toEqual([]);
+    expect(checked).toBeGreaterThan(cases.length / 4);
   });
 
   it.each([...families])('%s', (_name, forms) => {

@@ -114,6 +114,11 @@ export class CpuRig implements CpuBoard {
   }
   readPortBlock(): number { return 0; }
   writePortBlock(): number { return 0; }
+  coprocessorError(asserted: boolean): void {
+    this.note(`FERR# ${asserted ? 'asserted' : 'released'}`);
+    this.onCoprocessorError?.(asserted);
+  }
+  onCoprocessorError: ((asserted: boolean) => void) | undefined;
   timeStampCounter(): number { return this.tsc; }
   readonly localApic = {
     getTaskPriority: (): number => 0,
@@ -199,7 +204,7 @@ export class CpuRig implements CpuBoard {
   start(mode: RigMode, rip: number): void {
     const { cpu } = this;
     this.log.length = this.inputs.length = this.vectors.length = 0;
-    this.onWrite = undefined;
+    this.onWrite = this.onCoprocessorError = undefined;
     cpu.reset('power-on');
     const real = mode.bits === 16 && mode.cpl === undefined;
     const long = mode.bits === 64;

@@ -58,6 +58,8 @@ export class FakeAccelerator implements Accelerator {
     this.a20 = enabled;
   }
 
+  ignoreNumericErrors(): void {}
+
   counters(): ReturnType<Accelerator['counters']> {
     return { tlbMisses: 0, regions: 0, compileMillis: 0, exits: {} };
   }

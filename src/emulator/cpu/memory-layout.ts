@@ -107,6 +107,8 @@ export const RECORD_BYTES = 24;
 export const RECORD_HANDLER = 0;
 /** The handler that looks its instruction up again: what records of overwritten code are given. See interpreter/forms.ts. */
 export const HANDLER_NUMBER_REFETCH = 1;
+/** The handler that has its instruction decoded by itself: because its bytes lie in two pages, or near the limit of CS. */
+export const HANDLER_NUMBER_CROSSING = 4;
 /**
  * Gates: pseudo-records that stand in a code page's entries in front of the record at RECORD_LINK. They count executions
  * (RECORD_IMMEDIATE; RECORD_DISPLACEMENT is the descriptor), lead into a translated region (element and entry in the same

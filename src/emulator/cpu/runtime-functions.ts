@@ -78,6 +78,8 @@ export const RUNTIME_FUNCTIONS = {
   privileged: [[], 'i32'],
 
   // x87 and SSE floating point.
+  /** A waiting instruction met a pending error: 1 goes on, 0 with #MF or a freeze pending. */
+  x87Error: [[], 'i32'],
   /** (record, whether REX.W) -> status. */
   fxsave: [['i32', 'i32'], 'i32'],
   fxrstor: [['i32', 'i32'], 'i32'],

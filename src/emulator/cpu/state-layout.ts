@@ -41,14 +41,16 @@ export const ATTENTION = 0xb0;
 /** i32: 1 after STI, SHADOW_STACK_LOAD after loads of SS: no interrupt before the next instruction has been executed. */
 export const INTERRUPT_SHADOW = 0xb4;
 export const SHADOW_STACK_LOAD = 2;
-/** u32 pointer to the data TLB of the current privilege (TLB_USER, TLB_SUPERVISOR or TLB_SUPERVISOR_AC of this block). */
+/** u32 pointer to the data TLB in use (TLB_USER, TLB_SUPERVISOR, TLB_SUPERVISOR_AC or TLB_ALIGNED of this block). */
 export const TLB_CURRENT = 0xb8;
 /** u32 MODE_* bits of the code that is being executed; see below. */
 export const MODE = 0xbc;
 /** u32 current privilege level 0–3. */
 export const CPL = 0xc0;
-/** i32: vector of a fault that a helper reported and that is to be delivered, -1 none. */
+/** i32: vector of a fault that a helper reported and that is to be delivered, FAULT_FREEZE, or -1 for none. */
 export const FAULT_VECTOR = 0xc4;
+/** No fault: the instruction waits for an interrupt before it begins, as if it were HLT. */
+export const FAULT_FREEZE = 256;
 /** u32 its error code; i32 whether it has one. */
 export const FAULT_ERROR = 0xc8;
 export const FAULT_HAS_ERROR = 0xcc;
@@ -121,6 +123,9 @@ export const MTRRS = 0x300;
 export const MISC_ENABLE = 0x3d8;
 export const APIC_BASE = 0x3e0;
 export const TSC_ADJUST = 0x3e8;
+/** u32 each: the pin FERR# as the board last heard of it, and the pin IGNNE#; 1 = asserted. SDM 1 §8.7. */
+export const FERR = 0x3f0;
+export const IGNNE = 0x3f4;
 
 /** x87: eight physical registers, 16 bytes each: significand u64, sign and exponent u16. ST(i) is register (TOP + i) & 7. */
 export const FPU_REGISTERS = 0x400;
@@ -196,6 +201,8 @@ export const COUNT_REGION_SINGLES = 0x7a0;
 export const COUNT_REGION_FAULTS = 0x7a4;
 export const COUNT_REGION_SPENT = 0x7a8;
 export const COUNT_REGION_FINISHED = 0x7ac;
+/** A pseudo-record that stands for an instruction which may end beyond the limit of CS. */
+export const LIMIT_RECORD = 0x7b0;
 /** Code TLB: CODE_TLB_ENTRIES of {u64 linear page | MODE bits, u32 code page descriptor, pad}; tag -1 = empty. */
 export const CODE_TLB = 0x4000;
 export const CODE_TLB_ENTRIES = 1024;
@@ -224,6 +231,15 @@ export const TLB_SUPERVISOR_AC = 0x18000;
 export const TLB_LISTS = 0x20000;
 export const TLB_LIST_BYTES = 0x1000;
 
+/** A data TLB that stays empty, in use while MODE_ALIGNED: every access takes the slow path, which goes by TLB_USER once it is aligned. */
+export const TLB_ALIGNED = 0x28000;
+
+/** What the slow path is told of an access: 0 read, 1 write, 2 read and write; with it ACCESS_STACK where a bad address is #SS; */
+export const ACCESS_KIND = 3;
+export const ACCESS_STACK = 4;
+/** from bit 3 on the alignment in bytes that MODE_ALIGNED asks for, 0 the operand's own. */
+export const ACCESS_ALIGNMENT_SHIFT = 3;
+
 /** MODE bits. 0–1: code size (0: 16, 1: 32, 2: 64 bits). */
 export const MODE_CODE_SIZE = 3;
 export const MODE_CODE_16 = 0;
@@ -238,6 +254,10 @@ export const MODE_DECODING = 15;
 export const MODE_USER = 16;
 /** CS has a base or a limit below 4 GiB: every fetch is checked. */
 export const MODE_CS_LIMITED = 32;
+/** CPL 3 with CR0.AM and EFLAGS.AC: unaligned accesses are #AC. */
+export const MODE_ALIGNED = 64;
+/** Of code pages only: the page is not wholly within the limit of CS, so each of its instructions is fetched by itself. */
+export const MODE_CS_EDGE = 128;
 
 export const EXIT_NONE = 0;
 export const EXIT_BUDGET = 1;

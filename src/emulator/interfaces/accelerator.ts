@@ -37,6 +37,8 @@ export interface Accelerator {
   /** Bytes of the shared memory changed under decoded code (DMA, a loader). */
   codeChanged(memoryOffset: number, length: number): void;
   setA20(enabled: boolean): void;
+  /** The pin IGNNE#: x87 errors are passed over while CR0.NE is 0. */
+  ignoreNumericErrors(asserted: boolean): void;
   /** For statistics. */
   counters(): { readonly tlbMisses: number; readonly regions: number; readonly compileMillis: number; readonly exits: Readonly<Record<string, number>> };
   save(): unknown;
@@ -56,6 +58,8 @@ export interface CpuBoard {
   /** The time-stamp counter: guest time in ticks of `tscHertz`, a whole number below 2^53. */
   timeStampCounter(): number;
   readonly tscHertz: number;
+  /** The pin FERR#: an x87 error waits for the board's answer (CR0.NE is 0). */
+  coprocessorError(asserted: boolean): void;
   /** CR8 and IA32_APIC_BASE, IA32_TSC_DEADLINE live in the local APIC. */
   readonly localApic: {
     getTaskPriority(): number;

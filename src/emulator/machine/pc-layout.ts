@@ -66,7 +66,7 @@ export const PIC_SLAVE: AddressRange = { base: 0xa0, length: 2 };
 /** APM control (0xB2, FADT's SMI_CMD) and status (0xB3). There is no SMM behind it: see SEABIOS_EXPECTATIONS. */
 export const APM: AddressRange = { base: 0xb2, length: 2 };
 export const DMA_SLAVE: AddressRange = { base: 0xc0, length: 0x20 };
-/** Coprocessor error latch (IRQ 13). */
+/** Coprocessor error (IRQ 13) and, without effect here, the 80287's reset. */
 export const FERR: AddressRange = { base: 0xf0, length: 2 };
 export const IDE_SECONDARY_COMMAND: AddressRange = { base: 0x170, length: 8 };
 export const IDE_SECONDARY_CONTROL: AddressRange = { base: 0x376, length: 1 };

@@ -12,6 +12,7 @@ import { EFLAGS_REST } from '../cpu/state-layout.ts';
 import { EFLAGS_IF } from '../cpu/arch.ts';
 import { AcpiPm } from '../devices/acpi-pm.ts';
 import { ApicBus } from '../devices/apic-bus.ts';
+import { CoprocessorError } from '../devices/coprocessor-error.ts';
 import { DebugPort } from '../devices/debug-port.ts';
 import { Dma8237Pair } from '../devices/dma.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
@@ -189,6 +190,12 @@ export class Pc {
     const systemControl = new SystemControlPort({ id: 'system-control', clock, timer2: { setGate: (high) => pit.setGate(2, high), output: () => pit.output(2) } });
     this.ports.claim('system-control', layout.SYSTEM_CONTROL_B.base, 1, systemControl.ports);
 
+    // The processor's x87 errors, for systems that want them as IRQ 13.
+    const coprocessorError = new CoprocessorError({
+      id: 'coprocessor-error', interrupt: isa.line(layout.IRQ_COPROCESSOR, 'coprocessor-error.irq'), ignoreErrors: (asserted) => this.accelerator?.ignoreNumericErrors(asserted),
+    });
+    this.ports.claim('coprocessor-error', layout.FERR.base, layout.FERR.length, coprocessorError.ports);
+
     // DMA controllers: nothing of the board uses their channels yet, but firmware sets them up. The page registers lie
     // around port 0x80, where POST codes and delays are written.
     const dma = new Dma8237Pair({ id: 'dma', memory: this.memory });
@@ -302,10 +309,10 @@ export class Pc {
     }
 
     this.#devices.push(
-      hostBridge, isaBridge, powerManagement, pci, ide, ...virtio.map(({ card }) => card), vga, acpi, pit, systemControl, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
+      hostBridge, isaBridge, powerManagement, pci, ide, ...virtio.map(({ card }) => card), vga, acpi, pit, systemControl, coprocessorError, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
     );
     this.#lapic = lapic;
-    this.accelerator = options.createAccelerator(this.#cpuBoard(lapic));
+    this.accelerator = options.createAccelerator(this.#cpuBoard(lapic, coprocessorError));
     this.#resetDevices('power-on');
   }
 
@@ -356,7 +363,7 @@ export class Pc {
     for (const device of this.#devices) device.reset(kind);
   }
 
-  #cpuBoard(lapic: LocalApic): CpuBoard {
+  #cpuBoard(lapic: LocalApic, coprocessorError: CoprocessorError): CpuBoard {
     const { ports, physical } = this;
     const { clock } = this.#options;
     // An access to a chip may leave the CPU with an interrupt that it didn't have before.
@@ -373,6 +380,7 @@ export class Pc {
       writeMmio: (address, width, value) => settled(physical.write(address, width, value)),
       readPortBlock: (port, width, target) => settled(ports.readBlock(port, width, target)),
       writePortBlock: (port, width, source) => settled(ports.writeBlock(port, width, source)),
+      coprocessorError: (asserted) => settled(coprocessorError.setError(asserted)),
       // One tick a nanosecond: see TSC_RATE.
       timeStampCounter: () => clock.now(),
       tscHertz: layout.TSC_RATE.numerator,

@@ -1,4 +1,4 @@
-import type { DecodedInstruction, Decoder } from '../decoder.ts';
+import { LONGEST_INSTRUCTION, type DecodedInstruction, type Decoder } from '../decoder.ts';
 import type { Width } from '../isa/emitter.ts';
 import type { InstructionRow } from '../isa/row.ts';
 import {
@@ -6,7 +6,7 @@ import {
   RECORD_A, RECORD_B, RECORD_BASE, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_INDEX, RECORD_IP, RECORD_LENGTH, RECORD_LINK,
   RECORD_REMAINING, RECORD_SCALE, RECORD_SEGMENT,
 } from '../memory-layout.ts';
-import { ARGUMENTS, SLOT_RIP_PAGE, SLOT_ZERO, STEP_RECORDS } from '../state-layout.ts';
+import { ARGUMENTS, MODE_CODE_16, MODE_CODE_SIZE, MODE_CS_EDGE, SLOT_RIP_PAGE, SLOT_ZERO, STEP_RECORDS } from '../state-layout.ts';
 import {
   HANDLER_COLD, HANDLER_COUNT, HANDLER_CROSSING, HANDLER_GOTO, HANDLER_PAGE_END, HANDLER_RESUME, HANDLER_STEPPED, HANDLER_TOO_LONG, HANDLER_UNDEFINED, type FormKind, type FormTable,
 } from './forms.ts';
@@ -58,13 +58,20 @@ export class BlockDecoder {
     let offset = start;
     /** Records of the current block, newest last, to fill in RECORD_REMAINING. */
     let open: number[] = [];
-    const gate = this.gates ? this.newRecord(page, HANDLER_COUNT, start) : 0;
+    const edge = (mode & MODE_CS_EDGE) !== 0;
+    const linkable = !edge && (mode & MODE_CODE_SIZE) !== MODE_CODE_16;
+    const gate = this.gates && !edge ? this.newRecord(page, HANDLER_COUNT, start) : 0;
     const close = (): void => {
       for (let i = 0; i < open.length; i++) this.bytes[(open[i] as number) + RECORD_REMAINING] = open.length - i;
       open = [];
     };
     for (let count = 0; ; count++) {
       const known = offset < PAGE_BYTES ? view.getUint32(page + CODE_PAGE_ENTRIES + offset * 4, true) : 0;
+      if (edge && count > 0) {
+        this.newRecord(page, HANDLER_RESUME, offset);
+        close();
+        break;
+      }
       if (offset >= PAGE_BYTES || known || (count >= DECODE_AHEAD && open.length === 0) || open.length >= 200) {
         const record = this.newRecord(page, offset >= PAGE_BYTES ? HANDLER_PAGE_END : HANDLER_GOTO, offset);
         view.setUint32(record + RECORD_IMMEDIATE, offset, true);
@@ -96,8 +103,8 @@ export class BlockDecoder {
         close();
         break;
       }
-      this.write(record, decoded, offset, true);
-      this.shorten(record, decoded, open.length > 1);
+      this.write(record, decoded, offset, linkable);
+      this.shorten(record, decoded, open.length > 1, linkable);
       offset += length;
       if (decoded.row.ends) {
         close();
@@ -127,12 +134,12 @@ export class BlockDecoder {
    * Replaces the handler of the instruction before, where this one makes a cheaper one do: a compare and the Jcc right
    * behind it become one handler, and flags that this instruction, which can't fault before, overwrites unseen aren't computed.
    */
-  private shorten(record: number, decoded: DecodedInstruction, inBlock: boolean): void {
+  private shorten(record: number, decoded: DecodedInstruction, inBlock: boolean, linkable: boolean): void {
     const { before, table, view } = this;
     const { row, width } = decoded;
     const { condition } = decoded.entry;
     const adjacent = inBlock && before !== undefined && before.record + RECORD_BYTES === record;
-    if (adjacent && condition >= 0 && width !== 16) {
+    if (adjacent && condition >= 0 && width !== 16 && linkable) {
       const fused = table.fusedHandler(before.row, before.width, before.kind, condition);
       if (fused !== undefined) view.setUint16(before.record + RECORD_HANDLER, fused, true);
     } else if (adjacent && decoded.entry.overwritesFlags && (decoded.kind === 'reg' || decoded.kind === 'none')) {
@@ -144,24 +151,16 @@ export class BlockDecoder {
   private before: { readonly record: number; readonly row: InstructionRow; readonly width: Width; readonly kind: FormKind } | undefined;
 
   /**
-   * Decodes the instruction at `linear`, whose bytes lie in two pages, into the step records, with a record behind it that
-   * goes on at the next instruction. Returns its record, 0 where the second page can't be read (a fault is pending).
+   * Decodes the instruction at `linear` into the step records, of which at most `bytes` bytes may be fetched; behind it stands
+   * a record that goes on at the next instruction or, `stepping`, ends the engine's run. Returns its record, 0 where it is not
+   * all within those bytes, or within pages that can be read (a fault is pending).
    */
-  decodeCrossing(linear: bigint, pageOffset: number, mode: number): number {
-    const available = this.pages.fetchBytes(linear, 15);
+  decodeSingle(linear: bigint, pageOffset: number, mode: number, bytes: number, stepping: boolean): number {
+    const available = this.pages.fetchBytes(linear, Math.min(bytes, LONGEST_INSTRUCTION));
     const at = this.cpuBase + ARGUMENTS;
     const decoded = this.decoder.decode(this.bytes, at, at + available, mode);
     if (decoded === 'incomplete') return 0;
-    return this.writeSingle(decoded, pageOffset, HANDLER_RESUME);
-  }
-
-  /** As `decodeCrossing` for any instruction, ending the engine's run after it. */
-  decodeStep(linear: bigint, pageOffset: number, mode: number): number {
-    const available = this.pages.fetchBytes(linear, 15);
-    const at = this.cpuBase + ARGUMENTS;
-    const decoded = this.decoder.decode(this.bytes, at, at + available, mode);
-    if (decoded === 'incomplete') return 0;
-    return this.writeSingle(decoded, pageOffset, HANDLER_STEPPED);
+    return this.writeSingle(decoded, pageOffset, stepping ? HANDLER_STEPPED : HANDLER_RESUME);
   }
 
   private writeSingle(decoded: DecodedInstruction | string, pageOffset: number, after: number): number {

@@ -1,16 +1,17 @@
-import { add, and, call, eq, eqz, extendS, extendU, geU, i32, i64, load, ltS, ltU, ne, or, select, shl, shrU, sub, wrap, xor, type Expr } from '../../wasm/expression.ts';
+import { add, and, call, eq, eqz, extendS, extendU, geU, gtU, i32, i64, load, ltS, ltU, ne, or, select, shl, shrS, shrU, sub, wrap, xor, type Expr } from '../../wasm/expression.ts';
 import { FunctionBody } from '../../wasm/function-body.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { VECTOR_GP, VECTOR_UD } from '../arch.ts';
 import {
-  CODE_PAGE_ENTRIES, CPU_BLOCKS, GLOBAL_CODE_ARENA_GENERATION, JUMP_CACHES, JUMP_CACHE_PAGE_ENTRIES, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING,
+  CODE_PAGE_ENTRIES, CPU_BLOCKS, GLOBAL_CODE_ARENA_GENERATION, JUMP_CACHES, JUMP_CACHE_PAGE_ENTRIES, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING, RECORD_SEGMENT,
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE,
+  ACCESS_STACK, ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CS, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE, SEGMENT_LIMIT,
   STATUS_AGAIN, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
 } from '../state-layout.ts';
 
+const SEGMENT_SS = 2;
 /** The machine loop gets its turn after so many exceptions, a power of two. */
 const EXCEPTIONS_A_RUN = 4096;
 
@@ -239,15 +240,24 @@ export class Flow {
     const [record, budget] = [body.parameter(0), body.parameter(1)];
     const offset = body.let(load('i32', 's32', record, RECORD_IMMEDIATE));
     body.if(ltU(offset, i32(PAGE_BYTES)), () => body.returnCall(this.link, [record, budget]));
+    const long = and(this.state('i32', MODE), i32(MODE_CODE_64));
     const rip = body.let(add(this.state('i64', RIP_PAGE), extendS(offset)));
-    body.returnCall(this.resume, [select(and(this.state('i32', MODE), i32(MODE_CODE_64)), rip, and(rip, i64(0xffffffffn))), budget]);
+    const target = body.let(select(long, rip, and(rip, i64(0xffffffffn))));
+    const outside = select(long, ne(shrS(shl(rip, i64(16)), i64(16)), rip), gtU(wrap(rip), this.state('i32', CS + SEGMENT_LIMIT)));
+    body.if(outside, () => {
+      body.call(this.runtime.raise, [i32(VECTOR_GP), i32(0), i32(1)]);
+      body.returnCall(this.fault, [record, budget]);
+    });
+    body.returnCall(this.resume, [target, budget]);
     this.module.define(this.branch, body);
   }
 
   private defineSlow(): void {
     const body = new FunctionBody(['i32', 'i32', 'i64', 'i32', 'i32']);
     this.setState(body, 32, BUDGET, add(body.parameter(1), load('i32', 'u8', body.parameter(0), RECORD_REMAINING)));
-    body.returnValue(call(this.runtime.slowAccess, 'i32', body.parameter(2), body.parameter(3), body.parameter(4)));
+    const throughStackSegment = eq(load('i32', 'u8', body.parameter(0), RECORD_SEGMENT), i32(SEGMENT_SS));
+    const access = or(body.parameter(4), shl(throughStackSegment, i32(Math.log2(ACCESS_STACK))));
+    body.returnValue(call(this.runtime.slowAccess, 'i32', body.parameter(2), body.parameter(3), access));
     body.unreachable();
     this.module.define(this.slow, body);
   }

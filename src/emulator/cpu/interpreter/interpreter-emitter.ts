@@ -1,10 +1,10 @@
 import {
-  add, and, call, constant, eq, eqz, extendS, extendU, geU, i32, i64, leS, leU, load, ltS, ltU, ne, or, popcnt, select, shl, shrU, signExtend, wrap, xor,
+  add, and, call, constant, eq, eqz, extendS, extendU, geU, gtU, i32, i64, leS, leU, load, ltS, ltU, ne, or, popcnt, select, shl, shrS, shrU, signExtend, wrap, xor,
   type Expr, type ValueType,
 } from '../../wasm/expression.ts';
 import { FunctionBody } from '../../wasm/function-body.ts';
-import { CR0_MP, CR0_PE, CR0_TS, EFLAGS_VM } from '../arch.ts';
-import type { ConditionCode, Emitter, FlagValues, Width } from '../isa/emitter.ts';
+import { CR0_MP, CR0_PE, CR0_TS, EFLAGS_VM, VECTOR_GP } from '../arch.ts';
+import { ACCESS, accessWord, type AddressOptions, type ConditionCode, type Emitter, type FlagValues, type PointerOptions, type Width } from '../isa/emitter.ts';
 import type { OperandSpec } from '../isa/row.ts';
 import {
   RECORD_A, RECORD_B, RECORD_BASE, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_IMMEDIATE, RECORD_INDEX, RECORD_LINK, RECORD_REMAINING, RECORD_SCALE, RECORD_SEGMENT,
@@ -12,13 +12,12 @@ import {
 import { hasMemoryForm, isMemoryOperand, operandBits, type OperandBits } from '../operands.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  ATTENTION, BUDGET, CR0, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, FPU_STATUS, MODE, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, RCX, RIP, RIP_PAGE, RSP, SCRATCH, SEGMENTS, STATUS_FAULT, STATUS_NEXT, TLB_ADDEND,
+  ATTENTION, BUDGET, CR0, CS, EFLAGS_REST, FLAGS_AUX, FLAGS_RESULT, MODE, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, RCX, RIP, RIP_PAGE, RSP, SCRATCH, SEGMENTS, SEGMENT_LIMIT, STATUS_FAULT, STATUS_NEXT, TLB_ADDEND,
   TLB_CURRENT, TLB_ENTRIES, TLB_READ_TAG, TLB_WRITE_TAG, XMM, FPU_REGISTERS,
 } from '../state-layout.ts';
 import type { Dispatch, Flow } from './flow.ts';
 import type { Form } from './forms.ts';
 
-const ACCESS = { read: 0, write: 1, modify: 2 } as const;
 type Bits = OperandBits;
 
 /** The second functions of forms: where in the table of handlers each is to be found. */
@@ -256,14 +255,13 @@ export class InterpreterEmitter implements Emitter {
     return this.linearOf(_index, 1, 'read');
   }
 
-  pointer(index: number, bytes: number, access: 'read' | 'write' | 'modify', options: { readonly aligned?: boolean; readonly displacement?: number } = {}): Expr {
-    let linear = this.linearOf(index, bytes, access);
-    if (options.displacement) linear = this.body.let(add(linear, i64(options.displacement)));
+  pointer(index: number, bytes: number, access: 'read' | 'write' | 'modify', options: PointerOptions = {}): Expr {
+    const linear = this.linearOf(index, bytes, access);
     if (options.aligned) this.raiseIf(and(wrap(linear), i32(bytes - 1)), 13, 0);
-    return this.pointerAt(linear, bytes, access);
+    return this.pointerAt(linear, bytes, access, options);
   }
 
-  pointerAt(linear: Expr, bytes: number, access: 'read' | 'write' | 'modify'): Expr {
+  pointerAt(linear: Expr, bytes: number, access: 'read' | 'write' | 'modify', options: AddressOptions = {}): Expr {
     const { body } = this;
     const address = body.let(linear);
     const pointer = body.newLocal('i32');
@@ -280,7 +278,7 @@ export class InterpreterEmitter implements Emitter {
       eq(and(lastByte, i64(~0xfffn)), tag),
       () => body.set(pointer, add(wrap(address), load('i32', 'u32', entry, TLB_ADDEND))),
       () => {
-        body.set(pointer, call(this.flow.slow, 'i32', this.recordParameter, this.budget, address, i32(bytes), i32(ACCESS[access])));
+        body.set(pointer, call(this.flow.slow, 'i32', this.recordParameter, this.budget, address, i32(bytes), i32(accessWord(access, options))));
         body.if(eqz(pointer), () => this.leaveWithFault());
       },
     );
@@ -354,10 +352,9 @@ export class InterpreterEmitter implements Emitter {
     const virtual = and(load('i32', 'u32', i32(0), this.cpuBase + EFLAGS_REST), i32(EFLAGS_VM));
     this.raiseIf(or(real, virtual), 6);
   }
-  raiseIfFpuPending(): void {
+  raiseIfWaitTrapped(): void {
     const both = i32(CR0_MP | CR0_TS);
     this.raiseIf(eq(and(load('i32', 'u32', i32(0), this.cpuBase + CR0), both), both), 7);
-    this.raiseIf(and(load('i32', 'u32', i32(0), this.cpuBase + FPU_STATUS), i32(0x80)), 16);
   }
 
   commit(pointer: Expr): void {
@@ -524,19 +521,37 @@ export class InterpreterEmitter implements Emitter {
     return this.body.let(this.maskRip(this.flow.ripOf(this.body, this.recordParameter, true)));
   }
 
+  checkTarget(rip: Expr): void {
+    const outside = this.width === 64 ? ne(shrS(shl(rip, i64(16)), i64(16)), rip) : gtU(wrap(rip), load('i32', 'u32', i32(0), this.cpuBase + CS + SEGMENT_LIMIT));
+    if (this.complete) this.raiseIf(outside, VECTOR_GP, 0);
+    else this.body.if(outside, () => this.beginAgain());
+  }
+  /** A linked branch stays in a page that lies within the limit. */
+  checkBranch(): void {
+    if (this.form.kind !== 'link') this.checkTarget(this.branchTarget());
+    this.branchChecked = true;
+  }
+  private branchChecked = false;
+  private branchTarget(): Expr {
+    return this.body.let(this.maskRip(add(load('i64', 'u64', i32(0), this.cpuBase + RIP_PAGE), load('i64', 's32', this.recordParameter, RECORD_IMMEDIATE))));
+  }
+
   jump(_index: number): void {
     if (this.form.kind === 'link') {
       const target = this.body.let(load('i32', 'u32', this.recordParameter, RECORD_LINK));
       this.body.if(target, () => this.flow.enterBlock(this.body, target, this.budget, this.dispatch));
       this.body.returnCall(this.flow.link, [this.recordParameter, this.budget]);
     } else {
-      const target = add(load('i64', 'u64', i32(0), this.cpuBase + RIP_PAGE), load('i64', 's32', this.recordParameter, RECORD_IMMEDIATE));
-      this.body.returnCall(this.flow.resume, [this.maskRip(target), this.budget]);
+      const target = this.branchTarget();
+      if (!this.branchChecked) this.checkTarget(target);
+      this.body.returnCall(this.flow.resume, [target, this.budget]);
     }
     this.ended = true;
   }
-  jumpIf(condition: Expr, index: number): void {
+  jumpIf(condition: Expr, index: number, undo?: () => void): void {
+    this.beforeFault = undo;
     this.body.if(condition, () => this.jump(index));
+    this.beforeFault = undefined;
     this.nextBlock();
     this.ended = true;
   }
@@ -552,7 +567,7 @@ export class InterpreterEmitter implements Emitter {
   private stackPointer(displacement: number, bytes: number, access: 'read' | 'write'): Expr {
     const { body } = this;
     const delta = i64(displacement);
-    if (this.width === 64) return this.pointerAt(add(load('i64', 'u64', i32(0), this.cpuBase + RSP), delta), bytes, access);
+    if (this.width === 64) return this.pointerAt(add(load('i64', 'u64', i32(0), this.cpuBase + RSP), delta), bytes, access, { stack: true });
     const linear = body.newLocal('i64');
     const flat = i32(MODE_FLAT | MODE_STACK_32);
     body.if(

@@ -1,12 +1,12 @@
 import type { Accelerator, CpuBoard, CpuExit } from '../../interfaces/accelerator.ts';
 import { EFLAGS_IF, EFLAGS_TF, VECTOR_GP, VECTOR_NMI } from '../arch.ts';
 import { cpuid } from '../cpuid.ts';
-import { Decoder } from '../decoder.ts';
+import { Decoder, LONGEST_INSTRUCTION } from '../decoder.ts';
 import { instructionTable } from '../isa/table.ts';
 import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
 import {
   ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TLB_MISSES, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
-  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, SHADOW_STACK_LOAD, STATUS_EXIT,
+  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, IGNNE, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CODE_SIZE, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, SHADOW_STACK_LOAD, STATUS_EXIT,
 } from '../state-layout.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import type { FormTable } from './forms.ts';
@@ -20,6 +20,7 @@ interface RuntimeExports {
   deliverInterrupt(vector: number): number;
   raise(vector: number, errorCode: number, hasError: number): void;
   invalidateCode(memoryOffset: number, length: number): void;
+  setMode(): void;
   flushAllTlbs(): void;
   flushAllCode(): void;
   breakpointAtRip(): number;
@@ -138,6 +139,7 @@ export class Interpreter implements Accelerator {
       regionsDropped: (page: number) => this.regions?.dropped(page >>> 0),
       cpuid: () => this.executeCpuid(),
       timeStampCounter: () => setArgument(BigInt(board.timeStampCounter())),
+      coprocessorError: (asserted: number) => board.coprocessorError(asserted !== 0),
       getTaskPriority: () => board.localApic.getTaskPriority(),
       setTaskPriority: (priority: number) => board.localApic.setTaskPriority(priority),
       apicMsrRead: (index: number) => setArgument(index === 0x6e0 ? board.localApic.getTscDeadline() : 0n),
@@ -193,6 +195,9 @@ export class Interpreter implements Accelerator {
   }
   codeChanged(memoryOffset: number, length: number): void {
     this.runtime.invalidateCode(memoryOffset, length);
+  }
+  ignoreNumericErrors(asserted: boolean): void {
+    this.setState32(IGNNE, asserted ? 1 : 0);
   }
   setA20(enabled: boolean): void {
     const mask = enabled ? -1 : ~0x100000;
@@ -348,15 +353,18 @@ export class Interpreter implements Accelerator {
   private decodeSingle(stepping: boolean): number {
     const rip = this.state64(RIP);
     const mode = this.state32(MODE);
-    let linear = rip;
-    if (mode & MODE_CS_LIMITED && rip > BigInt(this.state32(CS + SEGMENT_LIMIT) >>> 0)) {
+    const limit = mode & MODE_CS_LIMITED ? BigInt(this.state32(CS + SEGMENT_LIMIT) >>> 0) : undefined;
+    if (limit !== undefined && rip > limit) {
       this.runtime.raise(VECTOR_GP, 0, 1);
       return 0;
     }
-    if ((mode & 3) !== MODE_CODE_64) linear = (rip + this.state64(CS + SEGMENT_BASE)) & 0xffffffffn;
+    const linear = (mode & MODE_CODE_SIZE) === MODE_CODE_64 ? rip : (rip + this.state64(CS + SEGMENT_BASE)) & 0xffffffffn;
     const pageOffset = Number(linear & BigInt(PAGE_BYTES - 1));
     this.setState64(RIP_PAGE, BigInt.asUintN(64, rip - BigInt(pageOffset)));
-    const record = stepping ? this.blocks.decodeStep(linear, pageOffset, mode) : this.blocks.decodeCrossing(linear, pageOffset, mode);
+    const bytes = limit === undefined || limit === 0xffffffffn ? LONGEST_INSTRUCTION : Number(limit - rip) + 1;
+    const record = this.blocks.decodeSingle(linear, pageOffset, mode, bytes, stepping);
+    // Where no page was missing it was the limit that the instruction went beyond.
+    if (!record && this.state32(FAULT_VECTOR) < 0) this.runtime.raise(VECTOR_GP, 0, 1);
     // Bytes that could not be read may not have been needed.
     if (record) this.setState32(FAULT_VECTOR, -1);
     return record;
@@ -382,6 +390,7 @@ export class Interpreter implements Accelerator {
     this.bytes.set(state, this.base);
     this.halted = halted;
     this.instructions = instructions;
+    this.runtime.setMode();
     this.runtime.flushAllCode();
     this.runtime.flushAllTlbs();
   }

@@ -15,10 +15,11 @@ function loop(kind: 'LOOP' | 'LOOPE' | 'LOOPNE' | 'JCXZ') {
     const { body } = e;
     const count = e.addressSizedCounter(kind === 'JCXZ' ? 0 : -1);
     if (kind === 'JCXZ') return e.jumpIf(eqz(count), 0);
+    const undo = (): void => void e.addressSizedCounter(1);
     const more = ne(count, i64(0n));
-    if (kind === 'LOOP') return e.jumpIf(body.let(more), 0);
+    if (kind === 'LOOP') return e.jumpIf(body.let(more), 0, undo);
     const zf = e.flag('zf');
-    e.jumpIf(body.let(and(more, kind === 'LOOPE' ? zf : eqz(zf))), 0);
+    e.jumpIf(body.let(and(more, kind === 'LOOPE' ? zf : eqz(zf))), 0, undo);
   };
 }
 
@@ -27,27 +28,35 @@ export const controlFlowRows: readonly InstructionRow[] = [
   ...conditionalRows((name, code, nibble, read) => row(`J${name} relz`, `0F 8${nibble}`, { ...BRANCH, flags: { read } }, (e) => e.jumpIf(e.condition(code), 0))),
   row('JMP rel8', 'EB', { ...BRANCH, widths: [16, 32, 64] }, (e) => e.jump(0)),
   row('JMP relz', 'E9', BRANCH, (e) => e.jump(0)),
-  row('JMP r/mv', 'FF /4', BRANCH, (e) => e.jumpTo(target(e.read(0)))),
+  row('JMP r/mv', 'FF /4', BRANCH, (e) => {
+    const to = e.body.let(target(e.read(0)));
+    e.checkTarget(to);
+    e.jumpTo(to);
+  }),
   row('CALL relz', 'E8', BRANCH, (e) => {
     const next = e.nextRip();
+    e.checkBranch();
     e.push(e.type === 'i64' ? next : wrap(next));
     e.jump(0);
   }),
   row('CALL r/mv', 'FF /2', BRANCH, (e) => {
-    const to = e.read(0);
+    const to = e.body.let(target(e.read(0)));
     const next = e.nextRip();
+    e.checkTarget(to);
     e.push(e.type === 'i64' ? next : wrap(next));
-    e.jumpTo(target(to));
+    e.jumpTo(to);
   }),
   row('RET', 'C3', { ...BRANCH, widths: [16, 32, 64] }, (e) => {
-    const to = e.pop();
+    const to = e.body.let(target(e.pop()));
+    e.checkTarget(to);
     e.commitPop();
-    e.jumpTo(target(to));
+    e.jumpTo(to);
   }),
   row('RET imm16', 'C2', { ...BRANCH, widths: [16, 32, 64] }, (e) => {
-    const to = e.pop();
+    const to = e.body.let(target(e.pop()));
+    e.checkTarget(to);
     e.commitPop(e.width, and(e.immediate(0), i32(0xffff)));
-    e.jumpTo(target(to));
+    e.jumpTo(to);
   }),
   row('LOOPNE rel8', 'E0', { ...BRANCH, flags: { read: 'z' }, widths: [16, 32, 64] }, loop('LOOPNE')),
   row('LOOPE rel8', 'E1', { ...BRANCH, flags: { read: 'z' }, widths: [16, 32, 64] }, loop('LOOPE')),
@@ -73,7 +82,7 @@ export const controlFlowRows: readonly InstructionRow[] = [
   row('LEAVE', 'C9', { ...STACK, widths: [16, 32, 64] }, (e) => {
     if (e.width !== 64) return e.finish('leave', [i32(e.width / 8)]);
     const frame = e.state('i64', 'u64', RBP);
-    const saved = e.body.let(load('i64', 'u64', e.pointerAt(frame, 8, 'read')));
+    const saved = e.body.let(load('i64', 'u64', e.pointerAt(frame, 8, 'read', { stack: true })));
     e.setState(64, RSP, add(frame, i64(8n)));
     e.setState(64, RBP, saved);
   }),

@@ -47,7 +47,7 @@ function loadFarPointer(segment: number) {
   return (e: Emitter): void => {
     const { body } = e;
     const bytes = e.width / 8;
-    const pointer = e.pointer(1, bytes + 2, 'read');
+    const pointer = e.pointer(1, bytes + 2, 'read', { alignment: bytes });
     const offset = body.let(e.loadAt(pointer));
     const selector = body.let(load('i32', 'u16', pointer, bytes));
     // The register is written only if the segment could be loaded; the runtime does not touch general registers.
@@ -118,7 +118,11 @@ export const dataTransferRows: readonly InstructionRow[] = [
   row('MOVZX rv, r/mw', '0F B7 /r', {}, extend(16, false)),
   row('MOVSX rv, r/mb', '0F BE /r', {}, extend(8, true)),
   row('MOVSX rv, r/mw', '0F BF /r', {}, extend(16, true)),
-  row('MOVSXD rv, r/md', '63 /r', { modes: 'only64' }, extend(32, true)),
+  row('MOVSXD rv, r/md', '63 /r', { modes: 'only64' }, (e) => {
+    if (e.width !== 16) return extend(32, true)(e);
+    // 16 bits of the source are read, and nothing is extended.
+    e.write(0, e.registerForm ? e.read(1) : e.body.let(load('i32', 'u16', e.pointer(1, 2, 'read'))));
+  }),
   row('MOVBE rv, m', '0F 38 F0 /r', { feature: 'MOVBE', rare: true }, (e) => e.write(0, reversed(e, e.body.let(e.loadAt(e.pointer(1, e.width / 8, 'read')))))),
   row('MOVBE m, rv', '0F 38 F1 /r', { feature: 'MOVBE', rare: true }, (e) => {
     const value = e.body.let(reversed(e, e.read(1)));

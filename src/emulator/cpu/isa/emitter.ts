@@ -1,6 +1,7 @@
 import type { Expr, ValueType } from '../../wasm/expression.ts';
 import type { FunctionBody } from '../../wasm/function-body.ts';
 import type { RuntimeFunction } from '../runtime-functions.ts';
+import { ACCESS_ALIGNMENT_SHIFT, ACCESS_STACK } from '../state-layout.ts';
 
 /** Operand size of a form in bits; 0 for rows without one. */
 export type Width = 0 | 8 | 16 | 32 | 64;
@@ -16,6 +17,25 @@ export interface FlagValues {
   readonly zf: Expr;
   readonly sf: Expr;
   readonly of: Expr;
+}
+
+export interface AddressOptions {
+  /** Where alignment is checked (#AC), what it must be, in bytes; without it that of the operand's size. */
+  readonly alignment?: number;
+  /** An address out of reach is #SS. */
+  readonly stack?: boolean;
+}
+export interface PointerOptions extends AddressOptions {
+  /** #GP(0) unless the address is a multiple of `bytes`. */
+  readonly aligned?: boolean;
+}
+
+type Access = 'read' | 'write' | 'modify';
+/** The kind of an access as runtime functions take it. */
+export const ACCESS: Readonly<Record<Access, number>> = { read: 0, write: 1, modify: 2 };
+/** The same with ACCESS_* options, for the slow path. */
+export function accessWord(access: Access, { stack, alignment }: AddressOptions): number {
+  return ACCESS[access] | (stack ? ACCESS_STACK : 0) | ((alignment ?? 0) << ACCESS_ALIGNMENT_SHIFT);
 }
 
 /**
@@ -50,11 +70,11 @@ export interface Emitter {
   effectiveAddress(index: number): Expr;
   /**
    * A pointer (i32) through which `bytes` bytes of a memory operand can be accessed with wasm loads and stores. After
-   * stores through a `write` or `modify` pointer call `commit`. `displacement` is added to the address.
+   * stores through a `write` or `modify` pointer call `commit`.
    */
-  pointer(index: number, bytes: number, access: 'read' | 'write' | 'modify', options?: { readonly aligned?: boolean; readonly displacement?: number }): Expr;
+  pointer(index: number, bytes: number, access: 'read' | 'write' | 'modify', options?: PointerOptions): Expr;
   /** As `pointer`, at a linear address of any origin (i64). */
-  pointerAt(linear: Expr, bytes: number, access: 'read' | 'write' | 'modify'): Expr;
+  pointerAt(linear: Expr, bytes: number, access: 'read' | 'write' | 'modify', options?: AddressOptions): Expr;
   /** As `pointer`, with `displacement` (i64) added to the address. */
   pointerBy(index: number, bytes: number, access: 'read' | 'write' | 'modify', displacement: Expr): Expr;
   /** A value of the form's width at a pointer. */
@@ -105,10 +125,16 @@ export interface Emitter {
   /** Ends the instruction with a fault where `condition` (i32) holds. */
   raiseIf(condition: Expr, vector: number, errorCode?: number): void;
 
-  /** Near branch to the relative operand `index`: always, or where `condition` holds. Ends the block. */
+  /** #GP(0) where RIP (i64, masked to the operand size) or the relative operand leads beyond the limit of CS or isn't canonical. */
+  checkTarget(rip: Expr): void;
+  checkBranch(): void;
+  /**
+   * Near branch to the relative operand `index`: always, or where `condition` holds. Ends the block. Where the target is out of
+   * reach (#GP(0), unless `checkBranch` came before), `undo` takes back what the instruction changed.
+   */
   jump(index: number): void;
-  jumpIf(condition: Expr, index: number): void;
-  /** Near branch to an absolute RIP (i64; masked to the operand size by the caller). Ends the block. */
+  jumpIf(condition: Expr, index: number, undo?: () => void): void;
+  /** Near branch to an absolute RIP that `checkTarget` has seen. Ends the block. */
   jumpTo(rip: Expr): void;
   /** RIP (i64) of the next instruction, masked to the form's operand size. */
   nextRip(): Expr;
@@ -133,8 +159,8 @@ export interface Emitter {
   farOffset(): Expr;
   /** #UD in real and virtual-8086 mode. */
   raiseIfRealMode(): void;
-  /** #NM or #MF as FWAIT does. */
-  raiseIfFpuPending(): void;
+  /** #NM as FWAIT does. */
+  raiseIfWaitTrapped(): void;
 
   /** Calls a runtime function and returns its result. It may not fault. */
   call(name: RuntimeFunction, args: readonly Expr[]): Expr | undefined;

@@ -1,6 +1,7 @@
 import { and, eqz, extendU, i32, i64, load, ltS, ltU, ne, or, shrU, signExtend, sub, wrap, type Expr } from '../../wasm/expression.ts';
 import type { Emitter } from './emitter.ts';
 import { row, type InstructionRow } from './row.ts';
+import { raiseIfX87Error } from './x87-error.ts';
 import { CR0, EFLAGS_REST, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, LDTR, SEGMENT_SELECTOR, SEGMENTS, TR } from '../state-layout.ts';
 
 const SYSTEM = { rare: true, ends: true, notInUserMode: 'privileged or system state' } as const;
@@ -57,7 +58,7 @@ function storeTable(baseField: number, limitField: number) {
   return (e: Emitter): void => {
     const { body } = e;
     const bytes = e.width === 64 ? 10 : 6;
-    const pointer = e.pointer(0, bytes, 'write');
+    const pointer = e.pointer(0, bytes, 'write', { alignment: 4 });
     body.store(16, pointer, e.state('i32', 'u32', limitField));
     const base = e.state('i64', 'u64', baseField);
     if (e.width === 64) body.store(64, pointer, base, 2);
@@ -105,7 +106,7 @@ function descriptorQuery(name: 'lar' | 'lsl') {
 /** Far pointer in memory: offset, then selector. */
 function farPointer(e: Emitter): { offset: Expr; selector: Expr } {
   const bytes = e.width / 8;
-  const pointer = e.pointer(0, bytes + 2, 'read');
+  const pointer = e.pointer(0, bytes + 2, 'read', { alignment: bytes });
   return { offset: e.body.let(extendU(e.loadAt(pointer))), selector: e.body.let(load('i32', 'u16', pointer, bytes)) };
 }
 
@@ -139,7 +140,7 @@ export const systemRows: readonly InstructionRow[] = [
   row('BOUND rv, m', '62 /r', { rare: true, modes: 'no64', widths: [16, 32] }, (e) => {
     const index = e.read(0);
     const bytes = e.width / 8;
-    const pointer = e.pointer(1, bytes * 2, 'read');
+    const pointer = e.pointer(1, bytes * 2, 'read', { alignment: bytes });
     const signed = (value: Expr): Expr => (e.width === 16 ? signExtend(value, 16) : value);
     const lower = load('i32', e.width === 16 ? 's16' : 's32', pointer);
     const upper = load('i32', e.width === 16 ? 's16' : 's32', pointer, bytes);
@@ -202,7 +203,10 @@ export const systemRows: readonly InstructionRow[] = [
   row('CLD', 'FC', {}, (e) => e.setState(32, EFLAGS_REST, and(e.state('i32', 'u32', EFLAGS_REST), i32(~0x400)))),
   row('STD', 'FD', {}, (e) => e.setState(32, EFLAGS_REST, or(e.state('i32', 'u32', EFLAGS_REST), i32(0x400)))),
   row('SALC', 'D6', { modes: 'no64', flags: { read: 'c' } }, (e) => e.setRegister(0, sub(i32(0), e.flag('cf')), 8)),
-  row('FWAIT', '9B', { rare: true }, (e) => e.raiseIfFpuPending()),
+  row('FWAIT', '9B', { rare: true }, (e) => {
+    e.raiseIfWaitTrapped();
+    raiseIfX87Error(e);
+  }),
 
   row('SLDT r/mv', '0F 00 /0', SYSTEM, (e) => { e.raiseIfRealMode(); storeWord(selectorOf(LDTR))(e); }),
   row('STR r/mv', '0F 00 /1', SYSTEM, (e) => { e.raiseIfRealMode(); storeWord(selectorOf(TR))(e); }),

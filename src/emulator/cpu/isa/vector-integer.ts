@@ -1,8 +1,9 @@
 /** MMX and the integer side of SSE to SSE4.2. Floating point is in vector-float.ts. */
 import { add, and, eqz, extendU, gtU, i32, i64, load, ltU, mul, or, select, shl, shrU, simd, sub, v128, wrap, type Expr } from '../../wasm/expression.ts';
 import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../arch.ts';
-import { CR0, CR4, FPU_STATUS, FPU_TAGS, FPU_TOP, XMM } from '../state-layout.ts';
+import { CR0, CR4, FPU_TAGS, FPU_TOP, XMM } from '../state-layout.ts';
 import type { Emitter } from './emitter.ts';
+import { raiseIfX87Error } from './x87-error.ts';
 import { row, type InstructionRow, type OperandSpec, type RowOptions } from './row.ts';
 import { SIMD } from './simd-opcodes.ts';
 
@@ -13,12 +14,12 @@ export function requireSse(e: Emitter): void {
   e.raiseIf(and(cr0, i32(CR0_TS)), 7);
 }
 
-/** #UD, #NM or a pending #MF; then the x87 stack turns into MMX registers: all valid, TOP 0. */
+/** #UD, #NM or a pending error of the x87; then the x87 stack turns into MMX registers: all valid, TOP 0. */
 export function requireMmx(e: Emitter, changesState = true): void {
   const cr0 = e.state('i32', 'u32', CR0);
   e.raiseIf(and(cr0, i32(CR0_EM)), 6);
   e.raiseIf(and(cr0, i32(CR0_TS)), 7);
-  e.raiseIf(and(e.state('i32', 'u32', FPU_STATUS), i32(0x80)), 16);
+  raiseIfX87Error(e);
   if (changesState) {
     e.beforeEnd(() => {
       e.setState(32, FPU_TOP, i32(0));
@@ -63,9 +64,11 @@ function both(name: string, opcode: string, compute: Compute, options: RowOption
   return [mmxRow(name, opcode, compute, options), sseRow(name, opcode, compute, options)];
 }
 function mmxRow(name: string, opcode: string, compute: Compute, options: RowOptions = {}): InstructionRow {
-  return row(`${name} mm, mm/m64`, `NP 0F ${opcode} /r`, { feature: 'MMX', rare: true, ...options }, (e) => {
+  // Only the low half of these is used, and read.
+  const source = name.startsWith('PUNPCKL') ? 'mm/m32' : 'mm/m64';
+  return row(`${name} mm, ${source}`, `NP 0F ${opcode} /r`, { feature: 'MMX', rare: true, ...options }, (e) => {
     requireMmx(e);
-    const b = readVector(e, 1, 'mm/m64');
+    const b = readVector(e, 1, source);
     const a = readVector(e, 0, 'mm');
     writeVector(e, 0, compute(a, b, e, true), true);
   });
@@ -545,7 +548,7 @@ export const vectorIntegerRows: readonly InstructionRow[] = [
     requireSse(e);
     const { body } = e;
     const selected = body.let(load('v128', 'v128', e.vectorRegister(1)));
-    const pointer = e.pointerAt(e.implicitAddress(7), 16, 'modify');
+    const pointer = e.pointerAt(e.implicitAddress(7), 16, 'modify', { alignment: 8 });
     const control = simd('v128', SIMD.i8x16_gt_s, [ZERO, selected]);
     body.store(128, pointer, simd('v128', SIMD.bitselect, [load('v128', 'v128', e.vectorRegister(0)), load('v128', 'v128', pointer), control]));
     e.commit(pointer);

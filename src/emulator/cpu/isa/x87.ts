@@ -5,6 +5,7 @@ import { CR0, DS, FPU_CONTROL, FPU_STATUS, MXCSR, PENDING_BYTES, SEGMENT_SELECTO
 import type { ConditionCode, Emitter } from './emitter.ts';
 import { row, type InstructionRow, type RowOptions } from './row.ts';
 import { requireSse } from './vector-integer.ts';
+import { raiseIfX87Error } from './x87-error.ts';
 
 const X87 = { feature: 'FPU' } as const;
 const RARE = { feature: 'FPU', rare: true } as const;
@@ -13,10 +14,10 @@ const RARE = { feature: 'FPU', rare: true } as const;
 function requireX87(e: Emitter): void {
   e.raiseIf(and(e.state('i32', 'u32', CR0), i32(CR0_EM | CR0_TS)), 7);
 }
-/** The same, and #MF for what an earlier instruction left pending. CR0.NE is taken as 1. */
+/** The same, and the error that an earlier instruction left pending. */
 function requireX87Waiting(e: Emitter): void {
   requireX87(e);
-  e.raiseIf(and(e.state('i32', 'u32', FPU_STATUS), i32(0x80)), 16);
+  raiseIfX87Error(e);
 }
 
 function store16(e: Emitter, value: Expr): void {

@@ -28,6 +28,9 @@ export declare function cpuid(): void;
 /** Writes the host's idea of the counter, u64, to ARGUMENTS. */
 @external("board", "timeStampCounter")
 export declare function timeStampCounter(): void;
+/** The pin FERR#: 1 asserted, 0 not. */
+@external("board", "coprocessorError")
+export declare function coprocessorError(asserted: i32): void;
 @external("board", "getTaskPriority")
 export declare function getTaskPriority(): u32;
 @external("board", "setTaskPriority")

@@ -4,12 +4,12 @@
  */
 import {
   CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_BYTES, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CODE_PAGE_HEADS, CODE_PAGE_MODE, CODE_PAGE_NEXT,
-  CODE_PAGE_NUMBER, CODE_PAGE_REGIONS, CODE_CHUNK_HEADER_BYTES, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, HANDLER_NUMBER_REGION, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, HANDLER_NUMBER_REFETCH, MAP_READABLE, PAGE_FLAGS,
-  PAGE_HAS_CODE, PAGE_HAS_DESCRIPTOR, RECORD_BYTES, RECORD_HANDLER,
+  CODE_PAGE_NUMBER, CODE_PAGE_REGIONS, CODE_CHUNK_HEADER_BYTES, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, HANDLER_NUMBER_REGION, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, HANDLER_NUMBER_CROSSING, HANDLER_NUMBER_REFETCH, MAP_READABLE, PAGE_FLAGS,
+  PAGE_HAS_CODE, PAGE_HAS_DESCRIPTOR, RECORD_BYTES, RECORD_HANDLER, RECORD_IP,
 } from '../memory-layout.ts';
 import {
-  ARGUMENTS, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES, COUNT_DECODED, COUNT_INVALIDATIONS, CPL, CS, FAULT_VECTOR, HOT_THRESHOLD, MODE, MODE_CODE_64, MODE_CS_LIMITED,
-  MODE_DECODING, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT,
+  ARGUMENTS, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES, COUNT_DECODED, COUNT_INVALIDATIONS, CPL, CS, FAULT_VECTOR, HOT_THRESHOLD, LIMIT_RECORD, MODE, MODE_CODE_32, MODE_CODE_64, MODE_CODE_SIZE,
+  MODE_CS_EDGE, MODE_CS_LIMITED, MODE_DECODING, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT,
 } from '../state-layout.ts';
 import { VECTOR_GP } from '../arch.ts';
 import { decodeBlock, makeGate, regionsDropped } from './board.ts';
@@ -21,6 +21,8 @@ import { fillCode, flushCodeTlb, protectPage } from './tlb.ts';
 /** What one descriptor and one block's decoding may take at most, with a wide margin. */
 const ARENA_RESERVE: u32 = 0x40000;
 const ARENA_END: u32 = CODE_ARENA + CODE_ARENA_BYTES;
+
+const LONGEST_INSTRUCTION: u32 = 15;
 
 /** PAGE_HAS_CODE and PAGE_HAS_DESCRIPTOR in each of eight bytes. */
 const CODE_BITS: u64 = 0x0101010101010101 * (PAGE_HAS_CODE | PAGE_HAS_DESCRIPTOR);
@@ -91,13 +93,40 @@ function codeAddress(rip: u64, mode: u32): u64 {
   return ~0;
 }
 
+/**
+ * MODE_CS_EDGE where records of the page that begins at `pageRip` can lead out of the limit of CS without a fetch: past its
+ * end, or by a branch that is linked to what lies before the segment (in 16-bit code none is).
+ */
+function edgeMode(pageRip: i64, mode: u32): u32 {
+  const limit = get32(CS + SEGMENT_LIMIT);
+  if (limit == 0xffffffff) return 0;
+  return pageRip + 0xfff > <i64>limit || (pageRip < 0 && (mode & MODE_CODE_SIZE) == MODE_CODE_32) ? MODE_CS_EDGE : 0;
+}
+
+/** A record that has the instruction at `offset` of the page decoded by itself, when its turn comes. */
+function singleRecord(offset: u32): u32 {
+  const record = <u32>cpuBase + LIMIT_RECORD;
+  memory.fill(record, 0, RECORD_BYTES);
+  store<u16>(record + RECORD_HANDLER, HANDLER_NUMBER_CROSSING);
+  store<u16>(record + RECORD_IP, <u16>offset);
+  return record;
+}
+
 /** The record to execute at CS:`rip`; sets RIP_PAGE. 0 with a fault pending. */
 export function fetch(rip: u64): u32 {
-  const mode = get32(MODE);
+  let mode = get32(MODE);
   const linear = codeAddress(rip, mode);
   // All ones is a canonical address too, but no instruction begins there that ends before the address space does.
   if (linear == ~0) return 0;
   const offset = <u32>linear & 0xfff;
+  if (mode & MODE_CS_LIMITED) {
+    const edge = edgeMode(<i64>(rip - offset), mode);
+    if (edge != 0 && rip + LONGEST_INSTRUCTION - 1 > get32(CS + SEGMENT_LIMIT)) {
+      set64(RIP_PAGE, rip - offset);
+      return singleRecord(offset);
+    }
+    mode |= edge;
+  }
   const tag = (linear & ~<u64>0xfff) | <u64>mode;
   const entry = <u32>cpuBase + CODE_TLB + ((<u32>(linear >> 12) & (CODE_TLB_ENTRIES - 1)) * CODE_TLB_ENTRY_BYTES);
   let descriptor: u32;
@@ -111,13 +140,13 @@ export function fetch(rip: u64): u32 {
       return 0;
     }
     if (arenaIsShort()) flushAllCode();
-    descriptor = codePage(map & ~0xfff, mode & MODE_DECODING);
+    descriptor = codePage(map & ~0xfff, mode & (MODE_DECODING | MODE_CS_EDGE));
     fillCode(tag, descriptor, walkGlobal, walkPageBits);
   }
   const record = load<u32>(descriptor + CODE_PAGE_ENTRIES + (offset << 2));
   if (record) {
     set64(RIP_PAGE, rip - offset);
-    if (!get32(HOT_THRESHOLD)) return record;
+    if (!get32(HOT_THRESHOLD) || (mode & MODE_CS_EDGE) != 0) return record;
     const handler = load<u16>(record + RECORD_HANDLER);
     return handler == HANDLER_NUMBER_COUNT || handler == HANDLER_NUMBER_REGION || handler == HANDLER_NUMBER_COLD ? record : makeGate(descriptor, offset);
   }

@@ -3,12 +3,13 @@ import {
   CR0_CD, CR0_ET, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR0_WRITABLE, CR4_DE, CR4_PAE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, CR4_SUPPORTED, DR6_BD,
   DR6_FIXED, DR7_ENABLES, DR7_FIXED, DR7_GD, DR7_WRITABLE, EFER_LMA, EFER_LME, ATTRIBUTE_LONG, VECTOR_DB, VECTOR_GP, VECTOR_UD,
 } from '../arch.ts';
-import { CPL, CR0, CR2, CR3, CR4, CS, DR0, DR6, DR7, EFER, PDPTE, SEGMENT_ATTRIBUTES, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME } from '../state-layout.ts';
+import { CPL, CR0, CR2, CR3, CR4, CS, DR0, DR6, DR7, EFER, FERR, PDPTE, SEGMENT_ATTRIBUTES, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME } from '../state-layout.ts';
 import { getTaskPriority, setTaskPriority } from './board.ts';
 import { fault, faultStatus, get32, get64, in64BitCode, inLongMode, isCanonical, plainFaultStatus, set64, statusOrLoop } from './cpu-state.ts';
 import { setMode } from './mode.ts';
 import { readPhysical64, throughA20 } from './physical.ts';
 import { flushAll, flushNonGlobal, flushPage } from './tlb.ts';
+import { releaseErrorLine } from './x87-state.ts';
 
 /** Bits of PDPTEs that must be 0: 1–2, 5–8, and above the physical address. */
 const PDPTE_RESERVED: u64 = 0xffffff00000001e6;
@@ -54,6 +55,7 @@ function setCr0(value: u64): i32 {
     set64(EFER, efer & ~<u64>EFER_LMA);
   }
   set64(CR0, cr0);
+  if (get32(FERR)) releaseErrorLine();
   if ((old ^ cr0) & (CR0_PG | CR0_WP | CR0_PE)) flushAll();
   setMode();
   return STATUS_RESUME;

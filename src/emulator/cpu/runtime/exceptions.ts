@@ -5,8 +5,8 @@ import {
   VECTOR_DB, VECTOR_DE, VECTOR_DF, VECTOR_GP, VECTOR_NMI, VECTOR_NP, VECTOR_PF, VECTOR_TS,
 } from '../arch.ts';
 import {
-  COUNT_EXCEPTIONS, COUNT_INTERRUPTS, CPL, CR2, CR4, CS, DR7, DS, ES, EXIT_REASON, EXIT_TRIPLE_FAULT, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR,
-  FAULT_VECTOR, FS, GS, IDTR_BASE, IDTR_LIMIT, INTERRUPT_SHADOW, NMI_BLOCKED, RIP, RSP, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, STATUS_EXIT,
+  COUNT_EXCEPTIONS, COUNT_INTERRUPTS, CPL, CR2, CR4, CS, DR7, DS, ES, EXIT_HALTED, EXIT_REASON, EXIT_TRIPLE_FAULT, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR,
+  FAULT_FREEZE, FAULT_VECTOR, FS, GS, IDTR_BASE, IDTR_LIMIT, INTERRUPT_SHADOW, NMI_BLOCKED, RIP, RSP, SEGMENT_BASE, SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, STATUS_EXIT,
   STATUS_FAULT, STATUS_RESUME, TR,
 } from '../state-layout.ts';
 import { fault, faultStatus, get32, get64, inLongMode, inProtectedMode, inVm86, isCanonical, raise, set32, set64 } from './cpu-state.ts';
@@ -23,6 +23,7 @@ import {
 } from './stack-frame.ts';
 import { SWITCH_CALL, switchTask } from './task-switch.ts';
 import { currentTable, implicitTable } from './tlb.ts';
+import { assertErrorLine } from './x87-state.ts';
 
 /** Where an event comes from: a fault or trap, a line of the processor, INT n / INT3 / INTO, or INT1. */
 const EXCEPTION: i32 = 0;
@@ -230,6 +231,11 @@ export function deliverFault(): i32 {
   if (<i32>get32(FAULT_VECTOR) < 0) raise(VECTOR_GP, 0, 1);
   const vector = <i32>get32(FAULT_VECTOR);
   set32(FAULT_VECTOR, -1);
+  if (vector == FAULT_FREEZE) {
+    assertErrorLine();
+    set32(EXIT_REASON, EXIT_HALTED);
+    return STATUS_EXIT;
+  }
   set32(COUNT_EXCEPTIONS, get32(COUNT_EXCEPTIONS) + 1);
   if (vector == VECTOR_PF) set64(CR2, get64(FAULT_ADDRESS));
   if (vector == VECTOR_DB) set64(DR7, get64(DR7) & ~<u64>DR7_GD);

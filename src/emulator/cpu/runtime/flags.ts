@@ -6,9 +6,9 @@ import {
 import {
   ATTENTION, ATTENTION_INTERRUPT, CPL, CR4, EFLAGS_REST, EXIT_ATTENTION, EXIT_REASON, FLAGS_A, FLAGS_AUX, FLAGS_B, FLAGS_CARRY, FLAGS_KIND, FLAGS_OVERFLOW,
   FLAGS_R, FLAGS_RESULT, FLAG_ADD, FLAG_CARRY_APART, FLAG_INC, FLAG_LOGIC, FLAG_OPERATION, FLAG_OVERFLOW_APART, FLAG_SIZE_SHIFT, FLAG_SUB,
-  RSP, STATUS_EXIT, STATUS_NEXT,
+  MODE, RSP, STATUS_EXIT, STATUS_NEXT,
 } from '../state-layout.ts';
-import { fault, faultStatus, get32, get64, inProtectedMode, inVm86, set32, set64, shadowInterrupts, statusOrLoop } from './cpu-state.ts';
+import { fault, faultStatus, get32, get64, inProtectedMode, inVm86, set32, set64, shadowInterrupts, statusAfterMode, statusOrLoop } from './cpu-state.ts';
 import { setMode } from './mode.ts';
 import { stackMask } from './segments.ts';
 
@@ -110,6 +110,7 @@ export function popFlagsAllowed(): i32 {
 /** POPF after the stack pointer has moved. */
 export function popFlags(value: u64, operandBytes: u32): i32 {
   const flags = <u32>value;
+  const oldMode = get32(MODE);
   const wide: u32 = EFLAGS_AC | 0x200000;
   let mask: u32 = EFLAGS_ALL & 0xffff;
   if (operandBytes > 2) mask |= wide;
@@ -130,7 +131,7 @@ export function popFlags(value: u64, operandBytes: u32): i32 {
     if (cpl != 0) mask &= ~EFLAGS_IOPL;
   }
   writeFlags(flags & ~EFLAGS_RF, mask | EFLAGS_RF);
-  return statusOrLoop(STATUS_NEXT);
+  return statusOrLoop(statusAfterMode(oldMode));
 }
 
 /** Whether CLI and STI act on VIF instead of IF. */

@@ -37,6 +37,7 @@ import {
 } from './x87-arithmetic.ts';
 import { sseApproximate, sseArithmetic, sseCompare, sseCompareFlags, sseConvert, sseDotProduct, sseFromInteger, sseHorizontal, sseRound, sseToInteger } from './sse-float.ts';
 import { sseLeastWord, sseStringCompare, sseStringMask, sseSumsOfDifferences } from './sse-strings.ts';
+import { x87Error } from './x87-state.ts';
 import { x87ArcTangent, x87Exponential, x87Logarithm, x87Trigonometric } from './x87-transcendental.ts';
 export { fxrstor, fxsave, loadMxcsr, x87ClearExceptions, x87Initialize, x87LoadControl, x87LoadEnvironment, x87Restore, x87Save, x87StatusWord, x87StoreEnvironment };
 export {
@@ -45,4 +46,5 @@ export {
 };
 export { sseApproximate, sseArithmetic, sseCompare, sseCompareFlags, sseConvert, sseDotProduct, sseFromInteger, sseHorizontal, sseRound, sseToInteger };
 export { sseLeastWord, sseStringCompare, sseStringMask, sseSumsOfDifferences };
+export { x87Error };
 export { x87ArcTangent, x87Exponential, x87Logarithm, x87Trigonometric };

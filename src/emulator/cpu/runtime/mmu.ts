@@ -4,15 +4,15 @@
  */
 import { MAP_READABLE, MAP_WRITABLE } from '../memory-layout.ts';
 import {
-  COUNT_TLB_MISSES, DEBUG_PENDING, DR0, DR7, PENDING_BYTES, PENDING_FIRST, PENDING_FIRST_BYTES, PENDING_SECOND, SCRATCH, TLB_ADDEND, TLB_ENTRIES,
+  ACCESS_ALIGNMENT_SHIFT, ACCESS_KIND, ACCESS_STACK, COUNT_TLB_MISSES, DEBUG_PENDING, DR0, DR7, PENDING_BYTES, PENDING_FIRST, PENDING_FIRST_BYTES, PENDING_SECOND, SCRATCH, TLB_ADDEND, TLB_ENTRIES,
   TLB_ENTRY_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_USER, TLB_WRITE_TAG,
 } from '../state-layout.ts';
-import { DR7_ENABLES, VECTOR_GP } from '../arch.ts';
+import { DR7_ENABLES, VECTOR_AC, VECTOR_GP, VECTOR_SS } from '../arch.ts';
 import { invalidateCode, isDecoded } from './code-pages.ts';
 import { cpuBase, fault, get32, get64, in64BitCode, inLongMode, isCanonical, set32, set64 } from './cpu-state.ts';
 import { MODIFY, READ, WRITE, walk, walkGlobal, walkPageBits, walkPhysical, walkWritable } from './page-walk.ts';
 import { hasCode, mapEntry, readPhysical, writePhysical } from './physical.ts';
-import { currentTable, fillData } from './tlb.ts';
+import { alignedTable, currentTable, fillData, userTable } from './tlb.ts';
 
 /** What `regionAccess` answers where only the interpreter can do the instruction. */
 const INTERPRET: u32 = 1;
@@ -61,8 +61,21 @@ function translate(linear: u64, access: u32, table: u32): bool {
   return true;
 }
 
-/** `memoryOnly`: INTERPRET instead of a device's answer. */
-function slowReach(linear: u64, bytes: u32, access: u32, table: u32, memoryOnly: bool = false): u32 {
+/** The alignment that an operand of so many bytes needs where it is checked: SDM 3A table 6-7. None of 16 bytes and more. */
+function naturalAlignment(bytes: u32): u32 {
+  if (bytes == 10) return 8;
+  return bytes <= 8 && (bytes & (bytes - 1)) == 0 ? bytes : 1;
+}
+
+/** Whether alignment is checked, and `linear` is no multiple of `alignment`: #AC is pending then. */
+export function isMisaligned(linear: u64, alignment: u32): bool {
+  if (currentTable() != alignedTable() || (linear & (alignment - 1)) == 0) return false;
+  fault(VECTOR_AC, 0);
+  return true;
+}
+
+/** `options`: ACCESS_* bits besides the kind. `memoryOnly`: INTERPRET instead of a device's answer. */
+function slowReach(linear: u64, bytes: u32, access: u32, table: u32, options: u32 = 0, memoryOnly: bool = false): u32 {
   set32(COUNT_TLB_MISSES, get32(COUNT_TLB_MISSES) + 1);
   set32(PENDING_BYTES, 0);
   let last = linear + bytes - 1;
@@ -70,9 +83,13 @@ function slowReach(linear: u64, bytes: u32, access: u32, table: u32, memoryOnly:
     linear &= 0xffffffff;
     last &= 0xffffffff;
   } else if (!isCanonical(linear) || !isCanonical(last)) {
-    fault(VECTOR_GP, 0);
+    fault(options & ACCESS_STACK ? VECTOR_SS : VECTOR_GP, 0);
     return 0;
   } else if (!in64BitCode() && linear >> 32 == 0) last &= 0xffffffff;
+  if (table == alignedTable()) {
+    const alignment = options >> ACCESS_ALIGNMENT_SHIFT;
+    return isMisaligned(linear, alignment ? alignment : naturalAlignment(bytes)) ? 0 : reach(linear, bytes, access, userTable());
+  }
   const scratch = <u32>cpuBase + SCRATCH;
   if ((linear ^ last) >> 12 == 0) {
     if (!translate(linear, access, table)) return 0;
@@ -123,9 +140,9 @@ function slowReach(linear: u64, bytes: u32, access: u32, table: u32, memoryOnly:
   return slowReach(linear, bytes, access, table);
 }
 
-/** Access (0 read, 1 write, 2 modify) with the privilege of the code that is being executed. */
+/** Access (ACCESS_*) with the privilege of the code that is being executed. */
 export function slowAccess(linear: u64, bytes: u32, access: u32): u32 {
-  return slowReach(linear, bytes, access, currentTable());
+  return slowReach(linear, bytes, access & ACCESS_KIND, currentTable(), access & ~ACCESS_KIND);
 }
 
 /**
@@ -134,10 +151,12 @@ export function slowAccess(linear: u64, bytes: u32, access: u32): u32 {
  */
 export function regionAccess(linear: u64, bytes: u32, access: u32): u32 {
   const table = currentTable();
-  if (access == READ) return slowReach(linear, bytes, READ, table, true);
+  const options = access & ~ACCESS_KIND;
+  access &= ACCESS_KIND;
+  if (access == READ) return slowReach(linear, bytes, READ, table, options, true);
   if (!inLongMode()) linear &= 0xffffffff;
   if (((linear ^ (linear + bytes - 1)) >> 12) != 0 || (get64(DR7) & DR7_ENABLES) != 0) return INTERPRET;
-  if (inLongMode() && !isCanonical(linear)) return slowReach(linear, bytes, access, table);
+  if (inLongMode() && !isCanonical(linear)) return slowReach(linear, bytes, access, table, options);
   set32(COUNT_TLB_MISSES, get32(COUNT_TLB_MISSES) + 1);
   if (!translate(linear, access, table)) return 0;
   if (!(foundMap & MAP_WRITABLE) || !(foundMap & MAP_READABLE)) return INTERPRET;

@@ -1,11 +1,11 @@
 /** What follows from CR0, EFER, EFLAGS and the segment registers: MODE, CPL, the TLB in use, stepping. */
 import {
-  ATTRIBUTE_BIG, ATTRIBUTE_CODE, ATTRIBUTE_EXPAND_DOWN, ATTRIBUTE_LONG, ATTRIBUTE_UNUSABLE, ATTRIBUTE_WRITABLE, CR0_PE, CR4_SMAP, DR7_ENABLES, EFER_LMA,
+  ATTRIBUTE_BIG, ATTRIBUTE_CODE, ATTRIBUTE_EXPAND_DOWN, ATTRIBUTE_LONG, ATTRIBUTE_UNUSABLE, ATTRIBUTE_WRITABLE, CR0_AM, CR0_PE, CR4_SMAP, DR7_ENABLES, EFER_LMA,
   EFLAGS_AC, EFLAGS_TF, EFLAGS_VM,
 } from '../arch.ts';
 import {
-  ATTENTION, ATTENTION_STEP, CPL, CR0, CR4, CS, DR7, DS, EFER, EFLAGS_REST, ES, MODE, MODE_CODE_32, MODE_CODE_64, MODE_CS_LIMITED, MODE_FLAT, MODE_STACK_32,
-  JUMP_KEY, MODE_USER, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SS, TLB_CURRENT, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
+  ATTENTION, ATTENTION_STEP, CPL, CR0, CR4, CS, DR7, DS, EFER, EFLAGS_REST, ES, MODE, MODE_ALIGNED, MODE_CODE_32, MODE_CODE_64, MODE_CS_LIMITED, MODE_FLAT, MODE_STACK_32,
+  JUMP_KEY, MODE_USER, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SS, TLB_ALIGNED, TLB_CURRENT, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
 } from '../state-layout.ts';
 import { cpuBase, get32, get64, set32, set64 } from './cpu-state.ts';
 
@@ -30,10 +30,12 @@ export function setMode(): void {
     if (isFlat(DS) && isFlat(ES) && isFlat(SS)) mode |= MODE_FLAT;
     if (get64(CS + SEGMENT_BASE) != 0 || get32(CS + SEGMENT_LIMIT) != 0xffffffff) mode |= MODE_CS_LIMITED;
   }
+  const aligned = cpl == 3 && (flags & EFLAGS_AC) != 0 && (get64(CR0) & CR0_AM) != 0;
+  if (aligned) mode |= MODE_ALIGNED;
   set32(MODE, mode);
   set64(JUMP_KEY, get64(JUMP_KEY) & ~(<u64>0x7f << 48) | <u64>mode << 48);
   let table = TLB_SUPERVISOR_AC;
-  if (cpl == 3) table = TLB_USER;
+  if (cpl == 3) table = aligned ? TLB_ALIGNED : TLB_USER;
   else if ((get64(CR4) & CR4_SMAP) != 0 && !(flags & EFLAGS_AC)) table = TLB_SUPERVISOR;
   set32(TLB_CURRENT, cpuBase + table);
   const attention = get32(ATTENTION);

@@ -9,7 +9,7 @@ import { READ, reach, writeSized } from './mmu.ts';
 import {
   asError, attributesOf, baseOf, descriptor, descriptorAt, dplOf, isNull, isWritableData, limitOf, readDescriptor, stackMask, withinLimit,
 } from './segments.ts';
-import { implicitTable, userTable } from './tlb.ts';
+import { currentTable, implicitTable } from './tlb.ts';
 
 let frameBase: u64 = 0;
 let frameLimit: u32 = 0;
@@ -27,7 +27,7 @@ export function openCurrentStack(error: u32): void {
   frameAttributes = get32(SS + SEGMENT_ATTRIBUTES);
   frameMask = stackMask();
   framePointer = get64(RSP);
-  frameTable = get32(CPL) == 3 ? userTable() : implicitTable();
+  frameTable = get32(CPL) == 3 ? currentTable() : implicitTable();
   frameError = error;
 }
 
@@ -38,7 +38,7 @@ export function openStack(raw: u64, pointer: u64, cpl: u32, error: u32): void {
   frameAttributes = attributesOf(raw);
   frameMask = frameAttributes & ATTRIBUTE_BIG ? 0xffffffff : 0xffff;
   framePointer = pointer;
-  frameTable = cpl == 3 ? userTable() : implicitTable();
+  frameTable = cpl == 3 ? currentTable() : implicitTable();
   frameError = error;
 }
 
@@ -46,7 +46,7 @@ export function openStack(raw: u64, pointer: u64, cpl: u32, error: u32): void {
 export function openFlatStack(pointer: u64, cpl: u32, error: u32): void {
   frameMask = ~0;
   framePointer = pointer;
-  frameTable = cpl == 3 ? userTable() : implicitTable();
+  frameTable = cpl == 3 ? currentTable() : implicitTable();
   frameError = error;
 }
 

@@ -1,7 +1,7 @@
 /** PUSHA, POPA, ENTER and LEAVE: one stack, several accesses, nothing changed until the last succeeded. */
-import { RBP, RSP, STATUS_FAULT, STATUS_NEXT } from '../state-layout.ts';
-import { get64, set64 } from './cpu-state.ts';
-import { READ, WRITE, commit, loadSized, reach, storeSized } from './mmu.ts';
+import { PENDING_BYTES, RBP, RSP, STATUS_FAULT, STATUS_NEXT } from '../state-layout.ts';
+import { get64, set32, set64 } from './cpu-state.ts';
+import { MODIFY, READ, WRITE, commit, loadSized, reach, storeSized } from './mmu.ts';
 import { NOT_AN_ADDRESS, linearAddress, stackAddress, stackMask } from './segments.ts';
 import { currentTable } from './tlb.ts';
 
@@ -76,8 +76,9 @@ export function enter(bytes: u32, size: u32, level: u32): i32 {
     if (!storeStack(-depth, frame, bytes)) return STATUS_FAULT;
   }
   // The new top of the stack must be writable too.
-  const linear = stackAddress(-depth - size, 1, WRITE);
-  if (linear == NOT_AN_ADDRESS || !reach(linear, 1, READ, currentTable())) return STATUS_FAULT;
+  const linear = stackAddress(-depth - size, bytes, WRITE);
+  if (linear == NOT_AN_ADDRESS || !reach(linear, bytes, MODIFY, currentTable())) return STATUS_FAULT;
+  set32(PENDING_BYTES, 0);
   const top = get64(RSP) - depth - size;
   writeRegister(RBP, bytes == 2 ? frame & 0xffff : frame, bytes);
   setPointer(RSP, top);

@@ -3,7 +3,7 @@
  * what was filled.
  */
 import {
-  CR4, JUMP_KEY, TLB_ADDEND, TLB_CURRENT, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FLAGS, TLB_LISTS, TLB_LIST_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
+  CR4, JUMP_KEY, TLB_ADDEND, TLB_CURRENT, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FLAGS, TLB_LISTS, TLB_LIST_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER, TLB_ALIGNED,
   TLB_WRITE_TAG, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES,
 } from '../state-layout.ts';
 import { CPU_BLOCKS, JUMP_CACHES, JUMP_CACHE_BYTES, JUMP_CACHE_PAGE_ENTRIES } from '../memory-layout.ts';
@@ -24,6 +24,12 @@ const CODE_TLB_FLAGS: u32 = 12;
 
 @inline export function userTable(): u32 { return cpuBase + TLB_USER; }
 @inline export function currentTable(): u32 { return get32(TLB_CURRENT); }
+@inline export function alignedTable(): u32 { return cpuBase + TLB_ALIGNED; }
+/** For parts of an operand whose alignment was checked, or isn't. */
+export function uncheckedTable(): u32 {
+  const table = currentTable();
+  return table == alignedTable() ? userTable() : table;
+}
 /** For accesses the processor makes by itself (descriptor tables, TSS, stacks of handlers): SMAP holds whatever AC says. */
 @inline export function implicitTable(): u32 {
   return cpuBase + ((get64(CR4) & CR4_SMAP) != 0 ? TLB_SUPERVISOR : TLB_SUPERVISOR_AC);
@@ -135,6 +141,7 @@ export function resetTlbs(): void {
     store<u64>(entry + TLB_WRITE_TAG, EMPTY);
     store<u32>(entry + TLB_FLAGS, 0);
   }
+  memory.fill(alignedTable(), 0xff, TLB_ENTRIES * TLB_ENTRY_BYTES);
   memory.fill(cpuBase + TLB_LISTS, 0, LISTS * TLB_LIST_BYTES);
   memory.fill(jumpCache(), 0xff, JUMP_CACHE_BYTES);
 }

@@ -4,14 +4,14 @@
  */
 import { CR0_PE, EFLAGS_VM } from '../arch.ts';
 import {
-  CR0, EFLAGS_REST, FPU_CONTROL, FPU_CS, FPU_DP, FPU_DS, FPU_IP, FPU_OPCODE, FPU_REGISTERS, FPU_STATUS, FPU_TAGS, FPU_TOP, MXCSR, PENDING_BYTES, STATUS_FAULT, STATUS_NEXT,
+  CR0, EFLAGS_REST, FERR, FPU_CONTROL, FPU_CS, FPU_DP, FPU_DS, FPU_IP, FPU_OPCODE, FPU_REGISTERS, FPU_STATUS, FPU_TAGS, FPU_TOP, MXCSR, PENDING_BYTES, STATUS_FAULT, STATUS_NEXT,
   XMM,
 } from '../state-layout.ts';
 import { cpuBase, faultStatus, get32, get64, in64BitCode, set32, set64 } from './cpu-state.ts';
-import { MODIFY, READ, WRITE, commit, reach, write16, write32, write64 } from './mmu.ts';
+import { isMisaligned, MODIFY, READ, WRITE, commit, reach, write16, write32, write64 } from './mmu.ts';
 import { NOT_AN_ADDRESS, segmentedAddress } from './segments.ts';
-import { currentTable } from './tlb.ts';
-import { setControlWord, setStatusWord, setTagWord, statusWord, tagWord, updateSummary } from './x87-state.ts';
+import { currentTable, uncheckedTable } from './tlb.ts';
+import { releaseErrorLine, setControlWord, setStatusWord, setTagWord, statusWord, tagWord, updateSummary } from './x87-state.ts';
 
 /** Bits of MXCSR that exist. */
 const MXCSR_MASK: u32 = 0xffff;
@@ -21,6 +21,7 @@ const FX_BYTES: u32 = 512;
 export function x87Initialize(): void {
   set32(FPU_CONTROL, 0x37f);
   set32(FPU_STATUS, 0);
+  if (get32(FERR)) releaseErrorLine();
   set32(FPU_TOP, 0);
   set32(FPU_TAGS, 0xff);
   clearPointers();
@@ -44,6 +45,7 @@ export function x87StatusWord(): i32 {
 /** FNCLEX. */
 export function x87ClearExceptions(): void {
   set32(FPU_STATUS, get32(FPU_STATUS) & 0x7f00);
+  if (get32(FERR)) releaseErrorLine();
 }
 
 /** LDMXCSR: 0 with #GP pending where a bit is set that doesn't exist. */
@@ -95,7 +97,7 @@ function get16(linear: u64): void {
 export function fxsave(record: i32, wide: i32): i32 {
   const linear = segmentedAddress(record, FX_BYTES, WRITE);
   if (linear == NOT_AN_ADDRESS) return STATUS_FAULT;
-  if (linear & 15) return faultStatus(13, 0);
+  if (linear & 15) return isMisaligned(linear, 4) ? STATUS_FAULT : faultStatus(13, 0);
   if (!accessible(linear, FX_BYTES, WRITE)) return STATUS_FAULT;
   const tags = ~get32(FPU_TAGS) & 0xff;
   const head = <u64>get32(FPU_CONTROL) | (<u64>statusWord() << 16) | (<u64>tags << 32) | (<u64>get32(FPU_OPCODE) << 48);
@@ -119,7 +121,7 @@ export function fxsave(record: i32, wide: i32): i32 {
 export function fxrstor(record: i32, wide: i32): i32 {
   const linear = segmentedAddress(record, FX_BYTES, READ);
   if (linear == NOT_AN_ADDRESS) return STATUS_FAULT;
-  if (linear & 15) return faultStatus(13, 0);
+  if (linear & 15) return isMisaligned(linear, 4) ? STATUS_FAULT : faultStatus(13, 0);
   if (!accessible(linear, FX_BYTES, READ)) return STATUS_FAULT;
   get16(linear + 16);
   const mxcsr = <u32>gotHigh;
@@ -159,7 +161,7 @@ function usesRealLayout(): bool {
 
 /** Writes the environment: 28 bytes, or 14 where `short`. */
 function putEnvironment(linear: u64, short: bool): void {
-  const table = currentTable();
+  const table = uncheckedTable();
   const ip = <u32>get64(FPU_IP);
   const dp = <u32>get64(FPU_DP);
   const opcode = get32(FPU_OPCODE);
@@ -222,7 +224,7 @@ function getEnvironment(linear: u64, short: bool): void {
 export function x87StoreEnvironment(record: i32, size: i32): i32 {
   const bytes: u32 = size == 16 ? 14 : 28;
   const linear = segmentedAddress(record, bytes, WRITE);
-  if (linear == NOT_AN_ADDRESS || !accessible(linear, bytes, WRITE)) return STATUS_FAULT;
+  if (linear == NOT_AN_ADDRESS || isMisaligned(linear, size >> 3) || !accessible(linear, bytes, WRITE)) return STATUS_FAULT;
   putEnvironment(linear, size == 16);
   set32(FPU_CONTROL, get32(FPU_CONTROL) | 0x3f);
   updateSummary();
@@ -231,7 +233,7 @@ export function x87StoreEnvironment(record: i32, size: i32): i32 {
 export function x87LoadEnvironment(record: i32, size: i32): i32 {
   const bytes: u32 = size == 16 ? 14 : 28;
   const linear = segmentedAddress(record, bytes, READ);
-  if (linear == NOT_AN_ADDRESS || !accessible(linear, bytes, READ)) return STATUS_FAULT;
+  if (linear == NOT_AN_ADDRESS || isMisaligned(linear, size >> 3) || !accessible(linear, bytes, READ)) return STATUS_FAULT;
   getEnvironment(linear, size == 16);
   return STATUS_NEXT;
 }
@@ -239,9 +241,9 @@ export function x87LoadEnvironment(record: i32, size: i32): i32 {
 export function x87Save(record: i32, size: i32): i32 {
   const head: u32 = size == 16 ? 14 : 28;
   const linear = segmentedAddress(record, head + 80, WRITE);
-  if (linear == NOT_AN_ADDRESS || !accessible(linear, head + 80, WRITE)) return STATUS_FAULT;
+  if (linear == NOT_AN_ADDRESS || isMisaligned(linear, size >> 3) || !accessible(linear, head + 80, WRITE)) return STATUS_FAULT;
   putEnvironment(linear, size == 16);
-  const table = currentTable();
+  const table = uncheckedTable();
   const top = get32(FPU_TOP);
   for (let i: u32 = 0; i < 8; i++) {
     const at = <u32>cpuBase + FPU_REGISTERS + ((top + i & 7) << 4);
@@ -254,9 +256,9 @@ export function x87Save(record: i32, size: i32): i32 {
 export function x87Restore(record: i32, size: i32): i32 {
   const head: u32 = size == 16 ? 14 : 28;
   const linear = segmentedAddress(record, head + 80, READ);
-  if (linear == NOT_AN_ADDRESS || !accessible(linear, head + 80, READ)) return STATUS_FAULT;
+  if (linear == NOT_AN_ADDRESS || isMisaligned(linear, size >> 3) || !accessible(linear, head + 80, READ)) return STATUS_FAULT;
   getEnvironment(linear, size == 16);
-  const table = currentTable();
+  const table = uncheckedTable();
   const top = get32(FPU_TOP);
   for (let i: u32 = 0; i < 8; i++) {
     const at = <u32>cpuBase + FPU_REGISTERS + ((top + i & 7) << 4);

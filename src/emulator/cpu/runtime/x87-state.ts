@@ -1,6 +1,8 @@
 /** The x87 register stack, status and control words as the rest of x87-*.ts sees them: SDM 1 chapter 8. */
-import { FPU_CONTROL, FPU_REGISTERS, FPU_STATUS, FPU_TAGS, FPU_TOP } from '../state-layout.ts';
-import { cpuBase, get32, set32 } from './cpu-state.ts';
+import { CR0_NE, VECTOR_MF } from '../arch.ts';
+import { CR0, FAULT_FREEZE, FERR, FPU_CONTROL, FPU_REGISTERS, FPU_STATUS, FPU_TAGS, FPU_TOP, IGNNE } from '../state-layout.ts';
+import { coprocessorError } from './board.ts';
+import { cpuBase, get32, get64, raise, set32 } from './cpu-state.ts';
 
 /** Status word: exception flags in bits 0–5, then these. */
 export const FSW_SF: u32 = 0x40;
@@ -43,6 +45,31 @@ const FCW_FIXED: u32 = 0x40;
 export function updateSummary(): void {
   const status = get32(FPU_STATUS) & ~(FSW_ES | FSW_B);
   set32(FPU_STATUS, (status & ~get32(FPU_CONTROL) & 0x3f) != 0 ? status | FSW_ES | FSW_B : status);
+  if (get32(FERR)) releaseErrorLine();
+}
+
+/**
+ * An unmasked error is pending where a waiting instruction is to begin: 1 if that may happen all the same, 0 with #MF
+ * pending or (CR0.NE = 0) FAULT_FREEZE.
+ */
+export function x87Error(): i32 {
+  if (!(get64(CR0) & CR0_NE)) {
+    if (get32(IGNNE)) return 1;
+    raise(FAULT_FREEZE, 0, 0);
+  } else raise(VECTOR_MF, 0, 0);
+  return 0;
+}
+/** FERR#, asserted when the processor freezes and not earlier, as the P6 family does: SDM 1 appendix D.2. */
+export function assertErrorLine(): void {
+  if (get32(FERR)) return;
+  set32(FERR, 1);
+  coprocessorError(1);
+}
+/** Takes FERR# back once no error is pending or CR0.NE is set. */
+export function releaseErrorLine(): void {
+  if ((get32(FPU_STATUS) & FSW_ES) != 0 && !(get64(CR0) & CR0_NE)) return;
+  set32(FERR, 0);
+  coprocessorError(0);
 }
 export function setStatusWord(word: u32): void {
   set32(FPU_TOP, word >> 11 & 7);

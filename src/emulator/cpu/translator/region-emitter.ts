@@ -1,15 +1,15 @@
 /** Emits instructions into a region: operands are constants and locals, registers live in locals. */
-import { add, and, constant, eq, eqz, extendS, extendU, i32, i64, leU, load, ne, or, shl, shrU, wrap, type Expr, type ValueType } from '../../wasm/expression.ts';
+import { add, and, constant, eq, eqz, extendS, extendU, i32, i64, leU, load, ne, or, shl, shrS, shrU, wrap, type Expr, type ValueType } from '../../wasm/expression.ts';
 import type { FunctionBody } from '../../wasm/function-body.ts';
-import { CR0_MP, CR0_PE, CR0_TS, EFLAGS_VM } from '../arch.ts';
-import type { ConditionCode, Emitter, FlagValues, Width } from '../isa/emitter.ts';
+import { CR0_MP, CR0_PE, CR0_TS, EFLAGS_VM, VECTOR_GP } from '../arch.ts';
+import { ACCESS, accessWord, type AddressOptions, type ConditionCode, type Emitter, type FlagValues, type PointerOptions, type Width } from '../isa/emitter.ts';
 import type { OperandSpec } from '../isa/row.ts';
 import { writeOperands } from '../interpreter/block-decoder.ts';
 import { RECORD_BYTES, RECORD_IP, RECORD_LENGTH } from '../memory-layout.ts';
 import { isMemoryOperand, operandBits, type OperandBits } from '../operands.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  BUDGET, COUNT_INVALIDATIONS, CR0, EFLAGS_REST, FLAG_ADD, FLAG_DEC, FLAG_INC, FLAG_SUB, FPU_REGISTERS, FPU_STATUS, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, REGION_RECORD, RIP, RIP_PAGE, SEGMENTS, SLOT_RIP_PAGE,
+  BUDGET, COUNT_INVALIDATIONS, CR0, EFLAGS_REST, FLAG_ADD, FLAG_DEC, FLAG_INC, FLAG_SUB, FPU_REGISTERS, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, REGION_RECORD, RIP, RIP_PAGE, SEGMENTS, SLOT_RIP_PAGE,
   SLOT_ZERO, STATUS_NEXT, TLB_ADDEND, TLB_ENTRIES, TLB_READ_TAG, TLB_WRITE_TAG, XMM, ZERO,
 } from '../state-layout.ts';
 import type { GuestInstruction } from './guest-code.ts';
@@ -17,7 +17,7 @@ import type { LazyFlags } from './lazy-flags.ts';
 import type { RegionContext } from './region-context.ts';
 
 type Access = 'read' | 'write' | 'modify';
-const ACCESS = { read: 0, write: 1, modify: 2 } as const;
+const SEGMENT_SS = 2;
 /** Helpers that read flags, or write them, in memory. */
 const FLAG_FUNCTIONS: ReadonlySet<RuntimeFunction> = new Set(['readFlags', 'pushFlagsValue', 'writeArithmeticFlags', 'popFlags']);
 /** Helpers that take and give registers in memory, by number. */
@@ -239,14 +239,17 @@ export class RegionEmitter implements Emitter {
     return found;
   }
 
-  pointer(index: number, bytes: number, access: Access, options: { readonly aligned?: boolean; readonly displacement?: number } = {}): Expr {
-    let linear = this.linearOf(index, bytes, access);
-    if (options.displacement) linear = this.body.let(add(linear, i64(options.displacement)));
+  private get throughStackSegment(): boolean {
+    return this.instruction.decoded.segment === SEGMENT_SS;
+  }
+  pointer(index: number, bytes: number, access: Access, options: PointerOptions = {}): Expr {
+    const linear = this.linearOf(index, bytes, access);
     if (options.aligned) this.raiseIf(and(wrap(linear), i32(bytes - 1)), 13, 0);
-    return this.pointerAt(linear, bytes, access);
+    return this.pointerAt(linear, bytes, access, { stack: this.throughStackSegment, ...options });
   }
 
-  pointerAt(linear: Expr, bytes: number, access: Access): Expr {
+  /** Alignment isn't checked in regions. */
+  pointerAt(linear: Expr, bytes: number, access: Access, options: AddressOptions = {}): Expr {
     const { body, context } = this;
     const address = body.let(linear);
     const pointer = body.newLocal('i32');
@@ -258,7 +261,7 @@ export class RegionEmitter implements Emitter {
       () => body.set(pointer, add(wrap(address), load('i32', 'u32', entry, TLB_ADDEND))),
       () => {
         context.setState(32, BUDGET, add(context.budget, i32(context.remaining)));
-        body.set(pointer, context.call('regionAccess', [address, i32(bytes), i32(ACCESS[access])]) as Expr);
+        body.set(pointer, context.call('regionAccess', [address, i32(bytes), i32(accessWord(access, options))]) as Expr);
         body.if(leU(pointer, i32(1)), () => {
           body.if(eqz(pointer), () => this.leaveWithFault());
           this.beforeFault?.();
@@ -272,7 +275,7 @@ export class RegionEmitter implements Emitter {
 
   pointerBy(index: number, bytes: number, access: Access, displacement: Expr): Expr {
     const linear = add(this.linearOf(index, bytes, access), displacement);
-    return this.pointerAt(this.mode & MODE_CODE_64 ? linear : and(linear, i64(0xffffffffn)), bytes, access);
+    return this.pointerAt(this.mode & MODE_CODE_64 ? linear : and(linear, i64(0xffffffffn)), bytes, access, { stack: this.throughStackSegment });
   }
   loadAt(pointer: Expr): Expr {
     return this.loadBits(pointer, this.width as OperandBits);
@@ -351,10 +354,9 @@ export class RegionEmitter implements Emitter {
     const real = eqz(and(this.context.state32(CR0), i32(CR0_PE)));
     this.raiseIf(or(real, and(this.context.state32(EFLAGS_REST), i32(EFLAGS_VM))), 6);
   }
-  raiseIfFpuPending(): void {
+  raiseIfWaitTrapped(): void {
     const both = i32(CR0_MP | CR0_TS);
     this.raiseIf(eq(and(this.context.state32(CR0), both), both), 7);
-    this.raiseIf(and(this.context.state32(FPU_STATUS), i32(0x80)), 16);
   }
 
   private get nextOffset(): number {
@@ -363,6 +365,11 @@ export class RegionEmitter implements Emitter {
   nextRip(): Expr {
     return this.body.let(this.context.rip(this.nextOffset));
   }
+  /** In regions CS has no limit. */
+  checkTarget(rip: Expr): void {
+    if (this.width === 64) this.raiseIf(ne(shrS(shl(rip, i64(16)), i64(16)), rip), VECTOR_GP, 0);
+  }
+  checkBranch(): void {}
   jump(_index: number): void {
     this.terminators.jump();
     this.ended = true;
@@ -378,7 +385,7 @@ export class RegionEmitter implements Emitter {
 
   private stackPointer(displacement: number, bytes: number, access: 'read' | 'write'): Expr {
     const { body } = this;
-    if (this.mode & MODE_CODE_64) return this.pointerAt(add(this.context.register(4), i64(displacement)), bytes, access);
+    if (this.mode & MODE_CODE_64) return this.pointerAt(add(this.context.register(4), i64(displacement)), bytes, access, { stack: true });
     const flat = MODE_FLAT | MODE_STACK_32;
     if ((this.mode & flat) === flat) return this.pointerAt(extendU(add(this.context.register(4), i32(displacement))), bytes, access);
     this.context.spillRegister(4);

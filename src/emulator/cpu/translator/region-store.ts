@@ -5,7 +5,7 @@ import { REGION_ELEMENTS } from '../interpreter/build-module.ts';
 import {
   CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, GLOBAL_CODE_ARENA_NEXT, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP,
 } from '../memory-layout.ts';
-import { MODE, MODE_CS_LIMITED, MODE_DECODING, RIP } from '../state-layout.ts';
+import { MODE, MODE_ALIGNED, MODE_CS_LIMITED, MODE_DECODING, RIP } from '../state-layout.ts';
 import { cut, type CompiledBatch, type CompiledPage, type CompiledRegion, type RegionCompiler } from './region-compiler.ts';
 
 /** Bytes of the code arena that the gates of one region may take at most, with the instructions decoded for them. */
@@ -84,7 +84,7 @@ export class TranslatedRegions implements RegionStore {
     const mode = view.getUint32(this.parts.base + MODE, true);
     // Until the region is there, and for good where there will be none.
     view.setUint16(gate + RECORD_HANDLER, HANDLER_COLD, true);
-    if (mode & MODE_CS_LIMITED) return;
+    if (mode & (MODE_CS_LIMITED | MODE_ALIGNED)) return;
     const rip = view.getBigUint64(this.parts.base + RIP, true) & ~BigInt(PAGE_BYTES - 1);
     const id = this.nextId++;
     this.asked.set(id, { gate, mode, epoch: this.epoch });

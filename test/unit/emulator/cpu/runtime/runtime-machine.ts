@@ -66,6 +66,7 @@ export class RuntimeMachine {
       mmioWrite: (low: number, high: number, width: number, value: number) => { this.log.push(`write ${high ? hex(high) + ':' : ''}${hex(low)}/${width} ${hex(value)}`); },
       decodeBlock: (descriptor: number, offset: number) => this.decode(descriptor, offset),
       makeGate: () => 0, regionsDropped: () => undefined,
+      coprocessorError: (asserted: number) => { this.log.push(`FERR# ${asserted}`); },
       cpuid: () => undefined,
       timeStampCounter: () => this.set64(ARGUMENTS, this.tsc),
       getTaskPriority: () => 5,
