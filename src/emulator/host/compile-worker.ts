@@ -1,7 +1,7 @@
 /** The compile thread's module: a worker that compiles what the machine thread asks for, as much at a time as waits. */
 import { setFlagsFromString } from 'node:v8';
 import { workerData } from 'node:worker_threads';
-import { RegionBuilder, type CompileRequest } from '../cpu/translator/region-compiler.ts';
+import { RegionBuilder, type CompiledBatch, type CompileRequest } from '../cpu/translator/region-compiler.ts';
 import type { CompileOrder, CompileWorkerData } from './compile-thread.ts';
 
 /** Regions in one module: a module has a fixed price, and its functions reach each other at less cost. */
@@ -21,9 +21,19 @@ port.on('message', (order: CompileOrder) => {
   else if (waiting.push(order.request) === 1) setTimeout(compile, GATHER_MILLIS);
 });
 
+/** Code that can't be compiled, which would be a mistake of ours, stays interpreted; `--stats` counts such batches. */
+function compiled(batch: readonly CompileRequest[]): CompiledBatch {
+  try {
+    return builder.build(batch);
+  } catch (error) {
+    process.stderr.write(`compile thread: ${String(error)}\n`);
+    return { regions: [], cold: batch.map(({ id }) => id), taken: [], millis: 0, failed: true };
+  }
+}
+
 function compile(): void {
   const batch = waiting.slice(0, BATCH);
   waiting = waiting.slice(BATCH);
-  port.postMessage(builder.build(batch));
+  port.postMessage(compiled(batch));
   if (waiting.length > 0) setImmediate(compile);
 }

@@ -4,7 +4,7 @@
  */
 import { MAP_READABLE, MAP_WRITABLE } from '../memory-layout.ts';
 import {
-  ACCESS_ALIGNMENT_SHIFT, ACCESS_KIND, ACCESS_STACK, COUNT_TLB_MISSES, DEBUG_PENDING, DR0, DR7, PENDING_BYTES, PENDING_FIRST, PENDING_FIRST_BYTES, PENDING_SECOND, SCRATCH, TLB_ADDEND, TLB_ENTRIES,
+  ACCESS_ALIGNMENT_SHIFT, ACCESS_KIND, ACCESS_STACK, BUDGET, COUNT_TLB_MISSES, DEBUG_PENDING, DR0, DR7, PENDING_BYTES, PENDING_FIRST, PENDING_FIRST_BYTES, PENDING_SECOND, SCRATCH, TLB_ADDEND, TLB_ENTRIES,
   TLB_ENTRY_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_USER, TLB_WRITE_TAG,
 } from '../state-layout.ts';
 import { DR7_ENABLES, VECTOR_AC, VECTOR_GP, VECTOR_SS } from '../arch.ts';
@@ -148,8 +148,12 @@ export function slowAccess(linear: u64, bytes: u32, access: u32): u32 {
 /**
  * As `slowAccess`, for translated code: a pointer that nothing needs to be done about afterwards, 0 with a fault pending,
  * or INTERPRET with nothing changed where a device would be reached, or a write would reach two pages or decoded code.
+ * `request`: bits 0–7 the bytes, from 8 on the access; `budget`: what is left, the instruction itself included.
  */
-export function regionAccess(linear: u64, bytes: u32, access: u32): u32 {
+export function regionAccess(linear: u64, request: u32, budget: u32): u32 {
+  set32(BUDGET, budget);
+  const bytes = request & 0xff;
+  let access = request >> 8;
   const table = currentTable();
   const options = access & ~ACCESS_KIND;
   access &= ACCESS_KIND;

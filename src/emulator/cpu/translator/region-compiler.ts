@@ -53,6 +53,8 @@ export interface CompiledBatch {
   /** Requests for code that a region has in its middle: where control keeps coming there, it is to be asked for again. */
   readonly taken: readonly number[];
   readonly millis: number;
+  /** Compiling broke off. */
+  readonly failed?: boolean;
 }
 
 export interface RegionCompiler {

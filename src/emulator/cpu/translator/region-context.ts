@@ -25,7 +25,7 @@ export class RegionImports {
 }
 
 /** Ways out that many instructions share: each is one piece of code at the function's end. */
-type SharedExit = 'leap' | 'spent' | 'faulted' | 'single' | 'finished';
+type SharedExit = 'leap' | 'spent' | 'faulted' | 'single' | 'refused' | 'finished';
 
 export class RegionContext {
   readonly body = new FunctionBody(['i64', 'i32', 'i32']);
@@ -152,7 +152,7 @@ export class RegionContext {
   /** Writes the function: `inside` writes the code between coming in and leaving. */
   write(inside: () => void): FunctionBody {
     const { body } = this;
-    const shared: SharedExit[] = [...(this.pages.length > 1 ? ['leap' as const] : []), 'spent', 'faulted', 'single', 'finished'];
+    const shared: SharedExit[] = ['leap', 'spent', 'faulted', 'single', 'refused', 'finished'];
     const exits: Partial<Record<SharedExit, Label>> = {};
     const nest = (depth: number): void => {
       const name = shared[depth];
@@ -176,7 +176,10 @@ export class RegionContext {
       this.spill();
       this.flags.saveDynamic();
       const rip = this.maskRip(add(this.ripBase, extendS(this.exitOffset)));
-      body.returnCall(this.imports.index('engine', name), name === 'finished' ? [rip, this.budget, this.status] : [rip, this.budget]);
+      if (name === 'refused') {
+        body.if(this.status, () => body.returnCall(this.imports.index('engine', 'single'), [rip, this.budget]));
+        body.returnCall(this.imports.index('engine', 'faulted'), [rip, this.budget]);
+      } else body.returnCall(this.imports.index('engine', name), name === 'finished' ? [rip, this.budget, this.status] : [rip, this.budget]);
     };
     nest(0);
     return body;
@@ -193,14 +196,21 @@ export class RegionContext {
   leaveWithFault(): void {
     this.leave('faulted', this.offset);
   }
-  /** The interpreter is to do the current instruction. */
-  leaveForOne(): void {
-    this.leave('single', this.offset);
+  /** `regionAccess` gave no pointer (i32) for the current instruction: a fault is pending, or the interpreter is to do it. */
+  leaveRefused(answer: Expr): void {
+    this.body.set(this.status, answer);
+    this.leave('refused', this.offset);
   }
   /** A helper of the current instruction gave another status than STATUS_NEXT. Its flags are in memory. */
   leaveAs(status: Expr): void {
     this.body.set(this.status, status);
     this.leave('finished', this.offset);
+  }
+  /** Goes to an offset outside the region. It takes a little longer than `leap`, and less code. */
+  leaveTo(offset: number): void {
+    this.flags.announce();
+    this.body.set(this.exitOffset, i32(offset));
+    this.body.br((this.exits as Record<SharedExit, Label>).leap);
   }
   /**
    * Goes to a block that begins at `offset`, has not been paid for, and is not in this region any more. One whose first

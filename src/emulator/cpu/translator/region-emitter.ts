@@ -260,12 +260,11 @@ export class RegionEmitter implements Emitter {
       eq(and(lastByte, i64(~0xfffn)), load('i64', 'u64', entry, access === 'read' ? TLB_READ_TAG : TLB_WRITE_TAG)),
       () => body.set(pointer, add(wrap(address), load('i32', 'u32', entry, TLB_ADDEND))),
       () => {
-        context.setState(32, BUDGET, add(context.budget, i32(context.remaining)));
-        body.set(pointer, context.call('regionAccess', [address, i32(bytes), i32(accessWord(access, options))]) as Expr);
+        const request = i32(bytes | (accessWord(access, options) << 8));
+        body.set(pointer, context.call('regionAccess', [address, request, add(context.budget, i32(context.remaining))]) as Expr);
         body.if(leU(pointer, i32(1)), () => {
-          body.if(eqz(pointer), () => this.leaveWithFault());
           this.beforeFault?.();
-          context.leaveForOne();
+          context.leaveRefused(pointer);
         }, undefined, false);
       },
       true,

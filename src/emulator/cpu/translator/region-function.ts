@@ -143,11 +143,11 @@ class RegionWriter implements Terminators {
     const stays = this.numbers.has(target as number);
     if (stays && !this.numbers.has(next)) {
       // The only edge inside may be one that falls through, so it comes last.
-      body.if(eqz(condition), () => this.follow(next, 0));
+      body.if(eqz(condition), () => this.context.leaveTo(next));
       this.follow(target as number, 0);
       return;
     }
-    body.if(condition, () => this.follow(target as number, 0));
+    body.if(condition, () => (stays ? this.follow(target as number, 0) : this.context.leaveTo(target as number)));
     this.follow(next, stays ? 1 : 0);
   }
   jumpTo(rip: Expr): void {

@@ -58,7 +58,7 @@ export class TranslatedRegions implements RegionStore {
   private free: number[] = [];
   /** Elements of regions that are gone: the jump cache may still name them. */
   private retired: number[] = [];
-  private readonly made = { translated: 0, translatedInstructions: 0, cold: 0, outdated: 0, regionsDropped: 0 };
+  private readonly made = { translated: 0, translatedInstructions: 0, cold: 0, outdated: 0, regionsDropped: 0, compilationsFailed: 0 };
 
   constructor(parts: EngineParts, options: TranslatorOptions) {
     this.parts = parts;
@@ -96,7 +96,8 @@ export class TranslatedRegions implements RegionStore {
     for (let batch = this.compiler.take(); batch; batch = this.compiler.take()) this.takeIn(batch);
   }
 
-  private takeIn({ regions, cold, taken, millis }: CompiledBatch): void {
+  private takeIn({ regions, cold, taken, millis, failed }: CompiledBatch): void {
+    if (failed) this.made.compilationsFailed++;
     this.compileMillis += millis;
     this.made.cold += cold.length;
     for (const id of cold) this.asked.delete(id);
