@@ -1,0 +1,59 @@
+/** The files that images are in, and which files an image may name. */
+import { realpath, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { ImageError } from '../storage/image-error.ts';
+import type { ImageFiles } from '../storage/open-image.ts';
+import { describeFileError, HostByteFile } from './file-bytes.ts';
+
+/** As in `nbd://host`, `json:{…}`, `file:name`; a drive letter is none. */
+const PROTOCOL = /^[a-z][a-z0-9+.-]+:/i;
+
+export class HostImageFiles implements ImageFiles {
+  readonly #allowedFolders: readonly string[];
+
+  /** `allowedFolders`: where, besides its own folder, files may lie that an image names. */
+  constructor(allowedFolders: readonly string[] = []) {
+    this.#allowedFolders = allowedFolders;
+  }
+
+  open(path: string, access: 'read-only' | 'read-write'): Promise<HostByteFile> {
+    return HostByteFile.open(path, access);
+  }
+
+  async resolve(from: string, name: string): Promise<string> {
+    if (name.includes('\0') || PROTOCOL.test(name)) throw new ImageError('image.foreign-file', `the image ${from} names "${printable(name)}", which is no file`, 'convert it with "qemu-img convert"');
+    const folder = dirname(await realpathOf(from));
+    const path = isAbsolute(name) ? name : join(folder, ...name.split('/'));
+    const real = await realpathOf(path, from);
+    if (!(await stat(real)).isFile()) throw new ImageError('image.foreign-file', `the image ${from} names ${printable(path)}, which is no file`, 'convert it with "qemu-img convert"');
+    for (const allowed of [folder, ...this.#allowedFolders]) {
+      const root = await realpath(resolve(allowed)).catch(() => undefined);
+      if (root !== undefined && real.startsWith(root.endsWith(sep) ? root : root + sep)) return real;
+    }
+    throw new ImageError('image.outside-folder', `the image ${from} names the file ${printable(real)}, which lies outside its folder`, `allow it with backing-folder=${printable(dirname(real))} if that is meant`);
+  }
+
+  async identity(path: string): Promise<string> {
+    try {
+      const { dev, ino } = await stat(path, { bigint: true });
+      return `${dev}:${ino}`;
+    } catch (error) {
+      throw describeFileError(error, path, 'read-only');
+    }
+  }
+}
+
+async function realpathOf(path: string, namedBy?: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (namedBy === undefined || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw describeFileError(error, path, 'read-only');
+    throw new ImageError('image.backing-missing', `the image ${namedBy} names the file ${printable(path)}, which does not exist`, 'put it there');
+  }
+}
+
+/** Names come out of images: nothing in them may reach a terminal as a command. */
+function printable(name: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return name.slice(0, 200).replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
+}

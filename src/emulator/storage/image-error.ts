@@ -1,0 +1,25 @@
+/** What is wrong with an image: a code for programs, one sentence for people, and what to do about it. */
+export class ImageError extends Error {
+  readonly code: string;
+  readonly advice: string;
+
+  constructor(code: string, message: string, advice: string) {
+    super(message);
+    this.code = code;
+    this.advice = advice;
+  }
+}
+
+/** Tables or headers that contradict themselves. */
+export function damaged(message: string): ImageError {
+  return new ImageError('image.damaged', message, 'try "guesthouse disk check --repair", or restore the image from a copy');
+}
+
+/** Legal, but nothing that this version can do. */
+export function unsupported(message: string, advice = 'convert it with the program that made it'): ImageError {
+  return new ImageError('image.unsupported', message, advice);
+}
+
+export function readOnlyImage(): ImageError {
+  return new ImageError('image.read-only', 'the image is read-only', 'attach it for writing');
+}
