@@ -6,6 +6,8 @@ import type { SeededRandom } from './seeded-random.ts';
 
 const PAGE_BYTES = 4096;
 const SECTOR_BYTES = 512;
+/** As on ext4. */
+const FILE_BYTES_MAXIMUM = 16 * 2 ** 40;
 
 /** Bytes at any position; only what was written takes memory. */
 class SparseBytes {
@@ -80,6 +82,9 @@ export class MemoryFiles implements ImageFiles {
   readonly #contents = new Map<string, SparseBytes>();
   readonly #start = new Map<string, SparseBytes>();
   readonly opened: string[] = [];
+  /** Reads, writes and barriers so far; beyond the limit everything fails. */
+  operations = 0;
+  operationsMaximum = Infinity;
   #changes: Change[] | undefined;
   now = 0;
   /** Lets every operation take a random while. */
@@ -156,7 +161,7 @@ export class MemoryFiles implements ImageFiles {
   }
 
   async resolve(_from: string, name: string): Promise<string> {
-    if (!this.#contents.has(name)) throw new ImageError('image.backing-missing', `the file ${name} does not exist`, 'put it there');
+    if (!this.#contents.has(name)) throw new ImageError('image.backing-missing', `the file ${name} does not exist`.replace(/\p{C}/gu, '?'), 'put it there');
     return name;
   }
 
@@ -168,6 +173,7 @@ export class MemoryFiles implements ImageFiles {
     const change = async (kind: Change['kind'], position: number, bytes: Uint8Array, length: number, apply: () => void): Promise<void> => {
       if (readOnly) throw new Error(`${path} is open for reading`);
       if (!Number.isSafeInteger(position) || position < 0) throw new Error(`a write at ${position}`);
+      if (position + length > FILE_BYTES_MAXIMUM) throw Object.assign(new Error('too large'), { code: 'EFBIG' });
       if (this.failAfterWrites-- <= 0) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
       const record: Change = { path, kind, position, bytes: this.#changes === undefined ? bytes : bytes.slice(), length, issuedAt: ++this.now, completedAt: Infinity, durableAt: Infinity };
       this.#changes?.push(record);
@@ -196,6 +202,7 @@ export class MemoryFiles implements ImageFiles {
   }
 
   async #while(): Promise<void> {
+    if (++this.operations > this.operationsMaximum) throw new Error(`more than ${this.operationsMaximum} operations on files`);
     for (let turns = this.random?.below(6) ?? 0; turns > 0; turns--) await Promise.resolve();
   }
 }

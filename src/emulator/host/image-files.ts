@@ -1,7 +1,7 @@
 /** The files that images are in, and which files an image may name. */
 import { realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
-import { ImageError } from '../storage/image-error.ts';
+import { ImageError, printable } from '../storage/image-error.ts';
 import type { ImageFiles } from '../storage/open-image.ts';
 import { describeFileError, HostByteFile } from './file-bytes.ts';
 
@@ -50,10 +50,4 @@ async function realpathOf(path: string, namedBy?: string): Promise<string> {
     if (namedBy === undefined || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw describeFileError(error, path, 'read-only');
     throw new ImageError('image.backing-missing', `the image ${namedBy} names the file ${printable(path)}, which does not exist`, 'put it there');
   }
-}
-
-/** Names come out of images: nothing in them may reach a terminal as a command. */
-function printable(name: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  return name.slice(0, 200).replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 }

@@ -20,6 +20,11 @@ export function unsupported(message: string, advice = 'convert it with the progr
   return new ImageError('image.unsupported', message, advice);
 }
 
+/** What comes out of an image, fit for a message: nothing in it may reach a terminal as a command. */
+export function printable(name: string): string {
+  return name.slice(0, 200).replace(/\p{C}/gu, '?');
+}
+
 export function readOnlyImage(): ImageError {
   return new ImageError('image.read-only', 'the image is read-only', 'attach it for writing');
 }

@@ -207,29 +207,38 @@ export abstract class MappedImage implements DiskImage {
 
   async #readHeld(offset: number, target: Uint8Array): Promise<void> {
     const parts: Promise<void>[] = [];
+    try {
+      await this.#startReads(offset, target, parts);
+    } catch (error) {
+      await Promise.allSettled(parts);
+      throw error;
+    }
+    if (parts.length === 1) await parts[0];
+    else if (parts.length > 1) await all(parts);
+  }
+
+  async #startReads(offset: number, target: Uint8Array, parts: Promise<void>[]): Promise<void> {
     for (let done = 0; done < target.length;) {
       const found = this.findRun(offset + done, target.length - done);
-      const run = found instanceof Promise ? await settledFirst(found, parts) : found;
+      const run = found instanceof Promise ? await found : found;
       const part = target.subarray(done, done + Math.min(run.length, target.length - done));
       switch (run.kind) {
         case 'data':
-          parts.push(this.file.read(run.position, part));
+          begin(parts, this.file.read(run.position, part));
           break;
         case 'packed':
-          parts.push(run.unpack().then((unpacked) => { part.set(unpacked.subarray(run.skip, run.skip + part.length)); }));
+          begin(parts, run.unpack().then((unpacked) => { part.set(unpacked.subarray(run.skip, run.skip + part.length)); }));
           break;
         case 'zeros':
           part.fill(0);
           break;
         case 'absent':
           if (this.backing === undefined) part.fill(0);
-          else parts.push(readBelow(this.backing, offset + done, part));
+          else begin(parts, readBelow(this.backing, offset + done, part));
           break;
       }
       done += part.length;
     }
-    if (parts.length === 1) await parts[0];
-    else if (parts.length > 1) await all(parts);
   }
 
   /** Writes the beginning of `source` and returns how much. */
@@ -374,17 +383,14 @@ async function readBelow(backing: DiskImage, offset: number, target: Uint8Array)
   if (inside < target.length) target.fill(0, inside);
 }
 
+/** A part that fails while others are still being found must not count as unhandled: `all` will tell. */
+function begin(parts: Promise<void>[], part: Promise<void>): void {
+  part.catch(() => {});
+  parts.push(part);
+}
+
 /** Waits for all, whatever becomes of some: no part may still be under way when the caller lets go of its buffer. */
 async function all(parts: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(parts)) if (result.status === 'rejected') throw result.reason;
-}
-
-async function settledFirst<T>(value: Promise<T>, parts: readonly Promise<void>[]): Promise<T> {
-  try {
-    return await value;
-  } catch (error) {
-    await Promise.allSettled(parts);
-    throw error;
-  }
 }
 

@@ -1,7 +1,7 @@
 /** Opens an image with everything below it. The rules are in README.md, "Opening". */
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { ByteFile, Compression, DiskImage } from '../interfaces/disk-image.ts';
-import { damaged, ImageError, unsupported } from './image-error.ts';
+import { damaged, ImageError, printable, unsupported } from './image-error.ts';
 import { probeFormat } from './probe.ts';
 import { checkQcow2 } from './qcow2/check-qcow2.ts';
 import { readQcow2Header } from './qcow2/header.ts';
@@ -96,7 +96,7 @@ export function formatByQemuName(name: string): DiskFormat {
     case 'vdi':
     case 'vmdk':
     case 'vhdx': return name;
-    default: throw unsupported(`the image's backing file is said to have the format "${name.slice(0, 40)}"`);
+    default: throw unsupported(`the image's backing file is said to have the format "${printable(name)}"`);
   }
 }
 

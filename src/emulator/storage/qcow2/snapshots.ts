@@ -18,6 +18,8 @@ export interface SnapshotTables {
 /** Throws `ImageError`. */
 export async function readSnapshotTables(file: ByteFile, header: Qcow2Header): Promise<SnapshotTables> {
   const l1Tables: { position: number; entries: number }[] = [];
+  // Tables lie side by side in the file, so together they can't be longer than it.
+  let l1BytesLeft = await file.size();
   let at = 0;
   let windowAt = 0;
   let window = new ByteFields(new Uint8Array(0), 'big-endian');
@@ -30,7 +32,11 @@ export async function readSnapshotTables(file: ByteFile, header: Qcow2Header): P
     const here = at - windowAt;
     const entries = window.u32(here + 8);
     if (entries > L1_ENTRIES_MAXIMUM) throw damaged('the L1 table of a snapshot is larger than 32 MiB');
-    l1Tables.push({ position: window.u64(here, 'snapshot'), entries });
+    const position = window.u64(here, 'snapshot');
+    if (position % 2 ** header.clusterBits !== 0) throw damaged('the L1 table of a snapshot doesn\'t begin at a cluster');
+    l1BytesLeft -= entries * 8;
+    if (l1BytesLeft < 0) throw damaged('the L1 tables of the snapshots are longer than the file');
+    l1Tables.push({ position, entries });
     at += Math.ceil((ENTRY_BYTES + window.u32(here + 36) + window.u16(here + 12) + window.u16(here + 14)) / 8) * 8;
     if (at > TABLE_BYTES_MAXIMUM) throw damaged('the snapshot table is larger than 64 MiB');
   }
