@@ -11,7 +11,7 @@ import { describeImage } from '../../src/emulator/storage/describe-image.ts';
 import { ImageError } from '../../src/emulator/storage/image-error.ts';
 import { openImage } from '../../src/emulator/storage/open-image.ts';
 import { Qcow2Image } from '../../src/emulator/storage/qcow2/qcow2-image.ts';
-import { workOn } from '../storage/image-fixtures.ts';
+import { BIRTH, NO_PARTS, workOn } from '../storage/image-fixtures.ts';
 import { MemoryFiles } from '../support/memory-files.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 
@@ -25,6 +25,10 @@ const DISK_BYTES = 4 << 20;
 const KINDS: readonly { readonly name: string; readonly image: Omit<NewImage, 'bytes'> }[] = [
   { name: 'qcow2', image: { format: 'qcow2', blockBytes: 4096 } },
   { name: 'qcow2 version 2', image: { format: 'qcow2', blockBytes: 512, version: 2 } },
+  { name: 'VDI', image: { format: 'vdi', blockBytes: 65536 } },
+  { name: 'VHD', image: { format: 'vhd', blockBytes: 1 << 19 } },
+  { name: 'fixed VHD', image: { format: 'vhd', subformat: 'fixed' } },
+  { name: 'VMDK', image: { format: 'vmdk', blockBytes: 4096 } },
   { name: 'qcow2 over a base', image: { format: 'qcow2', blockBytes: 4096, compression: 'zstd', backing: { name: 'base', format: 'raw' } } },
 ];
 
@@ -32,7 +36,7 @@ async function soundImage(image: Omit<NewImage, 'bytes'>): Promise<MemoryFiles> 
   const files = new MemoryFiles();
   files.add('base', new Uint8Array(DISK_BYTES / 2).fill(7));
   files.add('secret', new Uint8Array(4096));
-  await createImage(await files.open(PATH, 'read-write'), { ...image, bytes: DISK_BYTES });
+  await createImage(await files.open(PATH, 'read-write'), { ...image, bytes: DISK_BYTES }, BIRTH, NO_PARTS);
   const opened = await open(files, image);
   await workOn(opened, new Uint8Array(DISK_BYTES), new SeededRandom(1), 20).catch((error: unknown) => { if (image.backing === undefined) throw error; });
   if (opened instanceof Qcow2Image) {

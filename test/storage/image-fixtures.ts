@@ -1,7 +1,7 @@
 /** Images in a folder of their own, and random work on them beside a plain array of what they must hold. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll } from 'vitest';
 import { HostByteFile } from '../../src/emulator/host/file-bytes.ts';
 import { HostImageFiles } from '../../src/emulator/host/image-files.ts';
@@ -11,8 +11,13 @@ import { checkImage } from '../../src/emulator/storage/check-image.ts';
 import { createImage, type NewImage } from '../../src/emulator/storage/create-image.ts';
 import type { ImageCheck } from '../../src/emulator/storage/image-check.ts';
 import { openImage } from '../../src/emulator/storage/open-image.ts';
+import type { NewParts } from '../../src/emulator/storage/vmdk/vmdk-image.ts';
 import type { DiskFormat } from '../../src/shared/disk-format.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
+
+export const BIRTH = { uuid: Uint8Array.from({ length: 16 }, (_, index) => index + 1), epochSeconds: 1_700_000_000 };
+
+export const NO_PARTS: NewParts = { stem: 'disk', create: () => Promise.reject(new Error('the image is one file')) };
 
 /** A folder that goes when the tests of the file have run. */
 export function imageFolder(): { file(name: string): string } {
@@ -24,7 +29,14 @@ export function imageFolder(): { file(name: string): string } {
 export async function makeImage(path: string, image: NewImage): Promise<void> {
   writeFileSync(path, '');
   await using file = await HostByteFile.open(path, 'read-write');
-  await createImage(file, image);
+  await createImage(file, image, BIRTH, {
+    stem: basename(path, '.vmdk'),
+    async create(name) {
+      const part = join(dirname(path), name);
+      writeFileSync(part, '');
+      return HostByteFile.open(part, 'read-write');
+    },
+  });
 }
 
 export function openFile(path: string, format?: DiskFormat, readOnly = false): Promise<DiskImage> {

@@ -22,6 +22,12 @@ export const IMAGE_KINDS: readonly ImageKind[] = [
   qcow2('with clusters of 2 MiB', { blockBytes: 2 << 20 }, 'cluster_size=2M'),
   qcow2('with lazy refcounts', { lazyRefcounts: true }, 'lazy_refcounts=on'),
   qcow2('for zstd', { compression: 'zstd' }, 'compression_type=zstd'),
+  { name: 'VDI', image: { format: 'vdi' }, qemuFormat: 'vdi', qemuOptions: undefined, hasCheck: true },
+  { name: 'fixed VDI', image: { format: 'vdi', subformat: 'fixed' }, qemuFormat: 'vdi', qemuOptions: 'static=on', hasCheck: true },
+  { name: 'VHD', image: { format: 'vhd' }, qemuFormat: 'vpc', qemuOptions: 'subformat=dynamic', hasCheck: false },
+  { name: 'fixed VHD', image: { format: 'vhd', subformat: 'fixed' }, qemuFormat: 'vpc', qemuOptions: 'subformat=fixed,force_size=on', hasCheck: false },
+  ...(['monolithicSparse', 'monolithicFlat', 'twoGbMaxExtentSparse', 'twoGbMaxExtentFlat'] as const).map((subformat): ImageKind => (
+    { name: `VMDK ${subformat}`, image: { format: 'vmdk', subformat }, qemuFormat: 'vmdk', qemuOptions: `subformat=${subformat}`, hasCheck: !subformat.endsWith('Flat') })),
 ];
 
 /** Kinds of qcow2 by the width of their counts, which only QEMU makes for us. */

@@ -1,7 +1,11 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { HostByteFile } from '../../src/emulator/host/file-bytes.ts';
+import { HostImageFiles } from '../../src/emulator/host/image-files.ts';
 import { zlibCompression } from '../../src/emulator/host/zlib-compression.ts';
 import { copyImage } from '../../src/emulator/storage/copy-image.ts';
+import { describeImage } from '../../src/emulator/storage/describe-image.ts';
+import { writeStreamOptimized } from '../../src/emulator/storage/vmdk/stream-optimized.ts';
 import { qemuImg, tryQemuImg } from '../support/qemu-img.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { checkFile, diskBytes, equal, imageFolder, makeImage, openFile, readAll, workOn } from './image-fixtures.ts';
@@ -64,6 +68,55 @@ describe.each(IMAGE_KINDS.map((kind) => ({ ...kind, kind })))('an image of the k
     }
     expectQemuReads(path, kind, expected);
     await expectClean(path, kind);
+  });
+});
+
+describe('streamOptimized VMDK', () => {
+  it('is read from QEMU and by QEMU', async () => {
+    const expected = diskBytes(new SeededRandom(8), DISK_BYTES);
+    const raw = folder.file('stream.img');
+    const theirs = folder.file('theirs-stream.vmdk');
+    const ours = folder.file('ours-stream.vmdk');
+    writeFileSync(raw, expected);
+    qemuImg('convert', '-f', 'raw', '-O', 'vmdk', '-o', 'subformat=streamOptimized', raw, theirs);
+    writeFileSync(ours, '');
+    {
+      await using source = await openFile(theirs, 'vmdk');
+      expect(source.readOnly).toBe(true);
+      expect(equal((await readAll(source)).subarray(0, DISK_BYTES), expected)).toBe(true);
+      await using file = await HostByteFile.open(ours, 'read-write');
+      await writeStreamOptimized({ source, file, compression: zlibCompression, name: 'ours-stream.vmdk', contentId: 7, progress: () => {} });
+    }
+    expectQemuReads(ours, { qemuFormat: 'vmdk', hasCheck: true }, expected);
+    expect((await checkFile(ours, 'vmdk')).errors).toEqual([]);
+    await using again = await openFile(ours, 'vmdk');
+    expect(equal((await readAll(again)).subarray(0, DISK_BYTES), expected)).toBe(true);
+  });
+});
+
+describe('differencing images', () => {
+  it.each(['vdi', 'vhd'] as const)('of the format %s show what is below them, and keep it as it is', async (format) => {
+    const random = new SeededRandom(9);
+    const base = folder.file(`parent.${format}`);
+    const below = new Uint8Array(DISK_BYTES);
+    await makeImage(base, { format, bytes: DISK_BYTES });
+    {
+      await using image = await openFile(base);
+      await workOn(image, below, random, STEPS);
+    }
+    const { uuid } = await describeImage({ path: base, format, files: new HostImageFiles() });
+    const top = folder.file(`child.${format}`);
+    await makeImage(top, { format, bytes: DISK_BYTES, backing: { name: `parent.${format}`, format, uuid } });
+    const expected = below.slice();
+    {
+      await using image = await openFile(top);
+      await workOn(image, expected, random, STEPS);
+    }
+    expect((await checkFile(top, format)).errors).toEqual([]);
+    await using again = await openFile(top, format, true);
+    expect(equal(await readAll(again), expected)).toBe(true);
+    await using parent = await openFile(base, format, true);
+    expect(equal(await readAll(parent), below)).toBe(true);
   });
 });
 

@@ -9,6 +9,7 @@ import { checkImage } from '../../src/emulator/storage/check-image.ts';
 import { createImage, type NewImage } from '../../src/emulator/storage/create-image.ts';
 import { openImage } from '../../src/emulator/storage/open-image.ts';
 import { MemoryFiles } from '../support/memory-files.ts';
+import { BIRTH, NO_PARTS } from './image-fixtures.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 
 const isLong = process.env['GUESTHOUSE_LONG_TESTS'] !== undefined;
@@ -23,6 +24,9 @@ const KINDS: readonly { readonly name: string; readonly image: Omit<NewImage, 'b
   { name: 'qcow2', image: { format: 'qcow2', blockBytes: 4096 } },
   { name: 'qcow2 with large clusters', image: { format: 'qcow2' } },
   { name: 'qcow2 with lazy refcounts', image: { format: 'qcow2', blockBytes: 1024, lazyRefcounts: true } },
+  { name: 'VDI', image: { format: 'vdi', blockBytes: 65536 } },
+  { name: 'VHD', image: { format: 'vhd', blockBytes: 1 << 19 } },
+  { name: 'VMDK', image: { format: 'vmdk', blockBytes: 4096 } },
   { name: 'qcow2 over another', image: { format: 'qcow2', blockBytes: 4096, backing: { name: 'base', format: 'raw' } }, backing: true },
 ];
 
@@ -106,7 +110,7 @@ describe('after a power cut', () => {
       const random = new SeededRandom(run * 7919);
       const work = new Workload(random);
       if (backing === true) work.files.add('base', new Uint8Array((SECTORS / 2) * 512));
-      await createImage(await work.files.open(PATH, 'read-write'), { ...recipe, bytes: SECTORS * 512 });
+      await createImage(await work.files.open(PATH, 'read-write'), { ...recipe, bytes: SECTORS * 512 }, BIRTH, NO_PARTS);
       work.files.record();
       work.files.random = random;
       const image = await open(work.files, recipe);

@@ -1,7 +1,7 @@
 /** Files in memory for images, sparse, with what a power cut would leave of them. */
 import type { ByteFile } from '../../src/emulator/interfaces/disk-image.ts';
 import { ImageError } from '../../src/emulator/storage/image-error.ts';
-import type { ImageFiles } from '../../src/emulator/storage/open-image.ts';
+import type { ImageFiles } from '../../src/emulator/storage/image-files.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 const PAGE_BYTES = 4096;
@@ -163,6 +163,10 @@ export class MemoryFiles implements ImageFiles {
   async resolve(_from: string, name: string): Promise<string> {
     if (!this.#contents.has(name)) throw new ImageError('image.backing-missing', `the file ${name} does not exist`.replace(/\p{C}/gu, '?'), 'put it there');
     return name;
+  }
+
+  async besides(path: string, ending: string): Promise<string[]> {
+    return this.paths.filter((other) => other !== path && other.endsWith(ending));
   }
 
   async identity(path: string): Promise<string> {

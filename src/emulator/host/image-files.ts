@@ -1,12 +1,14 @@
 /** The files that images are in, and which files an image may name. */
-import { realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { ImageError, printable } from '../storage/image-error.ts';
-import type { ImageFiles } from '../storage/open-image.ts';
+import type { ImageFiles } from '../storage/image-files.ts';
 import { describeFileError, HostByteFile } from './file-bytes.ts';
 
 /** As in `nbd://host`, `json:{…}`, `file:name`; a drive letter is none. */
 const PROTOCOL = /^[a-z][a-z0-9+.-]+:/i;
+
+const FILES_BESIDE_MAXIMUM = 1000;
 
 export class HostImageFiles implements ImageFiles {
   readonly #allowedFolders: readonly string[];
@@ -31,6 +33,12 @@ export class HostImageFiles implements ImageFiles {
       if (root !== undefined && real.startsWith(root.endsWith(sep) ? root : root + sep)) return real;
     }
     throw new ImageError('image.outside-folder', `the image ${from} names the file ${printable(real)}, which lies outside its folder`, `allow it with backing-folder=${printable(dirname(real))} if that is meant`);
+  }
+
+  async besides(path: string, ending: string): Promise<string[]> {
+    const folder = dirname(await realpathOf(path));
+    const names = await readdir(folder).catch(() => []);
+    return names.filter((name) => name.toLowerCase().endsWith(ending)).slice(0, FILES_BESIDE_MAXIMUM).map((name) => join(folder, name)).filter((beside) => beside !== path);
   }
 
   async identity(path: string): Promise<string> {

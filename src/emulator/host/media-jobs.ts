@@ -53,7 +53,7 @@ async function create({ target, bytes, backing }: MediaJob & { kind: 'create' })
   let size = bytes;
   if (backing !== undefined) {
     const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders) });
-    below = { name: await nameOfBacking(target.path, backing.path), format: described.format };
+    below = { name: await nameOfBacking(target.path, backing.path), format: described.format, uuid: described.uuid };
     size ??= described.virtualBytes;
   }
   if (size === undefined) throw new ImageError('disk.no-size', 'a new image needs a size', 'give one, such as 20G');
@@ -64,12 +64,15 @@ async function create({ target, bytes, backing }: MediaJob & { kind: 'create' })
 }
 
 async function convert({ image, target, compress }: MediaJob & { kind: 'convert' }, progress: Progress): Promise<MediaDone> {
+  if (target.subformat === 'streamOptimized' && target.format !== 'vmdk') throw unsupported(`there is no kind "streamOptimized" of ${target.format} images`);
   if (compress && target.format !== 'qcow2') throw unsupported(`an image of the format ${target.format} can't be compressed`, 'leave --compress out, or convert to qcow2');
   await using source = await open(image, 'read-only');
   const bytes = source.sectorCount * source.sectorBytes;
   await using made = await NewImageFile.make(target.path, target.replace);
-  await made.create(newImage(target, bytes, undefined));
-  {
+  if (target.subformat === 'streamOptimized') {
+    await made.writeStream(source, (copied) => { progress(copied / bytes); });
+  } else {
+    await made.create(newImage(target, bytes, undefined));
     await using copy = await made.open(target.format);
     await copyImage({ source, target: copy, packWith: compress ? zlibCompression : undefined, progress: (copied) => { progress(copied / bytes); } });
   }
@@ -89,6 +92,7 @@ async function resize(image: MediaImage, bytes: number, shrink: boolean): Promis
 async function compact(image: MediaImage, progress: Progress): Promise<MediaDone> {
   const described = await describeImage({ path: image.path, format: image.format, files: new HostImageFiles(image.backingFolders) });
   if ((described.snapshots ?? 0) > 0) throw unsupported('an image with snapshots can\'t be compacted', 'delete its snapshots first');
+  if (described.format === 'vmdk') throw unsupported('a VMDK image can\'t be compacted in its place', 'convert it to a new one');
   const hostBytesBefore = await hostBytes(image.path);
   // Locked, that nobody writes to it meanwhile.
   await using source = await open({ ...image, format: described.format }, 'read-write');

@@ -5,9 +5,11 @@ import { open, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
-import { createImage, type NewImage } from '../storage/create-image.ts';
+import { contentIdOf, createImage, type NewImage } from '../storage/create-image.ts';
 import { ImageError } from '../storage/image-error.ts';
 import { openImage } from '../storage/open-image.ts';
+import { writeStreamOptimized } from '../storage/vmdk/stream-optimized.ts';
+import type { NewParts } from '../storage/vmdk/vmdk-image.ts';
 import { describeFileError, HostByteFile, refuseFileInUse } from './file-bytes.ts';
 import { HostImageFiles } from './image-files.ts';
 import { zlibCompression } from './zlib-compression.ts';
@@ -15,6 +17,7 @@ import { zlibCompression } from './zlib-compression.ts';
 export class NewImageFile implements AsyncDisposable {
   readonly #place: string;
   readonly #beside: string;
+  readonly #partPaths: string[] = [];
   #isFinished = false;
 
   private constructor(place: string, beside: string) {
@@ -41,7 +44,32 @@ export class NewImageFile implements AsyncDisposable {
 
   async create(image: NewImage): Promise<void> {
     await using file = await HostByteFile.open(this.#beside, 'read-write');
-    await createImage(file, image);
+    await createImage(file, image, newBirth(), this.#parts());
+  }
+
+  /** Compressed, from its beginning to its end. */
+  async writeStream(source: DiskImage, progress: (bytes: number) => void): Promise<void> {
+    await using file = await HostByteFile.open(this.#beside, 'read-write');
+    await writeStreamOptimized({ source, file, compression: zlibCompression, name: basename(this.#place), contentId: contentIdOf(newBirth()), progress });
+  }
+
+  /** Further files of an image have their names at once: until the image is in its place nothing names them. */
+  #parts(): NewParts {
+    const folder = dirname(this.#place);
+    return {
+      stem: basename(this.#place).replace(/\.[^.]*$/, ''),
+      create: async (name) => {
+        const path = join(folder, name);
+        try {
+          await (await open(path, 'wx', 0o644)).close();
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw new ImageError('disk.exists', `${path} exists already`, 'choose another name');
+          throw describeFileError(error, path, 'read-write');
+        }
+        this.#partPaths.push(path);
+        return HostByteFile.open(path, 'read-write');
+      },
+    };
   }
 
   /** Without what is below it: only its own. */
@@ -57,8 +85,16 @@ export class NewImageFile implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#isFinished) await rm(this.#beside, { force: true });
+    if (!this.#isFinished) for (const path of [this.#beside, ...this.#partPaths]) await rm(path, { force: true });
   }
+}
+
+function newBirth(): { uuid: Uint8Array; epochSeconds: number } {
+  const uuid = new Uint8Array(randomBytes(16));
+  // RFC 9562, version 4.
+  uuid[6] = (uuid[6]! & 0x0f) | 0x40;
+  uuid[8] = (uuid[8]! & 0x3f) | 0x80;
+  return { uuid, epochSeconds: Date.now() / 1000 };
 }
 
 /** How the image at `path` is to name its backing file: from its own folder where the file is below that. */

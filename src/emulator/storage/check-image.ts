@@ -3,9 +3,12 @@ import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { Compression } from '../interfaces/disk-image.ts';
 import { NO_FINDINGS, type ImageCheck } from './image-check.ts';
 import { unsupported } from './image-error.ts';
-import type { ImageFiles } from './open-image.ts';
+import type { ImageFiles } from './image-files.ts';
 import { probeFormat } from './probe.ts';
 import { checkQcow2 } from './qcow2/check-qcow2.ts';
+import { checkVdi } from './vdi-image.ts';
+import { checkVmdk } from './vmdk/check-vmdk.ts';
+import { checkVhd } from './vhd/vhd-image.ts';
 
 export interface CheckImageOptions {
   readonly path: string;
@@ -28,7 +31,10 @@ export async function checkImage(options: CheckImageOptions): Promise<ImageCheck
         return { format, ...NO_FINDINGS, allocatedUnits: sectors, totalUnits: sectors, unitBytes: 512 };
       }
       case 'qcow2': return { format, ...await checkQcow2(file, { repair, progress }) };
-      default: throw unsupported(`images of the format ${format} can't be checked yet`);
+      case 'vdi': return { format, ...await checkVdi(file, { repair, progress }) };
+      case 'vhd': return { format, ...await checkVhd(file, { repair, progress }) };
+      case 'vmdk': return { format, ...await checkVmdk(file, path, files, { repair, progress }) };
+      case 'vhdx': throw unsupported('VHDX images are not available in this version', 'check it with "qemu-img check"');
     }
   } finally {
     await file[Symbol.asyncDispose]();

@@ -3,9 +3,14 @@ import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { ByteFile } from '../interfaces/disk-image.ts';
 import type { NewImage } from './create-image.ts';
 import { damaged, unsupported } from './image-error.ts';
-import { CHAIN_MAXIMUM, formatByQemuName, type ImageFiles } from './open-image.ts';
+import type { ImageFiles } from './image-files.ts';
+import { CHAIN_MAXIMUM, formatByQemuName, vdiParent } from './open-image.ts';
 import { probeFormat } from './probe.ts';
 import { readQcow2Header } from './qcow2/header.ts';
+import { readVdiHeader, uuidBytes } from './vdi-image.ts';
+import { readVmdkLayout } from './vmdk/vmdk-image.ts';
+import { readSparseHeader } from './vmdk/vmdk-structures.ts';
+import { readVhdFooter, readVhdHeader } from './vhd/vhd-structures.ts';
 
 export interface ImageFacts {
   readonly format: DiskFormat;
@@ -16,6 +21,7 @@ export interface ImageFacts {
   readonly snapshots?: number;
   readonly isDirty?: boolean;
   readonly isDamaged?: boolean;
+  readonly uuid?: Uint8Array;
   /** How an image like this one is made, but for its size. */
   readonly recipe: Omit<NewImage, 'bytes'>;
   /** The name and format of what is below it, as the image says. */
@@ -44,20 +50,20 @@ export async function describeImage({ path, format, files }: { path: string; for
     ({ below } = next);
   }
   const nearest = backing[0];
-  const recipe = facts.recipe.backing === undefined || nearest === undefined ? facts.recipe : { ...facts.recipe, backing: { name: facts.recipe.backing.name, format: nearest.format } };
+  const recipe = facts.recipe.backing === undefined || nearest === undefined ? facts.recipe : { ...facts.recipe, backing: { ...facts.recipe.backing, format: nearest.format } };
   return { ...facts, recipe, backing };
 }
 
 async function factsOf(path: string, stated: DiskFormat | undefined, files: ImageFiles): Promise<ImageFacts> {
   const file = await files.open(path, 'read-only');
   try {
-    return await factsOfFile(file, stated ?? await probeFormat(file));
+    return await factsOfFile(file, path, stated ?? await probeFormat(file), files);
   } finally {
     await file[Symbol.asyncDispose]();
   }
 }
 
-async function factsOfFile(file: ByteFile, format: DiskFormat): Promise<ImageFacts> {
+async function factsOfFile(file: ByteFile, path: string, format: DiskFormat, files: ImageFiles): Promise<ImageFacts> {
   switch (format) {
     case 'raw': return { format, virtualBytes: Math.ceil(await file.size() / 512) * 512, recipe: { format } };
     case 'qcow2': {
@@ -72,6 +78,31 @@ async function factsOfFile(file: ByteFile, format: DiskFormat): Promise<ImageFac
         ...(below === undefined ? {} : { below }),
       };
     }
-    default: throw unsupported(`images of the format ${format} can't be described yet`);
+    case 'vdi': {
+      const header = await readVdiHeader(file);
+      const below = header.type === 'differencing' ? { name: await vdiParent(files, path, header), format } : undefined;
+      const { type: subformat, blockBytes } = header;
+      return {
+        format, subformat, virtualBytes: Math.ceil(header.size / 512) * 512, blockBytes, uuid: uuidBytes(header.uuid),
+        recipe: { format, subformat, blockBytes, ...(below === undefined ? {} : { backing: { ...below, uuid: uuidBytes(header.parentUuid) } }) }, ...(below === undefined ? {} : { below }),
+      };
+    }
+    case 'vhd': {
+      const { footer } = await readVhdFooter(file);
+      const { type: subformat, uuid } = footer;
+      const facts = { format, subformat, virtualBytes: Math.ceil(footer.size / 512) * 512, uuid, recipe: { format, subformat } };
+      if (subformat === 'fixed') return facts;
+      const { blockBytes, parentName, parentUuid } = await readVhdHeader(file, footer);
+      const below = parentName === undefined ? undefined : { name: parentName, format };
+      const recipe = { format, subformat, blockBytes, ...(below === undefined ? {} : { backing: { ...below, uuid: parentUuid } }) };
+      return { ...facts, blockBytes, recipe, ...(below === undefined ? {} : { below }) };
+    }
+    case 'vmdk': {
+      const { descriptor, sectors, isMonolithic } = await readVmdkLayout(file);
+      const subformat = descriptor.kind;
+      const grains = isMonolithic ? { blockBytes: (await readSparseHeader(file)).grainSectors * 512 } : {};
+      return { format, subformat, virtualBytes: sectors * 512, ...grains, recipe: { format, subformat, ...grains } };
+    }
+    case 'vhdx': throw unsupported('VHDX images are not available in this version', 'convert it with "qemu-img convert -O qcow2"');
   }
 }

@@ -1,24 +1,19 @@
 /** Opens an image with everything below it. The rules are in README.md, "Opening". */
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { ByteFile, Compression, DiskImage } from '../interfaces/disk-image.ts';
+import type { ImageFiles } from './image-files.ts';
 import { damaged, ImageError, printable, unsupported } from './image-error.ts';
 import { probeFormat } from './probe.ts';
 import { checkQcow2 } from './qcow2/check-qcow2.ts';
 import { readQcow2Header } from './qcow2/header.ts';
 import { Qcow2Image } from './qcow2/qcow2-image.ts';
 import { RawImage } from './raw-image.ts';
+import { readVdiHeader, VdiImage, type VdiHeader } from './vdi-image.ts';
+import { openVmdk } from './vmdk/vmdk-image.ts';
+import { VhdImage } from './vhd/vhd-image.ts';
+import { readVhdFooter, readVhdHeader } from './vhd/vhd-structures.ts';
 
 export const CHAIN_MAXIMUM = 16;
-
-/** The files of images; `host/` knows how. */
-export interface ImageFiles {
-  /** Locked against other programs of ours where it is opened for writing. */
-  open(path: string, access: 'read-only' | 'read-write'): Promise<ByteFile>;
-  /** Path of a file that the image at `from` names. Throws `ImageError` where an image may not name it. */
-  resolve(from: string, name: string): Promise<string>;
-  /** The same for two paths of one file. */
-  identity(path: string): Promise<string>;
-}
 
 export interface OpenImageOptions {
   readonly path: string;
@@ -73,7 +68,21 @@ class ChainOpener {
         const backing = await this.#openBelow(path, header.backingName, header.backingFormat, mayNameOthers);
         return closingOnFailure(backing, () => Qcow2Image.open({ file, compression: this.#options.compression, backing }, header));
       }
-      default: throw unsupported(`images of the format ${format} can't be opened yet`);
+      case 'vdi': {
+        const header = await readVdiHeader(file);
+        const below = header.type === 'differencing' ? await vdiParent(this.#options.files, path, header) : undefined;
+        const backing = await this.#openBelow(path, below, 'vdi', mayNameOthers);
+        return closingOnFailure(backing, () => VdiImage.open(file, header, backing));
+      }
+      case 'vhd': {
+        const { footer, isAtEnd } = await readVhdFooter(file);
+        if (footer.type === 'fixed') return new RawImage({ file, fileBytes: footer.size, format: 'vhd' });
+        const header = await readVhdHeader(file, footer);
+        const backing = await this.#openBelow(path, header.parentName, 'vpc', mayNameOthers);
+        return closingOnFailure(backing, () => VhdImage.open(file, footer, header, isAtEnd, backing));
+      }
+      case 'vmdk': return openVmdk({ file, path, files: this.#options.files, compression: this.#options.compression, mayNameOthers });
+      case 'vhdx': throw unsupported('VHDX images are not available in this version', 'convert it with "qemu-img convert -O qcow2"');
     }
   }
 
@@ -98,6 +107,22 @@ export function formatByQemuName(name: string): DiskFormat {
     case 'vhdx': return name;
     default: throw unsupported(`the image's backing file is said to have the format "${printable(name)}"`);
   }
+}
+
+/** A VDI image names its parent by UUID alone. Throws `ImageError` where there is no such image beside it. */
+export async function vdiParent(files: ImageFiles, path: string, header: VdiHeader): Promise<string> {
+  for (const beside of await files.besides(path, '.vdi')) {
+    const file = await files.open(beside, 'read-only');
+    try {
+      if ((await readVdiHeader(file)).uuid === header.parentUuid) return beside;
+    } catch (error) {
+      // Whatever else lies there.
+      if (!(error instanceof ImageError)) throw error;
+    } finally {
+      await file[Symbol.asyncDispose]();
+    }
+  }
+  throw new ImageError('image.backing-missing', `the image ${path} is based on the VDI image with the UUID ${header.parentUuid}, and none beside it has that`, 'put it into the same folder');
 }
 
 async function sizeOf(file: ByteFile): Promise<number> {

@@ -2,8 +2,9 @@
  * A disk as a plain file of sectors. A file that ends within a sector reads zeros to the sector's end; a write there
  * makes the file longer where it can grow.
  */
+import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { ByteFile, DiskImage, Extent } from '../interfaces/disk-image.ts';
-import { ImageError, readOnlyImage } from './image-error.ts';
+import { ImageError, readOnlyImage, unsupported } from './image-error.ts';
 import { formatByFirstSector, formatByLastSector } from './probe.ts';
 
 const SECTOR_BYTES = 512;
@@ -12,12 +13,14 @@ export interface RawImageOptions {
   readonly file: ByteFile;
   /** Size of the file, as `file.size()` told it. */
   readonly fileBytes: number;
+  /** Whose plain data it is; `raw` when left out. */
+  readonly format?: DiskFormat;
   /** That it is raw was guessed: writes that would make it look like another format are refused, or its guest could turn it into one. */
   readonly wasGuessed?: boolean;
 }
 
 export class RawImage implements DiskImage {
-  readonly format = 'raw';
+  readonly format: DiskFormat;
   readonly sectorBytes = SECTOR_BYTES;
   #sectorCount: number;
   readonly readOnly: boolean;
@@ -27,6 +30,7 @@ export class RawImage implements DiskImage {
   /** Throws `RangeError` for an empty file. */
   constructor(options: RawImageOptions) {
     if (!(options.fileBytes > 0)) throw new RangeError('the image is empty');
+    this.format = options.format ?? 'raw';
     this.#file = options.file;
     this.readOnly = options.file.readOnly;
     this.#wasGuessed = options.wasGuessed ?? false;
@@ -45,6 +49,7 @@ export class RawImage implements DiskImage {
   /** Whole sectors; what lies beyond a smaller size is lost. */
   async resize(bytes: number): Promise<void> {
     if (this.readOnly) throw readOnlyImage();
+    if (this.format !== 'raw') throw unsupported(`a ${this.format} image of this kind can't get another size`, 'convert it');
     await this.#file.truncate(bytes);
     await this.#file.flush();
     this.#sectorCount = bytes / SECTOR_BYTES;

@@ -8,7 +8,7 @@ import { ByteFields } from '../byte-fields.ts';
 import { ImageError } from '../image-error.ts';
 import { Findings, type CheckOptions, type ImageCheck } from '../image-check.ts';
 import { AUTOCLEAR_BITMAPS, COMPATIBLE_LAZY_REFCOUNTS, HEADER_AT, INCOMPATIBLE, readQcow2Header, type Qcow2Header } from './header.ts';
-import { CountedReferences } from './counted-references.ts';
+import { CountedReferences } from '../counted-references.ts';
 import { COPIED_HIGH, decodeL2Entry, entryPosition } from './l2-entry.ts';
 import { Refcounts } from './refcounts.ts';
 import { rebuildRefcounts } from './rebuild-refcounts.ts';
@@ -197,26 +197,34 @@ class Check {
   /** Compares what is counted with what the file says. Returns clusters that are counted too high. */
   async #compare(refcounts: Refcounts): Promise<number> {
     let leaks = 0;
-    const end = Math.max(this.#counted.end, Math.min(this.#fileClusters, refcounts.tableEntries * refcounts.blockEntries));
-    for (let cluster = 0; cluster < end; cluster++) {
-      let said: number;
-      try {
-        if (cluster % refcounts.blockEntries === 0 && refcounts.blockPosition(cluster / refcounts.blockEntries) === 0 && cluster >= this.#counted.end) {
-          // Nothing is counted here, by nobody.
-          cluster += refcounts.blockEntries - 1;
-          continue;
-        }
-        said = await refcounts.get(cluster);
-      } catch {
-        said = 0;
+    const hasBlock = (cluster: number): boolean => this.#blockPosition(refcounts, Math.floor(cluster / refcounts.blockEntries)) !== 0;
+    for (let block = 0; block < refcounts.tableEntries; block++) {
+      const first = block * refcounts.blockEntries;
+      if (!hasBlock(first)) continue;
+      for (let cluster = first; cluster < first + refcounts.blockEntries; cluster++) {
+        const said = await refcounts.get(cluster);
+        const found = this.#counted.get(cluster);
+        if (said > found) leaks++;
+        else if (said < found) this.#tooLow(cluster, found, said);
       }
-      const found = this.#counted.get(cluster);
-      if (said > found) leaks++;
-      // A dirty image's counts are known to be wrong.
-      else if (said < found && !this.#header.isDirty) this.#findings.add(`cluster ${cluster} has ${found} references and a count of ${said}`);
     }
+    for (const cluster of this.#counted.clusters()) if (!hasBlock(cluster)) this.#tooLow(cluster, this.#counted.get(cluster), 0);
     await this.#compareCopiedFlags();
     return leaks;
+  }
+
+  #blockPosition(refcounts: Refcounts, block: number): number {
+    try {
+      return refcounts.blockPosition(block);
+    } catch {
+      // Told of already.
+      return 0;
+    }
+  }
+
+  #tooLow(cluster: number, found: number, said: number): void {
+    // A dirty image's counts are known to be wrong.
+    if (!this.#header.isDirty) this.#findings.add(`cluster ${cluster} has ${found} references and a count of ${said}`);
   }
 
   async #compareCopiedFlags(): Promise<void> {

@@ -2,7 +2,7 @@
 import type { ByteFile } from '../../interfaces/disk-image.ts';
 import { ByteFields } from '../byte-fields.ts';
 import { unsupported } from '../image-error.ts';
-import type { CountedReferences } from './counted-references.ts';
+import type { CountedReferences } from '../counted-references.ts';
 import { HEADER_AT, type Qcow2Header } from './header.ts';
 
 /**

@@ -1,5 +1,5 @@
 /** References to the clusters of a file, found so far. */
-import { unsupported } from '../image-error.ts';
+import { unsupported } from './image-error.ts';
 
 /** Counts are kept for this many clusters together, where there are any. */
 const CHUNK = 65536;
