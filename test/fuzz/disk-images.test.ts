@@ -11,7 +11,7 @@ import { describeImage } from '../../src/emulator/storage/describe-image.ts';
 import { ImageError } from '../../src/emulator/storage/image-error.ts';
 import { openImage } from '../../src/emulator/storage/open-image.ts';
 import { Qcow2Image } from '../../src/emulator/storage/qcow2/qcow2-image.ts';
-import { BIRTH, NO_PARTS, workOn } from '../storage/image-fixtures.ts';
+import { BIRTH, NO_PARTS, workOn } from '../storage/image-files.ts';
 import { MemoryFiles } from '../support/memory-files.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 

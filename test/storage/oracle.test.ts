@@ -8,7 +8,8 @@ import { describeImage } from '../../src/emulator/storage/describe-image.ts';
 import { writeStreamOptimized } from '../../src/emulator/storage/vmdk/stream-optimized.ts';
 import { qemuImg, tryQemuImg } from '../support/qemu-img.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
-import { checkFile, diskBytes, equal, imageFolder, makeImage, openFile, readAll, workOn } from './image-fixtures.ts';
+import { checkFile, diskBytes, equal, makeImage, openFile, readAll, workOn } from './image-files.ts';
+import { imageFolder } from './image-fixtures.ts';
 import { IMAGE_KINDS, REFCOUNT_BITS, type ImageKind } from './image-kinds.ts';
 
 /** Not a multiple of any block but a sector. */

@@ -9,7 +9,7 @@ import { checkImage } from '../../src/emulator/storage/check-image.ts';
 import { createImage, type NewImage } from '../../src/emulator/storage/create-image.ts';
 import { openImage } from '../../src/emulator/storage/open-image.ts';
 import { MemoryFiles } from '../support/memory-files.ts';
-import { BIRTH, NO_PARTS } from './image-fixtures.ts';
+import { BIRTH, NO_PARTS } from './image-files.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 
 const isLong = process.env['GUESTHOUSE_LONG_TESTS'] !== undefined;
