@@ -13,7 +13,7 @@ import { qemuImg } from '../support/qemu-img.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 
 const MEBIBYTES = 512;
-const RUNS = 5;
+const RUNS = 3;
 
 const folder = mkdtempSync(join(tmpdir(), 'guesthouse-bench-'));
 const file = (name: string): string => join(folder, name);

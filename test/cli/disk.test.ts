@@ -70,7 +70,7 @@ describe('guesthouse disk', () => {
     expect(readdirSync(folder.path)).toEqual(['large.img']);
   });
 
-  test.each(['qcow2', 'vdi', 'vhd', 'vmdk'])('a machine boots from a %s image', async (format) => {
+  test.each(['qcow2', 'vdi', 'vhd', 'vmdk', 'vhdx'])('a machine boots from a %s image', async (format) => {
     const image = scratch.file(`boots.${format}`);
     expect((await disk('convert', bootingDisk('boots.img'), image)).status).toBe(0);
     expectRefusal(await run(['run', '--disk', `${image},discard-changes`, '--on-reset', 'stop', '--serial', 'none', '--timeout', '80']), 1, /triple fault/);

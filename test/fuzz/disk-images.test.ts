@@ -28,6 +28,7 @@ const KINDS: readonly { readonly name: string; readonly image: Omit<NewImage, 'b
   { name: 'VDI', image: { format: 'vdi', blockBytes: 65536 } },
   { name: 'VHD', image: { format: 'vhd', blockBytes: 1 << 19 } },
   { name: 'fixed VHD', image: { format: 'vhd', subformat: 'fixed' } },
+  { name: 'VHDX', image: { format: 'vhdx', blockBytes: 1 << 20 } },
   { name: 'VMDK', image: { format: 'vmdk', blockBytes: 4096 } },
   { name: 'qcow2 over a base', image: { format: 'qcow2', blockBytes: 4096, compression: 'zstd', backing: { name: 'base', format: 'raw' } } },
 ];

@@ -26,6 +26,8 @@ export const IMAGE_KINDS: readonly ImageKind[] = [
   { name: 'fixed VDI', image: { format: 'vdi', subformat: 'fixed' }, qemuFormat: 'vdi', qemuOptions: 'static=on', hasCheck: true },
   { name: 'VHD', image: { format: 'vhd' }, qemuFormat: 'vpc', qemuOptions: 'subformat=dynamic', hasCheck: false },
   { name: 'fixed VHD', image: { format: 'vhd', subformat: 'fixed' }, qemuFormat: 'vpc', qemuOptions: 'subformat=fixed,force_size=on', hasCheck: false },
+  { name: 'VHDX', image: { format: 'vhdx', blockBytes: 1 << 20 }, qemuFormat: 'vhdx', qemuOptions: 'subformat=dynamic,block_size=1M', hasCheck: true },
+  { name: 'fixed VHDX', image: { format: 'vhdx', subformat: 'fixed' }, qemuFormat: 'vhdx', qemuOptions: 'subformat=fixed', hasCheck: true },
   ...(['monolithicSparse', 'monolithicFlat', 'twoGbMaxExtentSparse', 'twoGbMaxExtentFlat'] as const).map((subformat): ImageKind => (
     { name: `VMDK ${subformat}`, image: { format: 'vmdk', subformat }, qemuFormat: 'vmdk', qemuOptions: `subformat=${subformat}`, hasCheck: !subformat.endsWith('Flat') })),
 ];

@@ -26,6 +26,7 @@ const KINDS: readonly { readonly name: string; readonly image: Omit<NewImage, 'b
   { name: 'qcow2 with lazy refcounts', image: { format: 'qcow2', blockBytes: 1024, lazyRefcounts: true } },
   { name: 'VDI', image: { format: 'vdi', blockBytes: 65536 } },
   { name: 'VHD', image: { format: 'vhd', blockBytes: 1 << 19 } },
+  { name: 'VHDX', image: { format: 'vhdx', blockBytes: 1 << 20 } },
   { name: 'VMDK', image: { format: 'vmdk', blockBytes: 4096 } },
   { name: 'qcow2 over another', image: { format: 'qcow2', blockBytes: 4096, backing: { name: 'base', format: 'raw' } }, backing: true },
 ];

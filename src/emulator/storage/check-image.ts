@@ -2,11 +2,11 @@
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { Compression } from '../interfaces/disk-image.ts';
 import { NO_FINDINGS, type ImageCheck } from './image-check.ts';
-import { unsupported } from './image-error.ts';
 import type { ImageFiles } from './image-files.ts';
 import { probeFormat } from './probe.ts';
 import { checkQcow2 } from './qcow2/check-qcow2.ts';
 import { checkVdi } from './vdi-image.ts';
+import { checkVhdx } from './vhdx/vhdx-image.ts';
 import { checkVmdk } from './vmdk/check-vmdk.ts';
 import { checkVhd } from './vhd/vhd-image.ts';
 
@@ -34,7 +34,7 @@ export async function checkImage(options: CheckImageOptions): Promise<ImageCheck
       case 'vdi': return { format, ...await checkVdi(file, { repair, progress }) };
       case 'vhd': return { format, ...await checkVhd(file, { repair, progress }) };
       case 'vmdk': return { format, ...await checkVmdk(file, path, files, { repair, progress }) };
-      case 'vhdx': throw unsupported('VHDX images are not available in this version', 'check it with "qemu-img check"');
+      case 'vhdx': return { format, ...await checkVhdx(file, { repair, progress }) };
     }
   } finally {
     await file[Symbol.asyncDispose]();

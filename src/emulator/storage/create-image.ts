@@ -4,6 +4,7 @@ import type { ByteFile } from '../interfaces/disk-image.ts';
 import { unsupported } from './image-error.ts';
 import { createQcow2 } from './qcow2/create-qcow2.ts';
 import { createVdi } from './vdi-image.ts';
+import { createVhdx } from './vhdx/vhdx-structures.ts';
 import { createVmdk, type NewParts } from './vmdk/vmdk-image.ts';
 import { createVhd } from './vhd/vhd-image.ts';
 
@@ -72,7 +73,13 @@ export async function createImage(file: ByteFile, image: NewImage, birth: Birth,
       await createVmdk(file, { bytes, blockBytes, kind, contentId: contentIdOf(birth), parts });
       return;
     }
-    case 'vhdx': throw unsupported('VHDX images are not available in this version', 'make a VHD or qcow2 image');
+    case 'vhdx': {
+      const { bytes, blockBytes } = image;
+      const kind = kindOf(image, ['dynamic', 'fixed']);
+      if (kind === 'differencing') throw unsupported('a new VHDX image can\'t lie on another', 'make a VHD or qcow2 image');
+      await createVhdx(file, { bytes, blockBytes, subformat: kind, uuid: birth.uuid });
+      return;
+    }
   }
 }
 

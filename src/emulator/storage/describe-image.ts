@@ -8,6 +8,7 @@ import { CHAIN_MAXIMUM, formatByQemuName, vdiParent } from './open-image.ts';
 import { probeFormat } from './probe.ts';
 import { readQcow2Header } from './qcow2/header.ts';
 import { readVdiHeader, uuidBytes } from './vdi-image.ts';
+import { readVhdxLayout } from './vhdx/vhdx-structures.ts';
 import { readVmdkLayout } from './vmdk/vmdk-image.ts';
 import { readSparseHeader } from './vmdk/vmdk-structures.ts';
 import { readVhdFooter, readVhdHeader } from './vhd/vhd-structures.ts';
@@ -103,6 +104,10 @@ async function factsOfFile(file: ByteFile, path: string, format: DiskFormat, fil
       const grains = isMonolithic ? { blockBytes: (await readSparseHeader(file)).grainSectors * 512 } : {};
       return { format, subformat, virtualBytes: sectors * 512, ...grains, recipe: { format, subformat, ...grains } };
     }
-    case 'vhdx': throw unsupported('VHDX images are not available in this version', 'convert it with "qemu-img convert -O qcow2"');
+    case 'vhdx': {
+      const { size, blockBytes, isFixed } = await readVhdxLayout(file);
+      const subformat = isFixed ? 'fixed' : 'dynamic';
+      return { format, subformat, virtualBytes: Math.ceil(size / 512) * 512, blockBytes, recipe: { format, subformat, blockBytes } };
+    }
   }
 }

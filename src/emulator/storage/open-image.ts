@@ -9,6 +9,8 @@ import { readQcow2Header } from './qcow2/header.ts';
 import { Qcow2Image } from './qcow2/qcow2-image.ts';
 import { RawImage } from './raw-image.ts';
 import { readVdiHeader, VdiImage, type VdiHeader } from './vdi-image.ts';
+import { VhdxImage } from './vhdx/vhdx-image.ts';
+import { readVhdxLayout } from './vhdx/vhdx-structures.ts';
 import { openVmdk } from './vmdk/vmdk-image.ts';
 import { VhdImage } from './vhd/vhd-image.ts';
 import { readVhdFooter, readVhdHeader } from './vhd/vhd-structures.ts';
@@ -82,7 +84,7 @@ class ChainOpener {
         return closingOnFailure(backing, () => VhdImage.open(file, footer, header, isAtEnd, backing));
       }
       case 'vmdk': return openVmdk({ file, path, files: this.#options.files, compression: this.#options.compression, mayNameOthers });
-      case 'vhdx': throw unsupported('VHDX images are not available in this version', 'convert it with "qemu-img convert -O qcow2"');
+      case 'vhdx': return VhdxImage.open(file, await readVhdxLayout(file));
     }
   }
 
