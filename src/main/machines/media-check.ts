@@ -27,23 +27,25 @@ export function hasNameOfFormat(path: string): boolean {
  * Errors: `media.missing`, `media.not-a-file`, `media.no-permission`, `media.empty`, `media.truncated`, `media.format`, `media.unreadable`.
  */
 export function checkMedium(path: string, purpose: MediumPurpose, writable: boolean): Result<number> {
+  // People know disks; how this one is taken is told where it matters.
+  const what = purpose === 'raw disk' ? 'disk' : purpose;
   let bytes: number;
   try {
     const found = statSync(path);
-    if (!found.isFile() && !found.isBlockDevice()) return fail('media.not-a-file', `the ${purpose} ${path} is not a file`, 'give the path of a file');
+    if (!found.isFile() && !found.isBlockDevice()) return fail('media.not-a-file', `the ${what} ${path} is not a file`, 'give the path of a file');
     bytes = found.isBlockDevice() ? Number.NaN : found.size;
   } catch (error) {
-    return fileError(error, path, purpose);
+    return fileError(error, path, what);
   }
   try {
     accessSync(path, writable ? constants.R_OK | constants.W_OK : constants.R_OK);
   } catch {
     return writable
-      ? fail('media.no-permission', `the ${purpose} ${path} may not be written by you`, 'change its permissions, or attach it read-only or with changes discarded')
-      : fail('media.no-permission', `the ${purpose} ${path} may not be read by you`, 'change its permissions');
+      ? fail('media.no-permission', `the ${what} ${path} may not be written by you`, 'change its permissions, or attach it read-only or with changes discarded')
+      : fail('media.no-permission', `the ${what} ${path} may not be read by you`, 'change its permissions');
   }
   if (Number.isNaN(bytes)) return ok(bytes);
-  if (bytes === 0) return fail('media.empty', `the ${purpose} ${path} is empty`, 'give another file');
+  if (bytes === 0) return fail('media.empty', `the ${what} ${path} is empty`, 'give another file');
   if ((purpose === 'disk' || purpose === 'raw disk') && NO_DISKS.test(path)) return fail('media.format', `${path} is a whole machine in the Open Virtualization Format, which this version can't read`, 'attach the disk that is in it');
   if (purpose === 'raw disk') {
     if (hasNameOfFormat(path)) return fail('media.format', `the disk ${path} is attached as a raw disk, and its name says otherwise`, 'attach it with its format=, or rename it');
