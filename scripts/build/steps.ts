@@ -64,6 +64,7 @@ export const steps: readonly Step[] = [
     run: async (step) => (await import('./interpreter.ts')).generateInterpreterModule(step.entry, outputOf(step)),
   },
   nodeBundle('vm-process.js', 'src/emulator/host/vm-process.ts', everywhere, emulatorSources),
+  nodeBundle('media-process.js', 'src/emulator/host/media-process.ts', everywhere, emulatorSources),
   nodeBundle('compile-worker.js', 'src/emulator/host/compile-worker.ts', everywhere, emulatorSources),
   nodeBundle('machine-thread.js', 'src/emulator/host/machine-thread.ts', everywhere, emulatorSources),
   nodeBundle('cli.js', 'src/main/cli/main.ts', ['all', 'command-line', 'tests'], mainSources),

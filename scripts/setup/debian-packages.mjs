@@ -44,6 +44,12 @@ export const testPackages = [
   { name: 'libburn4', architecture: 'amd64' },
   { name: 'libjte2', architecture: 'amd64' },
   { name: 'libreadline8', architecture: 'amd64' },
+  { name: 'qemu-utils', architecture: 'amd64' },
+  { name: 'libaio1', architecture: 'amd64' },
+  { name: 'libfuse3-3', architecture: 'amd64' },
+  { name: 'libglib2.0-0', architecture: 'amd64' },
+  { name: 'libnuma1', architecture: 'amd64' },
+  { name: 'liburing2', architecture: 'amd64' },
 ];
 
 /** What the benchmark's guests run beside BusyBox; the benchmark fetches it and leaves out the rows that lack it. */

@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 export interface AppPaths {
   /** The VM process's program. */
   readonly vmProcess: string;
+  /** The media process's program: it works on disk images. */
+  readonly mediaProcess: string;
   readonly bios: string;
   readonly vgaBios: string;
   readonly guestFolder: string;
@@ -41,6 +43,7 @@ export function appPaths(given: NodeJS.ProcessEnv = process.env, overrides: Part
   const libraryKey = createHash('sha256').update(library).digest('hex').slice(0, 12);
   return {
     vmProcess: environment['GUESTHOUSE_VM_PROCESS'] ?? join(root, 'dist', 'vm-process.js'),
+    mediaProcess: join(root, 'dist', 'media-process.js'),
     bios: join(root, 'assets', 'firmware', 'bios-256k.bin'),
     vgaBios: join(root, 'assets', 'firmware', 'vgabios-stdvga.bin'),
     guestFolder: join(root, 'assets', 'guest'),

@@ -3,6 +3,7 @@
  * copied folder is a machine of its own; the file holds no name.
  */
 import { z } from 'zod';
+import { DISK_FORMATS } from './disk-format.ts';
 import { fail, ok } from './result.ts';
 import type { Result } from './result.ts';
 import { checkMemoryBytes, MEMORY_BYTES_DEFAULT } from './sizes.ts';
@@ -33,10 +34,13 @@ const memoryBytesSchema = z.number().superRefine((bytes, context) => {
 
 export const diskConfigSchema = z.object({
   path: mediumPathSchema,
-  format: z.literal('raw').default('raw'),
+  /** Of what is in the file. Never found out anew: a guest could make its raw disk look like something else. */
+  format: z.enum(DISK_FORMATS).default('raw'),
   bus: z.enum(['ide', 'virtio']).default('ide'),
   readOnly: z.boolean().default(false),
   discardChanges: z.boolean().default(false),
+  /** Folders besides the image's own in which files may lie that the image names, such as its backing file. */
+  backingFolders: z.array(z.string().min(1).max(4096)).max(16).default([]),
 });
 export type DiskConfig = z.infer<typeof diskConfigSchema>;
 

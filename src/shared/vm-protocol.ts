@@ -3,16 +3,20 @@
  * that comes back as untrusted (`vmEventSchema`).
  */
 import { z } from 'zod';
+import type { DiskFormat } from './disk-format.ts';
 
 /** Serial output, disk image or screenshot destinations are absolute host paths, handed over when the process starts. */
 export interface DiskAttachment {
   readonly path: string;
-  readonly format: 'raw' | 'iso';
+  /** `undefined`: what its content says. A disk that then is raw may not be made to look like something else. */
+  readonly format: DiskFormat | 'iso' | undefined;
   readonly bus: 'ide' | 'virtio';
   readonly kind: 'disk' | 'cdrom';
   readonly readOnly: boolean;
   /** Writes go to memory and are forgotten at power-off. */
   readonly discardChanges: boolean;
+  /** Folders besides the image's own in which files may lie that the image names. */
+  readonly backingFolders: readonly string[];
 }
 
 /** Everything a VM process needs to build and power on its board. */

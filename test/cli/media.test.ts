@@ -70,7 +70,7 @@ describe('media that can\'t be used', () => {
     ['an initrd that leaves no room for the kernel', ['--memory', '64M', '--kernel', good, '--initrd', sparse('tight', 60 * 1024 * 1024)], /\(60 MiB\) does not fit beside the kernel in 64 MiB/],
     ['too little memory for the kernel', ['--memory', '16M', '--kernel', good], /needs \d+ MiB of memory to start, the machine has 16 MiB/],
     ['a kernel command line that is too long', ['--kernel', good, '--append', 'x'.repeat(3000)], /has 3000 bytes, this kernel takes 2047/],
-    ['a disk in a format of another day', ['--disk', scratch.file('a.qcow2', new Uint8Array(1024))], /qcow2 image, which this version can't read/],
+    ['a machine attached as a disk', ['--disk', scratch.file('a.ova', new Uint8Array(1024))], /which this version can't read/],
     ['the same disk twice', ['--disk', disk, '--disk', disk], /attached twice/],
     ['five IDE drives', ['a', 'b', 'c', 'd', 'e'].flatMap((name) => ['--disk', scratch.file(name, new Uint8Array(512))]), /more than 4 IDE drives/],
   ] as const)('%s', async (_what, args, message) => {

@@ -61,7 +61,8 @@ export class DiskService {
     try {
       status = await this.#transfer(request);
     } catch (error) {
-      status = (error as NodeJS.ErrnoException).code === 'ENOSPC' ? 'no-space' : 'io-error';
+      const { code } = error as NodeJS.ErrnoException;
+      status = code === 'ENOSPC' || code === 'image.full' ? 'no-space' : 'io-error';
     }
     this.#inFlight--;
     if (request.kind === 'flush') this.#flushing = false;

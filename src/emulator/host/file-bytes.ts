@@ -107,10 +107,8 @@ async function takeLock(path: string, lockPath: string): Promise<boolean> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
     }
     const contents = await readFile(lockPath, 'utf8').catch(() => '');
-    const [pidText = '', startedText = ''] = contents.trim().split(' ');
-    const pid = Number.parseInt(pidText, 10);
-    const started = pid > 0 ? await liveProcess(pid) : undefined;
-    if (started !== undefined && (startedText === '' || startedText === started)) throw new StartError('media.in-use', `${path} is in use by process ${pid}`, IN_USE_ADVICE);
+    const pid = await ownerOfLock(contents);
+    if (pid !== undefined) throw new StartError('media.in-use', `${path} is in use by process ${pid}`, IN_USE_ADVICE);
     // An empty lock is one that its owner is about to write, unless it died on the way.
     if (contents === '' && Date.now() - ((await stat(lockPath).catch(() => undefined))?.mtimeMs ?? 0) < EMPTY_LOCK_MILLIS) {
       await delay(LOCK_RETRY_MILLIS);
@@ -119,6 +117,23 @@ async function takeLock(path: string, lockPath: string): Promise<boolean> {
     await removeStaleLock(lockPath, contents);
   }
   throw new StartError('media.in-use', `${path} is being opened by another machine`, IN_USE_ADVICE);
+}
+
+/** Throws `StartError` when somebody has the file open for writing: what one would read of it isn't whole. */
+export async function refuseFileInUse(path: string): Promise<void> {
+  const real = await realpath(path).catch(() => undefined);
+  if (real === undefined) return;
+  const contents = await readFile(`${real}.lock`, 'utf8').catch(() => undefined);
+  const owner = contents === undefined ? undefined : await ownerOfLock(contents);
+  if (owner !== undefined) throw new StartError('media.in-use', `${path} is in use by process ${owner}`, 'stop the machine that uses it');
+}
+
+/** The living process that a lock names. */
+async function ownerOfLock(contents: string): Promise<number | undefined> {
+  const [pidText = '', startedText = ''] = contents.trim().split(' ');
+  const pid = Number.parseInt(pidText, 10);
+  const started = pid > 0 ? await liveProcess(pid) : undefined;
+  return started !== undefined && (startedText === '' || startedText === started) ? pid : undefined;
 }
 
 /** Only one of several that found it stale may remove it, and not the lock that another of them has put in its place. */

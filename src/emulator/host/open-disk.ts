@@ -2,25 +2,42 @@
 import type { DiskAttachment } from '../../shared/vm-protocol.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { DiscardOverlay } from '../storage/discard-overlay.ts';
+import { ImageError } from '../storage/image-error.ts';
 import { IsoImage } from '../storage/iso-image.ts';
-import { RawImage } from '../storage/raw-image.ts';
+import { openImage } from '../storage/open-image.ts';
 import { HostByteFile } from './file-bytes.ts';
+import { HostImageFiles } from './image-files.ts';
 import { StartError } from './start-error.ts';
+import { zlibCompression } from './zlib-compression.ts';
 
 /** Changes that are to be forgotten are kept in memory, up to this much for each disk. */
 const MAX_DISCARDED_BYTES = 1 << 30;
 
 /** Throws `StartError` where the file can't be used as what it is attached as. */
 export async function openDisk(attachment: DiskAttachment): Promise<DiskImage> {
-  const { path, kind, readOnly, discardChanges } = attachment;
-  const keepsChanges = kind === 'disk' && !readOnly && !discardChanges;
-  const file = await HostByteFile.open(path, keepsChanges ? 'read-write' : 'read-only');
+  const { path, kind } = attachment;
+  try {
+    return kind === 'cdrom' ? await openDisc(path) : await openHardDisk(attachment);
+  } catch (error) {
+    if (error instanceof ImageError) throw new StartError(error.code, `${path}: ${error.message}`, error.advice);
+    throw error;
+  }
+}
+
+async function openHardDisk({ path, format, readOnly, discardChanges, backingFolders }: DiskAttachment): Promise<DiskImage> {
+  const image = await openImage({
+    path, format: format === 'iso' ? 'raw' : format, readOnly: readOnly || discardChanges,
+    files: new HostImageFiles(backingFolders), compression: zlibCompression,
+  });
+  return discardChanges && !readOnly ? new DiscardOverlay({ base: image, maximumBytes: MAX_DISCARDED_BYTES }) : image;
+}
+
+async function openDisc(path: string): Promise<DiskImage> {
+  const file = await HostByteFile.open(path, 'read-only');
   try {
     const fileBytes = await file.size();
-    if (fileBytes === 0) throw new StartError('media.empty', `${path} is empty`, 'name another image');
-    if (kind === 'cdrom') return new IsoImage({ file, fileBytes });
-    const image = new RawImage({ file, fileBytes });
-    return discardChanges && !readOnly ? new DiscardOverlay({ base: image, maximumBytes: MAX_DISCARDED_BYTES }) : image;
+    if (fileBytes === 0) throw new ImageError('media.empty', 'the image is empty', 'name another image');
+    return new IsoImage({ file, fileBytes });
   } catch (error) {
     await file[Symbol.asyncDispose]();
     throw error;

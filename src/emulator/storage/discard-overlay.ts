@@ -2,7 +2,7 @@
  * Keeps what is written in memory and leaves the image below untouched: for runs whose changes are thrown away. Memory
  * is taken in chunks as they are first written.
  */
-import type { DiskImage } from '../interfaces/disk-image.ts';
+import type { DiskImage, Extent } from '../interfaces/disk-image.ts';
 
 const CHUNK_BYTES = 65536;
 
@@ -77,6 +77,19 @@ export class DiscardOverlay implements DiskImage {
       chunk.data.fill(0, first * this.sectorBytes, (first + sectors) * this.sectorBytes);
       chunk.own.fill(1, first, first + sectors);
     });
+  }
+
+  async writeZeroes(sector: number, sectorCount: number): Promise<void> {
+    await this.discard(sector, sectorCount);
+  }
+
+  async extentAt(sector: number, maxSectors: number): Promise<Extent> {
+    this.#check(sector, this.sectorBytes);
+    const inChunk = this.#sectorsPerChunk - (sector % this.#sectorsPerChunk);
+    const wanted = Math.min(maxSectors, this.sectorCount - sector, inChunk);
+    const chunk = this.#chunks.get(Math.floor(sector / this.#sectorsPerChunk));
+    if (chunk === undefined) return { ...await this.#base.extentAt(sector, wanted), own: false };
+    return { sectorCount: wanted, kind: chunk === 'zeros' ? 'zeros' : 'data', own: true };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

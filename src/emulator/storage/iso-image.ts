@@ -1,5 +1,5 @@
 /** A CD or DVD as a file of 2048-byte sectors, such as ISO 9660 images. Read-only, whatever the file allows. */
-import type { ByteFile, DiskImage } from '../interfaces/disk-image.ts';
+import type { ByteFile, DiskImage, Extent } from '../interfaces/disk-image.ts';
 
 const SECTOR_BYTES = 2048;
 
@@ -39,7 +39,15 @@ export class IsoImage implements DiskImage {
     throw new Error('a disc is read-only');
   }
 
+  async writeZeroes(): Promise<void> {
+    throw new Error('a disc is read-only');
+  }
+
   async flush(): Promise<void> {}
+
+  async extentAt(sector: number, maxSectors: number): Promise<Extent> {
+    return { sectorCount: Math.min(maxSectors, this.sectorCount - sector), kind: 'data', own: true };
+  }
 
   async discard(): Promise<void> {
     throw new Error('a disc is read-only');

@@ -1,11 +1,16 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { DiskFormat } from '../../shared/disk-format.ts';
 import { ACCELERATORS, ARCHITECTURES, checkMachineName } from '../../shared/machine-config.ts';
+import { mediaInfoSchema } from '../../shared/media-protocol.ts';
 import { ok } from '../../shared/result.ts';
 import { parseDiskSize, parseMemorySize } from '../../shared/sizes.ts';
+import type { DiskAttachment } from '../../shared/vm-protocol.ts';
 import { GUESTHOUSE_LINUX } from '../library/bundled-guests.ts';
+import { checkMedium } from '../machines/media-check.ts';
 import type { CommandLineContext } from './context.ts';
 import { withCore } from './core.ts';
+import { runDiskJob } from './disk/disk-job.ts';
 import { EXIT_USAGE, printJson, printLine, unwrap, usageFailure } from './outcome.ts';
 import { parseDiskOption } from './run/plan.ts';
 
@@ -46,7 +51,8 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
       if (options.kernel === undefined && (options.initrd !== undefined || options.append !== undefined)) throw usageFailure('--initrd and --append need a kernel', 'give --kernel FILE');
       const memoryBytes = unwrap(parseMemorySize(options.memory), EXIT_USAGE);
       const newDiskBytes = options.newDisk === undefined ? undefined : unwrap(parseDiskSize(options.newDisk), EXIT_USAGE);
-      const disks = options.disk.map(parseDiskOption).map(({ path, bus, readOnly, discardChanges }) => ({ path, bus, readOnly, discardChanges }));
+      const disks = await Promise.all(options.disk.map(parseDiskOption).map(async ({ path, format, bus, readOnly, discardChanges, backingFolders }) => (
+        { path, format: await formatOfDisk(context, path, format, backingFolders), bus, readOnly, discardChanges, backingFolders: [...backingFolders] })));
       const { bus } = options;
       const directBoot = options.kernel === undefined ? undefined
         : { kernel: resolve(options.kernel), ...(options.initrd === undefined ? {} : { initrd: resolve(options.initrd) }), commandLine: options.append ?? '' };
@@ -63,6 +69,13 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
       if (options.json === true) printJson(made);
       else printLine(made.folder);
     });
+}
+
+/** What the machine's description is to say: found out once, here. What isn't there, or can't be read, is told of later. */
+async function formatOfDisk(context: CommandLineContext, path: string, stated: DiskAttachment['format'], backingFolders: readonly string[]): Promise<DiskFormat> {
+  if (stated !== undefined && stated !== 'iso') return stated;
+  if (!checkMedium(path, 'disk', false).ok) return 'raw';
+  return unwrap(await runDiskJob(context, { kind: 'info', image: { path, format: undefined, backingFolders } }, mediaInfoSchema)).format;
 }
 
 /** The bundled guest brings its own settings. */

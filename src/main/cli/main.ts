@@ -6,6 +6,7 @@ import { addBackgroundServiceVerb } from './background-service.ts';
 import { addConsoleVerb } from './console.ts';
 import { addCreateVerb } from './create.ts';
 import { addDeleteVerb } from './delete.ts';
+import { addDiskVerb } from './disk.ts';
 import { addInfoVerb } from './info.ts';
 import { addKeyVerb } from './key.ts';
 import { addListVerb } from './list.ts';
@@ -34,7 +35,7 @@ const program = new Command('guesthouse')
 // In the order of the help: what one begins with first.
 for (const addVerb of [
   addListVerb, addInfoVerb, addCreateVerb, addDeleteVerb, addStartVerb, addStopVerb, addPauseVerb, addResumeVerb, addResetVerb,
-  addRunVerb, addScreenshotVerb, addTypeVerb, addKeyVerb, addConsoleVerb, addLogsVerb, addServeVerb, addBackgroundServiceVerb,
+  addRunVerb, addDiskVerb, addScreenshotVerb, addTypeVerb, addKeyVerb, addConsoleVerb, addLogsVerb, addServeVerb, addBackgroundServiceVerb,
 ]) addVerb(program, context);
 
 await runProgram(async () => {

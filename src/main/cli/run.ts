@@ -23,7 +23,7 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .option('--kernel <file>', 'boot this Linux kernel directly')
     .option('--initrd <file>', 'its initial RAM disk')
     .option('--append <text>', 'its command line')
-    .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, format=raw, readonly, discard-changes', collect, [])
+    .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, format=raw|qcow2|..., readonly, discard-changes, backing-folder=FOLDER', collect, [])
     .option('--cdrom <file>', 'attach a CD image', collect, [])
     .option('--floppy <file>', 'attach a floppy image (not in this version)')
     .option('--boot <device>', 'boot first from hd or cd')

@@ -25,9 +25,9 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     const sensible = checkMemoryBytes(bytes);
     return sensible.ok ? checkHostMemory(bytes, 0) : sensible;
   };
-  const checkMedia = (disks: readonly { path: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path: string }[], boot: { kernel: string; initrd?: string | undefined } | undefined): Result<unknown> => {
+  const checkMedia = (disks: readonly { path: string; format?: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path: string }[], boot: { kernel: string; initrd?: string | undefined } | undefined): Result<unknown> => {
     for (const disk of disks) {
-      const checked = isAbsoluteMediumPath(disk.path) ? checkMedium(disk.path, 'disk', disk.readOnly !== true && disk.discardChanges !== true) : ok(0);
+      const checked = isAbsoluteMediumPath(disk.path) ? checkMedium(disk.path, (disk.format ?? 'raw') === 'raw' ? 'raw disk' : 'disk', disk.readOnly !== true && disk.discardChanges !== true) : ok(0);
       if (!checked.ok) return checked;
     }
     for (const cdrom of cdroms) {

@@ -10,37 +10,45 @@ import { MIB } from '../../shared/sizes.ts';
 
 const DISK_SECTOR_BYTES = 512;
 const CD_SECTOR_BYTES = 2048;
-/** Formats that a later board will read, by what their files are called. */
-const FOREIGN_FORMATS: Readonly<Record<string, string>> = { qcow2: 'qcow2', qcow: 'qcow2', vdi: 'VDI', vmdk: 'VMDK', vhd: 'VHD', vhdx: 'VHDX', ova: 'OVA', ovf: 'OVF' };
+/** Files of these names hardly are raw disks. */
+const NAMES_OF_FORMATS = /\.(?:qcow2|vdi|vmdk|vhd|vhdx)$/i;
+const NO_DISKS = /\.(?:ova|ovf)$/i;
 export const FIRMWARE_BYTES_MAXIMUM = 4 * MIB;
 
-export type MediumPurpose = 'disk' | 'CD image' | 'kernel' | 'initrd' | 'firmware';
+/** A `disk` may have any format. */
+export type MediumPurpose = 'disk' | 'raw disk' | 'CD image' | 'kernel' | 'initrd' | 'firmware';
+
+export function hasNameOfFormat(path: string): boolean {
+  return NAMES_OF_FORMATS.test(path);
+}
 
 /**
  * Size of the file in bytes.
  * Errors: `media.missing`, `media.not-a-file`, `media.no-permission`, `media.empty`, `media.truncated`, `media.format`, `media.unreadable`.
  */
 export function checkMedium(path: string, purpose: MediumPurpose, writable: boolean): Result<number> {
+  // People know disks; how this one is taken is told where it matters.
+  const what = purpose === 'raw disk' ? 'disk' : purpose;
   let bytes: number;
   try {
     const found = statSync(path);
-    if (!found.isFile() && !found.isBlockDevice()) return fail('media.not-a-file', `the ${purpose} ${path} is not a file`, 'give the path of a file');
+    if (!found.isFile() && !found.isBlockDevice()) return fail('media.not-a-file', `the ${what} ${path} is not a file`, 'give the path of a file');
     bytes = found.isBlockDevice() ? Number.NaN : found.size;
   } catch (error) {
-    return fileError(error, path, purpose);
+    return fileError(error, path, what);
   }
   try {
     accessSync(path, writable ? constants.R_OK | constants.W_OK : constants.R_OK);
   } catch {
     return writable
-      ? fail('media.no-permission', `the ${purpose} ${path} may not be written by you`, 'change its permissions, or attach it read-only or with changes discarded')
-      : fail('media.no-permission', `the ${purpose} ${path} may not be read by you`, 'change its permissions');
+      ? fail('media.no-permission', `the ${what} ${path} may not be written by you`, 'change its permissions, or attach it read-only or with changes discarded')
+      : fail('media.no-permission', `the ${what} ${path} may not be read by you`, 'change its permissions');
   }
   if (Number.isNaN(bytes)) return ok(bytes);
-  if (bytes === 0) return fail('media.empty', `the ${purpose} ${path} is empty`, 'give another file');
-  if (purpose === 'disk') {
-    const foreign = FOREIGN_FORMATS[/\.([a-z0-9]+)$/i.exec(path)?.[1]?.toLowerCase() ?? ''];
-    if (foreign !== undefined) return fail('media.format', `the disk ${path} is a ${foreign} image, which this version can't read`, 'convert it to a raw image');
+  if (bytes === 0) return fail('media.empty', `the ${what} ${path} is empty`, 'give another file');
+  if ((purpose === 'disk' || purpose === 'raw disk') && NO_DISKS.test(path)) return fail('media.format', `${path} is a whole machine in the Open Virtualization Format, which this version can't read`, 'attach the disk that is in it');
+  if (purpose === 'raw disk') {
+    if (hasNameOfFormat(path)) return fail('media.format', `the disk ${path} is attached as a raw disk, and its name says otherwise`, 'attach it with its format=, or rename it');
     if (bytes % DISK_SECTOR_BYTES !== 0) return fail('media.truncated', `the disk ${path} is truncated: its ${bytes} bytes are no whole number of sectors of ${DISK_SECTOR_BYTES}`, 'get a complete copy of it');
   }
   if (purpose === 'CD image' && bytes % CD_SECTOR_BYTES !== 0) return fail('media.truncated', `the CD image ${path} is truncated: its ${bytes} bytes are no whole number of sectors of ${CD_SECTOR_BYTES}`, 'get a complete copy of it');

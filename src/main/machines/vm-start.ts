@@ -8,7 +8,7 @@ import type { Result } from '../../shared/result.ts';
 import type { DiskAttachment, VmStart } from '../../shared/vm-protocol.ts';
 import type { AppPaths } from '../app-paths.ts';
 import { checkHostMemory } from './host-memory.ts';
-import { checkMedium } from './media-check.ts';
+import { checkMedium, hasNameOfFormat } from './media-check.ts';
 
 /** IDE has two channels of two drives, CD drives among them. */
 export const IDE_DRIVES_MAXIMUM = 4;
@@ -22,12 +22,12 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
   for (const disk of config.disks) {
     const path = mediumPath(folder, disk.path);
     if (!path.ok) return path;
-    disks.push({ path: path.value, format: disk.format, bus: disk.bus, kind: 'disk', readOnly: disk.readOnly, discardChanges: disk.discardChanges });
+    disks.push({ path: path.value, format: disk.format, bus: disk.bus, kind: 'disk', readOnly: disk.readOnly, discardChanges: disk.discardChanges, backingFolders: disk.backingFolders });
   }
   for (const cdrom of config.cdroms) {
     const path = mediumPath(folder, cdrom.path);
     if (!path.ok) return path;
-    disks.push({ path: path.value, format: 'iso', bus: 'ide', kind: 'cdrom', readOnly: true, discardChanges: false });
+    disks.push({ path: path.value, format: 'iso', bus: 'ide', kind: 'cdrom', readOnly: true, discardChanges: false, backingFolders: [] });
   }
   let directBoot: ResolvedDirectBoot | undefined = bundledBoot;
   if (config.directBoot !== undefined) {
@@ -84,7 +84,7 @@ export function checkVmStart(start: VmStart): Result<VmStart> {
   const written = new Set<string>();
   for (const disk of start.disks) {
     const writable = !disk.readOnly && !disk.discardChanges;
-    const checked = checkMedium(disk.path, disk.kind === 'cdrom' ? 'CD image' : 'disk', writable);
+    const checked = checkMedium(disk.path, disk.kind === 'cdrom' ? 'CD image' : isTakenAsRaw(disk) ? 'raw disk' : 'disk', writable);
     if (!checked.ok) return checked;
     if (!writable) continue;
     const real = realpathSync(disk.path);
@@ -92,6 +92,10 @@ export function checkVmStart(start: VmStart): Result<VmStart> {
     written.add(real);
   }
   return ok(start);
+}
+
+function isTakenAsRaw({ format, path }: DiskAttachment): boolean {
+  return format === 'raw' || (format === undefined && !hasNameOfFormat(path));
 }
 
 /** Absolute path of a medium. One inside the VM folder may not lead out of it, not by a link either. */

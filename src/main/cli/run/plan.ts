@@ -1,5 +1,6 @@
 /** `guesthouse run`'s options, read and checked: from text to a `RunPlan`, or wrong usage. */
 import { resolve } from 'node:path';
+import { DISK_FORMATS } from '../../../shared/disk-format.ts';
 import { ACCELERATORS, ARCHITECTURES } from '../../../shared/machine-config.ts';
 import { parseMemorySize } from '../../../shared/sizes.ts';
 import type { DiskAttachment, VmStart } from '../../../shared/vm-protocol.ts';
@@ -49,7 +50,7 @@ export function planRun(options: RunOptions, paths: AppPaths): RunPlan {
   refuseWhatIsNotThereYet(options);
   if (options.kernel === undefined && (options.initrd !== undefined || options.append !== undefined)) throw usageFailure('--initrd and --append need a kernel', 'give --kernel FILE');
   const disks = [...options.disk.map(parseDiskOption), ...options.cdrom.map((file): DiskAttachment => (
-    { path: resolve(nonEmpty(file, '--cdrom')), format: 'iso', bus: 'ide', kind: 'cdrom', readOnly: true, discardChanges: false }))];
+    { path: resolve(nonEmpty(file, '--cdrom')), format: 'iso', bus: 'ide', kind: 'cdrom', readOnly: true, discardChanges: false, backingFolders: [] }))];
   const debug = options.debugPort === undefined ? undefined : parseDebugPort(options.debugPort);
   const start: VmStart = {
     name: 'run',
@@ -104,16 +105,20 @@ function refuseWhatIsNotThereYet(options: RunOptions): void {
   if (options.boot === 'floppy' || options.boot === 'net') throw usageFailure(`--boot ${options.boot} is not available in this version`, 'use --boot hd or cd');
 }
 
-/** `FILE[,format=raw][,bus=ide|virtio][,readonly][,discard-changes]`; a comma in the file's name is written twice. */
+/** `FILE[,format=NAME][,bus=ide|virtio][,readonly][,discard-changes][,backing-folder=FOLDER]`; a comma in the file's name is written twice. */
 export function parseDiskOption(text: string): DiskAttachment {
   const [file = '', ...settings] = text.replaceAll(',,', '\0').split(',').map((part) => part.replaceAll('\0', ','));
   let bus: DiskAttachment['bus'] = 'ide';
   let readOnly = false;
   let discardChanges = false;
+  let format: DiskAttachment['format'];
+  const backingFolders: string[] = [];
   for (const setting of settings) {
     const [key = '', value] = setting.split('=', 2);
     if (key === 'format') {
-      if (value !== 'raw') throw usageFailure(`--disk format=${value ?? ''} is not available in this version`, 'use a raw image');
+      format = oneOf(value ?? '', DISK_FORMATS, '--disk format');
+    } else if (key === 'backing-folder') {
+      backingFolders.push(resolve(nonEmpty(value ?? '', '--disk backing-folder')));
     } else if (key === 'bus') {
       if (value === 'ahci') throw usageFailure('--disk bus=ahci is not available in this version', 'use bus=ide or bus=virtio');
       bus = oneOf(value ?? '', ['ide', 'virtio'] as const, '--disk bus');
@@ -122,10 +127,10 @@ export function parseDiskOption(text: string): DiskAttachment {
     } else if (setting === 'discard-changes') {
       discardChanges = true;
     } else {
-      throw usageFailure(`--disk knows no setting "${setting}"`, 'use format=, bus=, readonly or discard-changes');
+      throw usageFailure(`--disk knows no setting "${setting}"`, 'use format=, bus=, readonly, discard-changes or backing-folder=');
     }
   }
-  return { path: resolve(nonEmpty(file, '--disk')), format: 'raw', bus, kind: 'disk', readOnly, discardChanges };
+  return { path: resolve(nonEmpty(file, '--disk')), format, bus, kind: 'disk', readOnly, discardChanges, backingFolders };
 }
 
 function bootOrder(first: string | undefined): VmStart['bootOrder'] {

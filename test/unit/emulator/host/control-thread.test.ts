@@ -207,7 +207,7 @@ describe('ControlThread', () => {
     ['a negative memory size', { memoryBytes: -5 }, 'memory.too-small'],
     ['an absurd memory size', { memoryBytes: 1e15 }, 'memory.too-large'],
     ['an exit port that belongs to a chip', { exitPort: 0x60 }, 'machines.port-in-use'],
-    ['a missing disk', { disks: [{ path: '/nowhere/disk', format: 'raw', bus: 'ide', kind: 'disk', readOnly: false, discardChanges: false }] }, 'media.missing'],
+    ['a missing disk', { disks: [{ path: '/nowhere/disk', format: 'raw', bus: 'ide', kind: 'disk', readOnly: false, discardChanges: false, backingFolders: [] }] }, 'media.missing'],
   ] as const)('says what is wrong with %s', async (_what, changes, code) => {
     const main = new FakeMain();
     main.command({ kind: 'power-on', start: start('idle', changes) });

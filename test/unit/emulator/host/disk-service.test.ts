@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BlockRequest, BlockStatus } from '../../../../src/emulator/interfaces/block-backend.ts';
-import type { DiskImage } from '../../../../src/emulator/interfaces/disk-image.ts';
+import type { DiskImage, Extent } from '../../../../src/emulator/interfaces/disk-image.ts';
 import { DiskService } from '../../../../src/emulator/host/disk-service.ts';
 
 const SECTOR_COUNT = 64;
@@ -33,6 +33,14 @@ class FakeImage implements DiskImage {
 
   async discard(sector: number, sectorCount: number): Promise<void> {
     await this.#step(`discard ${sector}+${sectorCount}`);
+  }
+
+  async writeZeroes(sector: number, sectorCount: number): Promise<void> {
+    await this.#step(`zero ${sector}+${sectorCount}`);
+  }
+
+  async extentAt(_sector: number, maxSectors: number): Promise<Extent> {
+    return { sectorCount: maxSectors, kind: 'data', own: true };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

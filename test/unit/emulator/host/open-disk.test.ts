@@ -14,7 +14,7 @@ describe('openDisk', () => {
     folder = await mkdtemp(join(tmpdir(), 'guesthouse-'));
     const path = join(folder, 'image');
     await writeFile(path, new Uint8Array(8192));
-    attachment = { path, format: 'raw', bus: 'ide', kind: 'disk', readOnly: false, discardChanges: false };
+    attachment = { path, format: 'raw', bus: 'ide', kind: 'disk', readOnly: false, discardChanges: false, backingFolders: [] };
   });
 
   afterEach(() => rm(folder, { recursive: true }));

@@ -11,7 +11,7 @@ const plan = (options: Partial<RunOptions>) => planRun({ ...DEFAULTS, ...options
 
 test.each<[string, Partial<RunOptions>]>([
   ['--net user', { net: ['user'] }], ['--share', { share: ['a=/b'] }], ['--floppy', { floppy: 'a.img' }], ['--accel kvm', { accel: 'kvm' }], ['--cpus 2', { cpus: '2' }],
-  ['--boot net', { boot: 'net' }], ['qcow2', { disk: ['a,format=qcow2'] }], ['ahci', { disk: ['a,bus=ahci'] }],
+  ['--boot net', { boot: 'net' }], ['an unknown disk format', { disk: ['a,format=qcow9'] }], ['ahci', { disk: ['a,bus=ahci'] }],
   ['a negative size', { memory: '-1M' }], ['an absurd size', { memory: '99999T' }], ['no size', { memory: 'lots' }], ['an unknown architecture', { arch: 'arm' }],
   ['--initrd alone', { initrd: 'x' }], ['a time that isn\'t', { timeout: '-3' }], ['a time of zero', { timeout: '0' }], ['a seed that isn\'t', { seed: '1.5' }], ['a port that isn\'t', { exitPort: '70000' }],
   ['a date that isn\'t', { rtc: 'yesterday' }], ['keys without text', { typeWhen: ['::x'] }], ['an empty --exit-on', { exitOn: [''] }], ['a serial that isn\'t', { serial: 'tcp' }],

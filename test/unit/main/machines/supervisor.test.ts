@@ -121,7 +121,7 @@ test('messages that aren\'t in the protocol change nothing', async () => {
 
 test('a disk that one machine writes is refused to another', async () => {
   const { supervisor, running, options } = supervise();
-  const disk = { path: '/images/a.img', format: 'raw', bus: 'ide', kind: 'disk', readOnly: false, discardChanges: false } as const;
+  const disk = { path: '/images/a.img', format: 'raw', bus: 'ide', kind: 'disk', readOnly: false, discardChanges: false, backingFolders: [] } as const;
   await running('a', { disks: [disk] });
   expect(await supervisor.start('b', start('b', { disks: [{ ...disk, readOnly: true }] }), options)).toMatchObject({ ok: false, error: { code: 'media.in-use' } });
 });

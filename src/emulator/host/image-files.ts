@@ -1,0 +1,61 @@
+/** The files that images are in, and which files an image may name. */
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { ImageError, printable } from '../storage/image-error.ts';
+import type { ImageFiles } from '../storage/image-files.ts';
+import { describeFileError, HostByteFile } from './file-bytes.ts';
+
+/** As in `nbd://host`, `json:{…}`, `file:name`; a drive letter is none. */
+const PROTOCOL = /^[a-z][a-z0-9+.-]+:/i;
+
+const FILES_BESIDE_MAXIMUM = 1000;
+
+export class HostImageFiles implements ImageFiles {
+  readonly #allowedFolders: readonly string[];
+
+  /** `allowedFolders`: where, besides its own folder, files may lie that an image names. */
+  constructor(allowedFolders: readonly string[] = []) {
+    this.#allowedFolders = allowedFolders;
+  }
+
+  open(path: string, access: 'read-only' | 'read-write'): Promise<HostByteFile> {
+    return HostByteFile.open(path, access);
+  }
+
+  async resolve(from: string, name: string): Promise<string> {
+    if (name.includes('\0') || PROTOCOL.test(name)) throw new ImageError('image.foreign-file', `the image ${from} names "${printable(name)}", which is no file`, 'convert it with "qemu-img convert"');
+    const folder = dirname(await realpathOf(from));
+    const path = isAbsolute(name) ? name : join(folder, ...name.split('/'));
+    const real = await realpathOf(path, from);
+    if (!(await stat(real)).isFile()) throw new ImageError('image.foreign-file', `the image ${from} names ${printable(path)}, which is no file`, 'convert it with "qemu-img convert"');
+    for (const allowed of [folder, ...this.#allowedFolders]) {
+      const root = await realpath(resolve(allowed)).catch(() => undefined);
+      if (root !== undefined && real.startsWith(root.endsWith(sep) ? root : root + sep)) return real;
+    }
+    throw new ImageError('image.outside-folder', `the image ${from} names the file ${printable(real)}, which lies outside its folder`, `allow it with backing-folder=${printable(dirname(real))} if that is meant`);
+  }
+
+  async besides(path: string, ending: string): Promise<string[]> {
+    const folder = dirname(await realpathOf(path));
+    const names = await readdir(folder).catch(() => []);
+    return names.filter((name) => name.toLowerCase().endsWith(ending)).slice(0, FILES_BESIDE_MAXIMUM).map((name) => join(folder, name)).filter((beside) => beside !== path);
+  }
+
+  async identity(path: string): Promise<string> {
+    try {
+      const { dev, ino } = await stat(path, { bigint: true });
+      return `${dev}:${ino}`;
+    } catch (error) {
+      throw describeFileError(error, path, 'read-only');
+    }
+  }
+}
+
+async function realpathOf(path: string, namedBy?: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (namedBy === undefined || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw describeFileError(error, path, 'read-only');
+    throw new ImageError('image.backing-missing', `the image ${namedBy} names the file ${printable(path)}, which does not exist`, 'put it there');
+  }
+}

@@ -1,0 +1,127 @@
+/** What a media process does with images, one function for each kind of job. */
+import { stat } from 'node:fs/promises';
+import type { MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
+import type { DiskImage } from '../interfaces/disk-image.ts';
+import { copyImage } from '../storage/copy-image.ts';
+import type { NewImage } from '../storage/create-image.ts';
+import { ImageError, unsupported } from '../storage/image-error.ts';
+import { checkImage } from '../storage/check-image.ts';
+import { describeImage } from '../storage/describe-image.ts';
+import { openImage } from '../storage/open-image.ts';
+import { resizeImage } from '../storage/resize-image.ts';
+import { refuseFileInUse } from './file-bytes.ts';
+import { HostImageFiles } from './image-files.ts';
+import { nameOfBacking, NewImageFile } from './new-image-file.ts';
+import { zlibCompression } from './zlib-compression.ts';
+
+/** Told how much of a job is done, between 0 and 1; throws to end it. */
+export type Progress = (done: number) => void;
+
+/** Throws `ImageError`, `StartError`, what the file system throws, and what `progress` throws. */
+export async function runMediaJob(job: MediaJob, progress: Progress): Promise<MediaInfo | MediaCheck | MediaDone> {
+  switch (job.kind) {
+    case 'info': return info(job.image);
+    case 'check': return check(job.image, job.repair, progress);
+    case 'create': return create(job);
+    case 'convert': return convert(job, progress);
+    case 'resize': return resize(job.image, job.bytes, job.shrink);
+    case 'compact': return compact(job.image, progress);
+  }
+}
+
+async function open({ path, format, backingFolders }: MediaImage, access: 'read-only' | 'read-write'): Promise<DiskImage> {
+  if (access === 'read-only') await refuseFileInUse(path);
+  return openImage({ path, format, readOnly: access === 'read-only', files: new HostImageFiles(backingFolders), compression: zlibCompression });
+}
+
+async function info({ path, format, backingFolders }: MediaImage): Promise<MediaInfo> {
+  const described = await describeImage({ path, format, files: new HostImageFiles(backingFolders) });
+  return { path, ...described, hostBytes: await hostBytes(path) };
+}
+
+async function check({ path, format }: MediaImage, repair: boolean, progress: Progress): Promise<MediaCheck> {
+  if (!repair) await refuseFileInUse(path);
+  const found = await checkImage({ path, format, files: new HostImageFiles(), compression: zlibCompression, repair, progress });
+  return {
+    path, format: found.format, errors: [...found.errors], errorCount: found.errorCount, repaired: found.repaired,
+    leakedBytes: found.leakedUnits * found.unitBytes, allocatedBytes: found.allocatedUnits * found.unitBytes, virtualBytes: found.totalUnits * found.unitBytes,
+  };
+}
+
+async function create({ target, bytes, backing }: MediaJob & { kind: 'create' }): Promise<MediaDone> {
+  let below: NewImage['backing'];
+  let size = bytes;
+  if (backing !== undefined) {
+    const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders) });
+    below = { name: await nameOfBacking(target.path, backing.path), format: described.format, uuid: described.uuid };
+    size ??= described.virtualBytes;
+  }
+  if (size === undefined) throw new ImageError('disk.no-size', 'a new image needs a size', 'give one, such as 20G');
+  await using made = await NewImageFile.make(target.path, target.replace);
+  await made.create(newImage(target, size, below));
+  await made.finish();
+  return done(target.path, target.format, size);
+}
+
+async function convert({ image, target, compress }: MediaJob & { kind: 'convert' }, progress: Progress): Promise<MediaDone> {
+  if (target.subformat === 'streamOptimized' && target.format !== 'vmdk') throw unsupported(`there is no kind "streamOptimized" of ${target.format} images`);
+  if (compress && target.format !== 'qcow2') throw unsupported(`an image of the format ${target.format} can't be compressed`, 'leave --compress out, or convert to qcow2');
+  await using source = await open(image, 'read-only');
+  const bytes = source.sectorCount * source.sectorBytes;
+  await using made = await NewImageFile.make(target.path, target.replace);
+  if (target.subformat === 'streamOptimized') {
+    await made.writeStream(source, (copied) => { progress(copied / bytes); });
+  } else {
+    await made.create(newImage(target, bytes, undefined));
+    await using copy = await made.open(target.format);
+    await copyImage({ source, target: copy, packWith: compress ? zlibCompression : undefined, progress: (copied) => { progress(copied / bytes); } });
+  }
+  await made.finish();
+  return done(target.path, target.format, bytes);
+}
+
+async function resize(image: MediaImage, bytes: number, shrink: boolean): Promise<MediaDone> {
+  await using opened = await open(image, 'read-write');
+  const before = opened.sectorCount * opened.sectorBytes;
+  if (bytes < before && !shrink) throw new ImageError('disk.would-shrink', 'the disk would become smaller, and what is at its end be lost', 'give --shrink if that is meant');
+  await resizeImage(opened, bytes);
+  return done(image.path, formatOf(opened), bytes);
+}
+
+/** Writes all that the image has of its own into a new file of the same kind, which takes its place. */
+async function compact(image: MediaImage, progress: Progress): Promise<MediaDone> {
+  const described = await describeImage({ path: image.path, format: image.format, files: new HostImageFiles(image.backingFolders) });
+  if ((described.snapshots ?? 0) > 0) throw unsupported('an image with snapshots can\'t be compacted', 'delete its snapshots first');
+  if (described.format === 'vmdk') throw unsupported('a VMDK image can\'t be compacted in its place', 'convert it to a new one');
+  const hostBytesBefore = await hostBytes(image.path);
+  // Locked, that nobody writes to it meanwhile.
+  await using source = await open({ ...image, format: described.format }, 'read-write');
+  await using made = await NewImageFile.make(image.path, true, { isLocked: true });
+  await made.create({ ...described.recipe, bytes: described.virtualBytes });
+  {
+    await using copy = await made.open(described.format);
+    await copyImage({ source, target: copy, ownOnly: described.recipe.backing !== undefined, progress: (copied) => { progress(copied / described.virtualBytes); } });
+  }
+  await made.finish();
+  return { ...await done(image.path, described.format, described.virtualBytes), hostBytesBefore };
+}
+
+function newImage(target: MediaTarget, bytes: number, backing: NewImage['backing']): NewImage {
+  const { format, subformat, blockBytes, version, compression, lazyRefcounts } = target;
+  return { format, subformat, bytes, blockBytes, version, compression, lazyRefcounts, backing };
+}
+
+async function done(path: string, format: MediaDone['format'], virtualBytes: number): Promise<MediaDone> {
+  return { path, format, virtualBytes, hostBytes: await hostBytes(path) };
+}
+
+function formatOf(image: DiskImage): MediaDone['format'] {
+  return image.format as MediaDone['format'];
+}
+
+async function hostBytes(path: string): Promise<number> {
+  const { blocks, size } = await stat(path);
+  // POSIX counts blocks in units of 512 bytes.
+  return process.platform === 'win32' ? size : blocks * 512;
+}
+

@@ -1,0 +1,116 @@
+/** A new image, written beside its place and put there when it is whole; until then its place is as it was. */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { open, realpath, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import type { DiskFormat } from '../../shared/disk-format.ts';
+import type { DiskImage } from '../interfaces/disk-image.ts';
+import { contentIdOf, createImage, type NewImage } from '../storage/create-image.ts';
+import { ImageError } from '../storage/image-error.ts';
+import { openImage } from '../storage/open-image.ts';
+import { writeStreamOptimized } from '../storage/vmdk/stream-optimized.ts';
+import type { NewParts } from '../storage/vmdk/vmdk-image.ts';
+import { describeFileError, HostByteFile, refuseFileInUse } from './file-bytes.ts';
+import { HostImageFiles } from './image-files.ts';
+import { zlibCompression } from './zlib-compression.ts';
+
+export class NewImageFile implements AsyncDisposable {
+  readonly #place: string;
+  readonly #beside: string;
+  readonly #partPaths: string[] = [];
+  #isFinished = false;
+
+  private constructor(place: string, beside: string) {
+    this.#place = place;
+    this.#beside = beside;
+  }
+
+  /** `isLocked`: the caller has the file that is to be replaced open. Throws `ImageError` and `StartError`. */
+  static async make(path: string, replace: boolean, { isLocked = false } = {}): Promise<NewImageFile> {
+    // A link stays a link.
+    const place = await realpath(path).catch(() => path);
+    if (existsSync(place)) {
+      if (!replace) throw new ImageError('disk.exists', `${path} exists already`, 'choose another name, or give --force to replace it');
+      if (!isLocked) await refuseFileInUse(place);
+    }
+    const beside = join(dirname(place), `.${basename(place)}.${randomBytes(4).toString('hex')}.new`);
+    try {
+      await (await open(beside, 'wx', 0o644)).close();
+    } catch (error) {
+      throw describeFileError(error, path, 'read-write');
+    }
+    return new NewImageFile(place, beside);
+  }
+
+  async create(image: NewImage): Promise<void> {
+    await using file = await HostByteFile.open(this.#beside, 'read-write');
+    await createImage(file, image, newBirth(), this.#parts());
+  }
+
+  /** Compressed, from its beginning to its end. */
+  async writeStream(source: DiskImage, progress: (bytes: number) => void): Promise<void> {
+    await using file = await HostByteFile.open(this.#beside, 'read-write');
+    await writeStreamOptimized({ source, file, compression: zlibCompression, name: basename(this.#place), contentId: contentIdOf(newBirth()), progress });
+  }
+
+  /** Further files of an image have their names at once: until the image is in its place nothing names them. */
+  #parts(): NewParts {
+    const folder = dirname(this.#place);
+    return {
+      stem: basename(this.#place).replace(/\.[^.]*$/, ''),
+      create: async (name) => {
+        const path = join(folder, name);
+        try {
+          await (await open(path, 'wx', 0o644)).close();
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw new ImageError('disk.exists', `${path} exists already`, 'choose another name');
+          throw describeFileError(error, path, 'read-write');
+        }
+        this.#partPaths.push(path);
+        return HostByteFile.open(path, 'read-write');
+      },
+    };
+  }
+
+  /** Without what is below it: only its own. */
+  open(format: DiskFormat): Promise<DiskImage> {
+    return openImage({ path: this.#beside, format, readOnly: false, files: new HostImageFiles(), compression: zlibCompression, withoutBacking: true });
+  }
+
+  /** Puts it into its place. Everything written must be flushed. */
+  async finish(): Promise<void> {
+    await rename(this.#beside, this.#place);
+    this.#isFinished = true;
+    await syncFolder(dirname(this.#place));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isFinished) for (const path of [this.#beside, ...this.#partPaths]) await rm(path, { force: true });
+  }
+}
+
+function newBirth(): { uuid: Uint8Array; epochSeconds: number } {
+  const uuid = new Uint8Array(randomBytes(16));
+  // RFC 9562, version 4.
+  uuid[6] = (uuid[6]! & 0x0f) | 0x40;
+  uuid[8] = (uuid[8]! & 0x3f) | 0x80;
+  return { uuid, epochSeconds: Date.now() / 1000 };
+}
+
+/** How the image at `path` is to name its backing file: from its own folder where the file is below that. */
+export async function nameOfBacking(path: string, backingPath: string): Promise<string> {
+  const folder = await realpath(dirname(path)).catch(() => dirname(path));
+  const real = await realpath(backingPath).catch(() => backingPath);
+  const name = relative(folder, real);
+  return name.startsWith('..') || name === '' ? real : name.split(sep).join('/');
+}
+
+/** Makes a rename last. Where folders can't be synced the system does it by itself. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+  } catch {
+    // Windows, and some network file systems.
+  }
+}

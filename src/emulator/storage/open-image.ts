@@ -1,0 +1,144 @@
+/** Opens an image with everything below it. The rules are in README.md, "Opening". */
+import type { DiskFormat } from '../../shared/disk-format.ts';
+import type { ByteFile, Compression, DiskImage } from '../interfaces/disk-image.ts';
+import type { ImageFiles } from './image-files.ts';
+import { damaged, ImageError, printable, unsupported } from './image-error.ts';
+import { probeFormat } from './probe.ts';
+import { checkQcow2 } from './qcow2/check-qcow2.ts';
+import { readQcow2Header } from './qcow2/header.ts';
+import { Qcow2Image } from './qcow2/qcow2-image.ts';
+import { RawImage } from './raw-image.ts';
+import { readVdiHeader, VdiImage, type VdiHeader } from './vdi-image.ts';
+import { VhdxImage } from './vhdx/vhdx-image.ts';
+import { readVhdxLayout } from './vhdx/vhdx-structures.ts';
+import { openVmdk } from './vmdk/vmdk-image.ts';
+import { VhdImage } from './vhd/vhd-image.ts';
+import { readVhdFooter, readVhdHeader } from './vhd/vhd-structures.ts';
+
+export const CHAIN_MAXIMUM = 16;
+
+export interface OpenImageOptions {
+  readonly path: string;
+  /** What its content says where it isn't given. */
+  readonly format?: DiskFormat | undefined;
+  readonly readOnly: boolean;
+  readonly files: ImageFiles;
+  readonly compression: Compression;
+  /** Leaves the images below closed: what is absent reads as zeros. For looking at one file. */
+  readonly withoutBacking?: boolean;
+}
+
+/** Throws `ImageError`, and what opening a file throws. */
+export async function openImage(options: OpenImageOptions): Promise<DiskImage> {
+  return new ChainOpener(options).open(options.path, options.format, options.readOnly ? 'read-only' : 'read-write', true);
+}
+
+class ChainOpener {
+  readonly #options: OpenImageOptions;
+  readonly #seen = new Set<string>();
+
+  constructor(options: OpenImageOptions) {
+    this.#options = options;
+  }
+
+  /** `mayNameOthers`: whether the image may have a file below it. */
+  async open(path: string, format: DiskFormat | undefined, access: 'read-only' | 'read-write', mayNameOthers: boolean): Promise<DiskImage> {
+    const { files } = this.#options;
+    const identity = await files.identity(path);
+    if (this.#seen.has(identity)) throw damaged(`the image ${path} is below itself`);
+    if (this.#seen.size >= CHAIN_MAXIMUM) throw unsupported(`more than ${CHAIN_MAXIMUM} images lie on each other`, 'convert the top one, which makes one image of all');
+    this.#seen.add(identity);
+    const file = await files.open(path, access);
+    try {
+      return await this.#openFile(file, path, format, mayNameOthers);
+    } catch (error) {
+      await file[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #openFile(file: ByteFile, path: string, stated: DiskFormat | undefined, mayNameOthers: boolean): Promise<DiskImage> {
+    const format = stated ?? await probeFormat(file);
+    switch (format) {
+      case 'raw': return new RawImage({ file, fileBytes: await sizeOf(file), wasGuessed: stated === undefined });
+      case 'qcow2': {
+        let header = await readQcow2Header(file);
+        if (header.isDirty && !header.isCorrupt && !file.readOnly) {
+          await checkQcow2(file, { repair: true, progress: () => {} });
+          header = await readQcow2Header(file);
+        }
+        const backing = await this.#openBelow(path, header.backingName, header.backingFormat, mayNameOthers);
+        return closingOnFailure(backing, () => Qcow2Image.open({ file, compression: this.#options.compression, backing }, header));
+      }
+      case 'vdi': {
+        const header = await readVdiHeader(file);
+        const below = header.type === 'differencing' ? await vdiParent(this.#options.files, path, header) : undefined;
+        const backing = await this.#openBelow(path, below, 'vdi', mayNameOthers);
+        return closingOnFailure(backing, () => VdiImage.open(file, header, backing));
+      }
+      case 'vhd': {
+        const { footer, isAtEnd } = await readVhdFooter(file);
+        if (footer.type === 'fixed') return new RawImage({ file, fileBytes: footer.size, format: 'vhd' });
+        const header = await readVhdHeader(file, footer);
+        const backing = await this.#openBelow(path, header.parentName, 'vpc', mayNameOthers);
+        return closingOnFailure(backing, () => VhdImage.open(file, footer, header, isAtEnd, backing));
+      }
+      case 'vmdk': return openVmdk({ file, path, files: this.#options.files, compression: this.#options.compression, mayNameOthers });
+      case 'vhdx': return VhdxImage.open(file, await readVhdxLayout(file));
+    }
+  }
+
+  /** `stated` is the format as the image names it, in QEMU's words. */
+  async #openBelow(path: string, name: string | undefined, stated: string | undefined, mayNameOthers: boolean): Promise<DiskImage | undefined> {
+    if (name === undefined || this.#options.withoutBacking === true) return undefined;
+    if (!mayNameOthers) throw new ImageError('image.guessed-chain', `the image ${path} was named without its format and names another file`, 'state its format in the image above: qemu-img rebase -u -F FORMAT -b FILE IMAGE');
+    const format = stated === undefined ? undefined : formatByQemuName(stated);
+    return this.open(await this.#options.files.resolve(path, name), format, 'read-only', format !== undefined);
+  }
+}
+
+/** Throws `ImageError`. */
+export function formatByQemuName(name: string): DiskFormat {
+  switch (name) {
+    case 'raw':
+    case 'file': return 'raw';
+    case 'vpc': return 'vhd';
+    case 'qcow2':
+    case 'vdi':
+    case 'vmdk':
+    case 'vhdx': return name;
+    default: throw unsupported(`the image's backing file is said to have the format "${printable(name)}"`);
+  }
+}
+
+/** A VDI image names its parent by UUID alone. Throws `ImageError` where there is no such image beside it. */
+export async function vdiParent(files: ImageFiles, path: string, header: VdiHeader): Promise<string> {
+  for (const beside of await files.besides(path, '.vdi')) {
+    const file = await files.open(beside, 'read-only');
+    try {
+      if ((await readVdiHeader(file)).uuid === header.parentUuid) return beside;
+    } catch (error) {
+      // Whatever else lies there.
+      if (!(error instanceof ImageError)) throw error;
+    } finally {
+      await file[Symbol.asyncDispose]();
+    }
+  }
+  throw new ImageError('image.backing-missing', `the image ${path} is based on the VDI image with the UUID ${header.parentUuid}, and none beside it has that`, 'put it into the same folder');
+}
+
+async function sizeOf(file: ByteFile): Promise<number> {
+  const size = await file.size();
+  if (size === 0) throw new ImageError('media.empty', 'the image is empty', 'name another image');
+  return size;
+}
+
+/** The image below belongs to the one above once that is open. */
+async function closingOnFailure<T>(backing: DiskImage | undefined, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    await backing?.[Symbol.asyncDispose]();
+    throw error;
+  }
+}

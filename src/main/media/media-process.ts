@@ -1,0 +1,61 @@
+/** Starts a media process for one job, and validates what comes back. */
+import { fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import type { z } from 'zod';
+import { mediaEventSchema, type MediaCommand, type MediaJob } from '../../shared/media-protocol.ts';
+import { fail, ok } from '../../shared/result.ts';
+import type { Result } from '../../shared/result.ts';
+
+export interface MediaJobOptions<T> {
+  /** The media process's program. */
+  readonly program: string;
+  readonly job: MediaJob;
+  readonly answer: z.ZodType<T>;
+  /** Between 0 and 1. */
+  readonly progress: (done: number) => void;
+  /** Cancels the job; what it had begun is taken back. */
+  readonly signal: AbortSignal;
+}
+
+/** Errors: those of the job, `media.cancelled`, `media.process-died`. */
+export async function runMediaJob<T>({ program, job, answer, progress, signal }: MediaJobOptions<T>): Promise<Result<T>> {
+  if (!existsSync(program)) return fail('media.process-died', `the program ${program} is missing`, 'build Guesthouse anew');
+  const child = fork(program, [], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    // A process group of its own: Ctrl-C in the terminal is ours to pass on.
+    detached: process.platform !== 'win32',
+    execArgv: [],
+  });
+  const post = (command: MediaCommand): void => { if (child.connected) child.send(command, () => {}); };
+  const cancel = (): void => { post({ kind: 'cancel' }); };
+  signal.addEventListener('abort', cancel);
+  try {
+    return await new Promise<Result<T>>((resolve) => {
+      let outcome: Result<T> = fail('media.process-died', 'the process that worked on the image died', 'try it again');
+      child.on('message', (message) => {
+        const event = mediaEventSchema.safeParse(message);
+        if (!event.success) return;
+        switch (event.data.kind) {
+          case 'progress':
+            progress(event.data.done);
+            break;
+          case 'failed':
+            outcome = { ok: false, error: event.data.error };
+            break;
+          case 'finished': {
+            const value = answer.safeParse(event.data.value);
+            outcome = value.success ? ok(value.data) : fail('media.process-died', 'the process that worked on the image gave no sensible answer', 'report it');
+            break;
+          }
+        }
+      });
+      child.on('error', (error) => { resolve(fail('media.process-died', `the process for the image could not be started (${error.message})`, 'try it again')); });
+      child.on('close', () => { resolve(outcome); });
+      post({ kind: 'start', job });
+      if (signal.aborted) cancel();
+    });
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}

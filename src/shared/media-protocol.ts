@@ -1,0 +1,88 @@
+/**
+ * What a process that works on disk images (a media process) is asked, and what it answers, as structured-clonable messages.
+ * It lives for one job. Whoever asked treats the answers as untrusted: they come from what images hold.
+ */
+import { z } from 'zod';
+import { DISK_FORMATS, type DiskFormat } from './disk-format.ts';
+import { machineErrorSchema } from './machine-error.ts';
+
+/** An image that a job reads or changes. Paths are absolute. */
+export interface MediaImage {
+  readonly path: string;
+  /** What its content says where it isn't given. */
+  readonly format: DiskFormat | undefined;
+  /** Folders besides the image's own in which files may lie that the image names. */
+  readonly backingFolders: readonly string[];
+}
+
+export interface MediaTarget {
+  readonly path: string;
+  readonly format: DiskFormat;
+  /** A file that is there already is replaced. */
+  readonly replace: boolean;
+  readonly subformat: string | undefined;
+  readonly blockBytes: number | undefined;
+  readonly version: 2 | 3 | undefined;
+  readonly compression: 'zlib' | 'zstd' | undefined;
+  readonly lazyRefcounts: boolean;
+}
+
+export type MediaJob =
+  | { readonly kind: 'info'; readonly image: MediaImage }
+  | { readonly kind: 'check'; readonly image: MediaImage; readonly repair: boolean }
+  /** `bytes` may be left out where there is a backing file: then it is as large. */
+  | { readonly kind: 'create'; readonly target: MediaTarget; readonly bytes: number | undefined; readonly backing: MediaImage | undefined }
+  | { readonly kind: 'convert'; readonly image: MediaImage; readonly target: MediaTarget; readonly compress: boolean }
+  | { readonly kind: 'resize'; readonly image: MediaImage; readonly bytes: number; readonly shrink: boolean }
+  | { readonly kind: 'compact'; readonly image: MediaImage };
+
+export type MediaCommand = { readonly kind: 'start'; readonly job: MediaJob } | { readonly kind: 'cancel' };
+
+const bytes = z.number().nonnegative();
+const text = z.string().max(8192);
+
+const layerSchema = z.object({ path: text, format: z.enum(DISK_FORMATS) });
+
+export const mediaInfoSchema = z.object({
+  path: text,
+  format: z.enum(DISK_FORMATS),
+  /** Such as `dynamic` or `streamOptimized`. */
+  subformat: text.optional(),
+  /** Of the disk. */
+  virtualBytes: bytes,
+  /** That the file takes on the host. */
+  hostBytes: bytes,
+  blockBytes: bytes.optional(),
+  compression: text.optional(),
+  snapshots: z.number().int().optional(),
+  isDirty: z.boolean().optional(),
+  isDamaged: z.boolean().optional(),
+  /** The images below, nearest first. */
+  backing: z.array(layerSchema).max(32),
+});
+export type MediaInfo = z.infer<typeof mediaInfoSchema>;
+
+export const mediaCheckSchema = z.object({
+  path: text,
+  format: z.enum(DISK_FORMATS),
+  /** The first hundred. */
+  errors: z.array(text).max(200),
+  errorCount: z.number().int(),
+  leakedBytes: bytes,
+  repaired: z.number().int(),
+  allocatedBytes: bytes,
+  virtualBytes: bytes,
+});
+export type MediaCheck = z.infer<typeof mediaCheckSchema>;
+
+/** What a new or changed image is now. */
+export const mediaDoneSchema = z.object({ path: text, format: z.enum(DISK_FORMATS), virtualBytes: bytes, hostBytes: bytes, hostBytesBefore: bytes.optional() });
+export type MediaDone = z.infer<typeof mediaDoneSchema>;
+
+export const mediaEventSchema = z.discriminatedUnion('kind', [
+  /** `done` between 0 and 1. */
+  z.object({ kind: z.literal('progress'), done: z.number().min(0).max(1) }),
+  z.object({ kind: z.literal('finished'), value: z.unknown() }),
+  z.object({ kind: z.literal('failed'), error: machineErrorSchema }),
+]);
+export type MediaEvent = z.infer<typeof mediaEventSchema>;
