@@ -6,7 +6,7 @@ import { parseDiskOption, planRun, unescapeKeys } from '../../../../src/main/cli
 import type { RunOptions } from '../../../../src/main/cli/run/plan.ts';
 import { countOnScreen, StreamWatch } from '../../../../src/main/cli/run/text-watch.ts';
 
-const DEFAULTS: RunOptions = { memory: '256M', cpus: '1', accel: 'auto', arch: 'x86_64', disk: [], cdrom: [], net: [], share: [], serial: 'stdio', time: 'host', onReset: 'reboot', typeWhen: [], exitOn: [], failOn: [] };
+const DEFAULTS: RunOptions = { memory: '256M', cpus: '1', accel: 'auto', arch: 'x86_64', disk: [], cdrom: [], net: [], forward: [], share: [], serial: 'stdio', time: 'host', onReset: 'reboot', typeWhen: [], exitOn: [], failOn: [] };
 const plan = (options: Partial<RunOptions>) => planRun({ ...DEFAULTS, ...options }, appPaths({}));
 
 test.each<[string, Partial<RunOptions>]>([
