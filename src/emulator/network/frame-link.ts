@@ -148,10 +148,12 @@ export class FrameLink implements NetworkLink {
   }
 
   consume(): void {
-    const { words } = this.#in;
-    Atomics.store(words, READ, (this.#in.read + this.#peeked) | 0);
+    const { words, capacity, written } = this.#in;
+    const read = (this.#in.read + this.#peeked) | 0;
+    Atomics.store(words, READ, read);
     this.#peeked = 0;
-    if (Atomics.exchange(words, WRITER_WAITS, 0) === 1) this.#ring();
+    // A writer waits only for a ring that is more than half full; told of each frame, it would fill it one by one.
+    if ((written - read) >>> 0 <= capacity / 2 && Atomics.exchange(words, WRITER_WAITS, 0) === 1) this.#ring();
   }
 
   accept({ checksum, tcp4, tcp6 }: AcceptedOffloads): void {

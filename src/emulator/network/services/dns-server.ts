@@ -4,7 +4,7 @@
  */
 import { readIpv4, readIpv6, parseIp, type IpAddress } from '../frames/addresses.ts';
 import type { HostNetwork, NameAnswer, NameRecord, RecordType } from '../host-network.ts';
-import { DNS_IPV4, DNS_IPV6, DOMAIN, GATEWAY_IPV4, GATEWAY_IPV6 } from '../nat-addresses.ts';
+import { DNS_IPV4, DNS_IPV6, DOMAIN, GATEWAY_IPV4 } from '../nat-addresses.ts';
 import type { ReachPolicy } from '../policy.ts';
 import { decodeQuery, DNS_CLASS_INTERNET, DNS_CODE, DNS_TYPE, encodeAnswer, encodeError, encodeName, type DnsQuery } from './dns-message.ts';
 
@@ -86,7 +86,8 @@ export class DnsServer {
     if (name !== DOMAIN && !name.endsWith(`.${DOMAIN}`)) return undefined;
     if (name === DOMAIN) return [];
     const label = name.slice(0, -DOMAIN.length - 1);
-    if (label === 'gateway' || label === 'host') return addressRecords(type, GATEWAY_IPV4, GATEWAY_IPV6);
+    // Servers on the host's loopback often listen at 127.0.0.1 only, and guests would try IPv6 first.
+    if (label === 'gateway' || label === 'host') return addressRecords(type, GATEWAY_IPV4, undefined);
     if (label === 'dns') return addressRecords(type, DNS_IPV4, DNS_IPV6);
     const machine = this.#options.machines().find(({ hostName }) => hostName === label);
     return machine === undefined ? 'no-such-name' : addressRecords(type, machine.address, undefined);
