@@ -14,6 +14,7 @@ import { AcpiPm } from '../devices/acpi-pm.ts';
 import { ApicBus } from '../devices/apic-bus.ts';
 import { DebugPort } from '../devices/debug-port.ts';
 import { Dma8237Pair } from '../devices/dma.ts';
+import { E1000 } from '../devices/e1000/e1000.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
 import { I440fx } from '../devices/i440fx.ts';
 import { AtaDisk } from '../devices/ide/ata-disk.ts';
@@ -424,6 +425,7 @@ export class Pc {
     const options = { id, memory: this.memory, log: this.#options.log, mac: Uint8Array.from(mac.split(':'), (byte) => parseInt(byte, 16)), link };
     switch (model) {
       case 'virtio': return new VirtioNet(options);
+      case 'e1000': return new E1000({ ...options, ...SUBSYSTEM, clock: this.#options.clock });
     }
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { captureFrame, captureHeader } from '../../../../src/emulator/network/capture.ts';
+import { captureBlocks } from '../../../support/pcapng.ts';
 import { SeededRandom } from '../../../support/seeded-random.ts';
 import { ethernet, ip, sum16, tcp, text, udp, word } from './frames-by-hand.ts';
 import { GuestConnection, NatRig, SECOND } from './nat-rig.ts';
@@ -111,21 +112,8 @@ describe('noise', () => {
 });
 
 describe('a capture', () => {
-  const blocks = (bytes: Uint8Array): { type: number; body: Uint8Array }[] => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const found: { type: number; body: Uint8Array }[] = [];
-    for (let at = 0; at < bytes.length; ) {
-      const length = view.getUint32(at + 4, true);
-      expect(length % 4).toBe(0);
-      expect(view.getUint32(at + length - 4, true)).toBe(length);
-      found.push({ type: view.getUint32(at, true), body: bytes.subarray(at + 8, at + length - 4) });
-      at += length;
-    }
-    return found;
-  };
-
   it('begins with a section and an Ethernet interface in nanoseconds', () => {
-    const [section, description] = blocks(captureHeader('adapter 0'));
+    const [section, description] = captureBlocks(captureHeader('adapter 0'));
     expect([section!.type, [...section!.body]]).toEqual([0x0a0d0d0a, [0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]]);
     expect([description!.type, [...description!.body]]).toEqual([1, [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 9, 0, ...text('adapter 0'), 0, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0]]);
   });
@@ -138,7 +126,7 @@ describe('a capture', () => {
     const pseudo = 0xffff - sum16([1, 2, 3, 4, 10, 0, 2, 15, 0, 6, 0, 23]);
     partial[50] = pseudo >> 8;
     partial[51] = pseudo & 0xff;
-    const [packet] = blocks(captureFrame(partial, { checksumStart: 34, checksumOffset: 16, segmentation: 'none', segmentBytes: 0 }, 'to-guest', 0x1234_5678_9abc_def0n));
+    const [packet] = captureBlocks(captureFrame(partial, { checksumStart: 34, checksumOffset: 16, segmentation: 'none', segmentBytes: 0 }, 'to-guest', 0x1234_5678_9abc_def0n));
     const view = new DataView(packet!.body.buffer, packet!.body.byteOffset);
     expect([packet!.type, view.getUint32(4, true), view.getUint32(8, true), view.getUint32(12, true), view.getUint32(16, true)]).toEqual([6, 0x1234_5678, 0x9abc_def0, 57, 57]);
     expect([...packet!.body.subarray(20, 77)]).toEqual([...whole]);
