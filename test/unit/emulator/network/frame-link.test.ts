@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 
 import { FRAME_MAXIMUM_BYTES, NO_OFFLOAD } from '../../../../src/emulator/interfaces/network.ts';
@@ -96,5 +97,29 @@ describe('FrameLink', () => {
     right.accept({ checksum: true, tcp4: true, tcp6: false });
     expect(left.accepted).toEqual({ checksum: true, tcp4: true, tcp6: false });
     expect(right.accepted).toEqual({ checksum: false, tcp4: false, tcp6: false });
+  });
+
+  it('between two threads loses no frame and no bell', async () => {
+    const count = 30_000;
+    const shared = new SharedArrayBuffer(2 * RING_BYTES);
+    const worker = new Worker(new URL('../../../support/frame-sender.ts', import.meta.url), { workerData: { shared, ringBytes: RING_BYTES, count } });
+    const link = new FrameLink(shared, { offset: RING_BYTES, length: RING_BYTES }, { offset: 0, length: RING_BYTES }, () => { worker.postMessage('ring'); });
+    let next = 0;
+    await new Promise<void>((resolve, reject) => {
+      link.onReadable = () => {
+        for (let frame = link.peek(); frame !== undefined; frame = link.peek()) {
+          const number = new DataView(frame.bytes.buffer, frame.bytes.byteOffset).getUint32(0);
+          if (number !== next) reject(new Error(`frame ${number} came for ${next}`));
+          next++;
+          link.consume();
+        }
+        if (next === count) resolve();
+      };
+      worker.on('message', () => { link.rung(); });
+      worker.on('error', reject);
+      link.rung();
+    });
+    await worker.terminate();
+    expect(next).toBe(count);
   });
 });

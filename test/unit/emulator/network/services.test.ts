@@ -146,6 +146,28 @@ describe('echo', () => {
     expect(parts.flatMap(({ payload }) => payload).slice(4)).toEqual(message.slice(4));
   });
 
+  it('drops what came in fragments that overlap, lack a part or are too long, and what waited too long', () => {
+    const rig = new NatRig();
+    const message = echo(new Array<number>(2000).fill(7));
+    const part = (from: number, to: number, more: boolean, identification: number): void => {
+      rig.sendIp({ to: '10.0.2.2', protocol: 1, identification, flagsAndOffset: (more ? 0x2000 : 0) | (from / 8) }, message.slice(from, to));
+    };
+    part(0, 1000, true, 1);
+    part(992, 2000, false, 1);
+    part(1000, 2008, false, 1);
+    part(0, 1000, true, 2);
+    part(1008, 2008, false, 2);
+    part(0, 1000, true, 3);
+    rig.clock.advance(31 * SECOND);
+    part(1000, 2008, false, 3);
+    rig.sendIp({ to: '10.0.2.2', protocol: 1, identification: 4, flagsAndOffset: 0x1fff }, message.slice(0, 1000));
+    for (let identification = 10; identification < 40; identification++) part(0, 1000, true, identification);
+    part(1000, 2008, false, 10);
+    expect(rig.frames()).toEqual([]);
+    part(1000, 2008, false, 39);
+    expect(rig.frames().length).toBe(2);
+  });
+
   it('gets nowhere outside, and says so, not too often', () => {
     const rig = new NatRig();
     rig.sendIp({ to: '93.184.216.34', protocol: 1 }, echo([]));
