@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { fail, ok } from './result.ts';
 import type { Result } from './result.ts';
 
-export const ADAPTER_MODELS = ['virtio', 'e1000'] as const;
+export const ADAPTER_MODELS = ['virtio', 'e1000', 'rtl8139'] as const;
 export const REACHES = ['internet', 'listed', 'nothing'] as const;
 export const ADAPTERS_MAXIMUM = 4;
 const FORWARDS_MAXIMUM = 64;

@@ -17,7 +17,7 @@ export interface DiskAttachment {
 
 /** A network adapter and the network behind it, translated to the host's addresses (NAT). */
 export interface NetworkAdapterStart {
-  readonly model: 'virtio' | 'e1000';
+  readonly model: 'virtio' | 'e1000' | 'rtl8139';
   /** `52:47:48:12:34:56` */
   readonly mac: string;
   readonly reach: 'nothing' | 'listed' | 'internet';

@@ -10,7 +10,7 @@ import { BOOT_MILLIS, LONG_TESTS, QUICK_BOOT, removeScratchFiles, runGuest, scra
 
 removeScratchFiles();
 
-const NETWORK_MODULES = [...BOARD_MODULES, 'virtio_net', 'e1000', 'af_packet'];
+const NETWORK_MODULES = [...BOARD_MODULES, 'virtio_net', 'e1000', '8139too', 'af_packet'];
 const DOWNLOAD = randomBytes(3 * 1024 * 1024 + 17);
 const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex');
 
@@ -179,6 +179,6 @@ test('kernels beside the sample', (context) => {
 });
 
 if (LONG_TESTS) describe('every kernel', () => {
-  const cases = (['amd64', '686', '686-pae'] as const).flatMap((flavour) => (['virtio', 'e1000'] as const).map((nic) => ({ flavour, nic })));
+  const cases = (['amd64', '686', '686-pae'] as const).flatMap((flavour) => (['virtio', 'e1000', 'rtl8139'] as const).map((nic) => ({ flavour, nic })));
   test.each(cases)('$flavour moves data both ways by $nic', ({ flavour, nic }) => exchanges(flavour, nic), BOOT_MILLIS);
 });

@@ -31,6 +31,7 @@ import { Pit8254 } from '../devices/pit.ts';
 import { Port92 } from '../devices/port92.ts';
 import { Ps2Controller8042 } from '../devices/ps2/ps2-controller.ts';
 import { keysForText } from '../devices/ps2/us-keyboard-text.ts';
+import { Rtl8139 } from '../devices/rtl8139.ts';
 import { Rtc146818 } from '../devices/rtc.ts';
 import { SystemControlPort } from '../devices/system-control.ts';
 import { Uart16550A } from '../devices/uart.ts';
@@ -425,6 +426,7 @@ export class Pc {
     const options = { id, memory: this.memory, log: this.#options.log, mac: Uint8Array.from(mac.split(':'), (byte) => parseInt(byte, 16)), link };
     switch (model) {
       case 'virtio': return new VirtioNet(options);
+      case 'rtl8139': return new Rtl8139({ ...options, ...SUBSYSTEM, clock: this.#options.clock });
       case 'e1000': return new E1000({ ...options, ...SUBSYSTEM, clock: this.#options.clock });
     }
   }

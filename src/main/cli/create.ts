@@ -29,7 +29,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, readonly, discard-changes', collect, [])
     .option('--cdrom <file>', 'attach a CD image', collect, [])
     .option('--net <kind[,setting...]>', 'none, or nat: reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=', collect, [])
-    .option('--nic <model>', 'network adapter: virtio or e1000')
+    .option('--nic <model>', 'network adapter: virtio, e1000 or rtl8139')
     .option('--forward <rule>', 'lead a port of this host into the guest: tcp|udp:[ADDRESS:]HOSTPORT:GUESTPORT', collect, [])
     .option('--boot <device>', 'boot first from hd or cd')
     .option('--kernel <file>', 'boot this Linux kernel directly')

@@ -29,7 +29,7 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .option('--boot <device>', 'boot first from hd or cd')
     .option('--bios <file>', 'firmware in place of the built-in one')
     .option('--net <kind[,setting...]>', 'none, or nat: reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, capture=FILE.pcapng', collect, [])
-    .option('--nic <model>', 'network adapter: virtio or e1000')
+    .option('--nic <model>', 'network adapter: virtio, e1000 or rtl8139')
     .option('--forward <rule>', 'lead a port of this host into the guest: tcp|udp:[ADDRESS:]HOSTPORT:GUESTPORT', collect, [])
     .option('--share <name=folder>', 'share a folder (not in this version)', collect, [])
     .option('--serial <where>', 'serial console: stdio, file:PATH or none', 'stdio')

@@ -6,9 +6,10 @@
  * IDE, RDTR and TADV (throttling has the same end), FCS of received frames (its place holds zeros).
  */
 import { decodeTransmit, DESCRIPTOR_BYTES, COMMAND_EOP, COMMAND_RPS, COMMAND_RS, finishFrame, idleContext, type TransmitContext, type TransmitDescriptor } from './transmit-frame.ts';
-import { driveMicrowire, eepromContents, idleMicrowire, type MicrowireState } from './microwire-eeprom.ts';
+import { eepromContents } from './eeprom-contents.ts';
 import { PHY_ADDRESS, PHY_REGISTERS, resetPhy, writePhy } from './phy.ts';
 import * as reg from './registers.ts';
+import { driveMicrowire, idleMicrowire, type MicrowireState } from '../microwire-eeprom.ts';
 import type { AccessWidth, IoHandler } from '../../interfaces/bus.ts';
 import type { Clock, Nanos, Timer } from '../../interfaces/clock.ts';
 import type { Device, ResetKind } from '../../interfaces/device.ts';
