@@ -10,6 +10,7 @@
  * Browser shell: a WebSocket at `/api` carries `ClientMessage` up and `ServerMessage` down; each channel is a WebSocket at
  * `/channel/KIND/NAME`, such as `/channel/display/NAME`. All are binary messages of `wire.ts`.
  */
+import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
 import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
 import { machineErrorSchema } from './machine-error.ts';
@@ -67,6 +68,7 @@ export const newMachineSchema = z.object({
   /** Disk images attached from where they are. */
   disks: z.array(diskConfigSchema).max(8).default([]),
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
+  adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
   directBoot: directBootSchema.optional(),
   notes: z.string().max(10_000).default(''),
@@ -79,6 +81,7 @@ export const machineChangesSchema = z.object({
   accelerator: z.enum(ACCELERATORS).optional(),
   disks: z.array(diskConfigSchema).max(8).optional(),
   cdroms: z.array(z.object({ path: mediumPathSchema })).max(4).optional(),
+  adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).optional(),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).optional(),
   onReset: z.enum(['reboot', 'stop']).optional(),
   notes: z.string().max(10_000).optional(),

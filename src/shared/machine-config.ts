@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { DISK_FORMATS } from './disk-format.ts';
+import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { fail, ok } from './result.ts';
 import type { Result } from './result.ts';
 import { checkMemoryBytes, MEMORY_BYTES_DEFAULT } from './sizes.ts';
@@ -63,6 +64,8 @@ export const machineConfigSchema = z.object({
   disks: z.array(diskConfigSchema).max(8).default([]),
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
+  /** None where nothing is said: a machine of an earlier version gets no way out. */
+  adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   /** Used in place of the firmware's boot order when present. */
   directBoot: directBootSchema.optional(),
   /** Files inside the app that a machine made from a bundled guest boots from; they never enter the VM folder. */

@@ -19,6 +19,24 @@ export interface DiskAttachment {
   readonly backingFolders: readonly string[];
 }
 
+/** A network adapter and the network behind it, translated to the host's addresses (NAT). */
+export interface NetworkAdapterStart {
+  readonly model: 'virtio' | 'e1000' | 'rtl8139';
+  /** `52:47:48:12:34:56` */
+  readonly mac: string;
+  readonly reach: 'nothing' | 'listed' | 'internet';
+  /** What the guest may reach besides: see `allowedTargetSchema`. */
+  readonly allow: readonly { readonly host: string; readonly port?: number | undefined }[];
+  readonly forwards: readonly {
+    readonly protocol: 'tcp' | 'udp';
+    readonly host: { readonly address: string; readonly port: number };
+    /** The guest's first lease where there is no address. */
+    readonly guest: { readonly address?: string | undefined; readonly port: number };
+  }[];
+  /** A pcapng file that all frames are written to. */
+  readonly capturePath: string | undefined;
+}
+
 /** Everything a VM process needs to build and power on its board. */
 export interface VmStart {
   readonly name: string;
@@ -31,6 +49,8 @@ export interface VmStart {
   readonly directBoot: { readonly kernelPath: string; readonly initrdPath: string | undefined; readonly commandLine: string } | undefined;
   readonly disks: readonly DiskAttachment[];
   readonly bootOrder: readonly ('hd' | 'cd')[];
+  /** At most four. Only in host time: what comes from outside can't be repeated. */
+  readonly adapters?: readonly NetworkAdapterStart[];
   /** `host`: guest time follows the host's clock; otherwise executed instructions per microsecond. */
   readonly time: 'host' | { readonly instructionsPerMicrosecond: number };
   /** Seconds since 1970 that the RTC shows at power-on; `undefined` is the host's time. */

@@ -10,6 +10,7 @@ import { guestKernel, type KernelFlavour } from '../support/guest-images.ts';
 import { engines, is32Bit, type Engine, type LinuxGuest } from './engines.ts';
 import { kernels, kernelsMissing } from './kernels.ts';
 import { measureBoots, measureFirmware, measureGuest, measureNative, measureReady, type GuestFigures } from './measure.ts';
+import { benchNetwork } from './network.ts';
 import { nativeCommand, nativeMissing } from './native.ts';
 import { HELP, parseBenchOptions, type BenchOptions, type ColumnName } from './options.ts';
 import { formatProfiles, formatRows, formatSummaries, reportRow, rowsToPrint, summarize, type Row } from './report.ts';
@@ -170,6 +171,10 @@ async function main(): Promise<void> {
   const options = parseBenchOptions(process.argv.slice(2));
   if (options === 'help') {
     process.stdout.write(HELP);
+    return;
+  }
+  if (options.network) {
+    await benchNetwork(options, say);
     return;
   }
   const findings: Findings = { rows: [], notes: [], facts: {}, profiles: {} };

@@ -35,6 +35,8 @@ export type BenchOptions = {
   /** One more run of ours for each guest, which asks for the statistics between the workloads. */
   readonly profile: boolean;
   readonly jsonFile: string;
+  /** The network's throughput instead of all else. */
+  readonly network: boolean;
 };
 
 function rowLines(): string {
@@ -46,6 +48,7 @@ function rowLines(): string {
 export const HELP = `npm run bench -- [options]
 
   --quick            small workloads and one run: does the benchmark work?
+  --network          what a guest moves through its network, instead of all else
   --runs N           runs of each engine, alternated (5)
   --engines LIST     of ${COLUMNS.join()}; native is the host itself, for the rows that compute
   --accel NAME       our accelerator: ${ACCELERATORS.join(', ')} (auto)
@@ -72,6 +75,7 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions | 'hel
       memory: { type: 'string', default: '256' },
       timeout: { type: 'string', default: '300' },
       'no-profile': { type: 'boolean', default: false },
+      network: { type: 'boolean', default: false },
       json: { type: 'string', default: resolve(distFolder, 'bench.json') },
     },
   });
@@ -88,6 +92,7 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions | 'hel
     timeoutSeconds: positiveInteger('--timeout', values.timeout),
     profile: !values['no-profile'],
     jsonFile: resolve(values.json),
+    network: values.network,
   };
 }
 

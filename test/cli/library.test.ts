@@ -30,6 +30,16 @@ afterAll(async () => {
   for (const name of machines) await run(['stop', name, '--force']);
 });
 
+test('a machine is made with the network it was asked for, and without one otherwise', async () => {
+  await made('alone');
+  succeeded(await run(['create', 'networked', '--memory', '16M', '--net', 'nat,reach=listed,allow=loopback:80', '--nic', 'e1000', '--forward', 'tcp:2222:22']));
+  const adaptersOf = async (name: string): Promise<unknown> => (JSON.parse((await run(['info', name, '--json'])).out) as { config: { adapters: unknown } }).config.adapters;
+  expect(await adaptersOf('alone')).toEqual([]);
+  expect(await adaptersOf('networked')).toEqual([{
+    model: 'e1000', reach: 'listed', allow: [{ host: 'loopback', port: 80 }], forwards: [{ protocol: 'tcp', host: { address: '127.0.0.1', port: 2222 }, guest: { port: 22 } }],
+  }]);
+});
+
 describe('a machine.json that can\'t be used', () => {
   test.each([
     ['corrupt', '{ "schemaVersion": 1, "mem', /not valid JSON/],

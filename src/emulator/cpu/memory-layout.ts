@@ -59,7 +59,11 @@ export const PAGE_HAS_DESCRIPTOR = 2;
 
 /** Devices' own buffers that I/O reads and writes. */
 export const STAGING = 0x1000000;
-export const STAGING_BYTES = 0x700000;
+export const STAGING_BYTES = 0x2f0000;
+/** Frames between network adapters and their networks: for each adapter a ring of what it sends, then one of what it receives. */
+export const NETWORK_RINGS = 0x12f0000;
+export const NETWORK_RING_BYTES = 0x81000;
+export const NETWORK_ADAPTERS_MAX = 4;
 /** The display adapter's register block. */
 export const DISPLAY_REGISTERS = 0x1700000;
 export const DISPLAY_REGISTERS_BYTES = 0x10000;

@@ -8,12 +8,14 @@ import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from '
 import type { UNASKED_REQUEST, VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
 import { GUEST_RAM } from '../cpu/memory-layout.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
+import type { DeviceLog } from '../interfaces/log.ts';
 import { DiskService } from './disk-service.ts';
 import { DisplayService } from './display-service.ts';
 import type { EngineModules } from './engine-modules.ts';
 import { describeFileError } from './file-bytes.ts';
 import type { BoardFiles, DiskFacts, MachinePost, MachineStats, MachineThreadStart } from './machine-post.ts';
 import { openDisk } from './open-disk.ts';
+import { NetworkService } from './network-service.ts';
 import { MailboxSender } from './port-mailbox.ts';
 import { StartError } from './start-error.ts';
 import { completeStats } from './stats.ts';
@@ -46,6 +48,7 @@ interface RunningMachine {
   readonly posts: MessagePort;
   readonly mailbox: MailboxSender;
   readonly disks: readonly DiskService[];
+  readonly networks: readonly NetworkService[];
   readonly display: DisplayService;
   readonly finalScreen: boolean;
 }
@@ -148,22 +151,28 @@ export class ControlThread {
 
   async #powerOn(start: VmStart): Promise<void> {
     const images: DiskImage[] = [];
+    const networks: NetworkService[] = [];
     try {
       checkSizes(start);
       const files = await readBoardFiles(start);
       const engine = await this.#engine;
       for (const attachment of start.disks) images.push(await openDisk(attachment));
+      const memory = allocateMemory(Math.ceil((GUEST_RAM + start.memoryBytes) / WASM_PAGE_BYTES));
+      const log: DeviceLog = { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) };
+      for (const [adapter, given] of (start.adapters ?? []).entries()) {
+        networks.push(new NetworkService(memory.buffer, adapter, given, () => this.#machine?.mailbox.post({ kind: 'network', adapter }), log));
+      }
+      await Promise.all(networks.map((network) => network.ports));
       if (this.#ending) throw new StartError('machines.stopped', 'the machine was stopped while it started', 'start it again');
-      this.#startMachine(start, files, engine, images);
+      this.#startMachine(start, files, engine, memory, images, networks);
     } catch (error) {
+      for (const network of networks) await network.close();
       for (const image of images) await Promise.resolve(image[Symbol.asyncDispose]()).catch(() => {});
       await this.#finish(startFailed(error), 1, undefined);
     }
   }
 
-  #startMachine(start: VmStart, files: BoardFiles, engine: EngineModules, images: readonly DiskImage[]): void {
-    const pages = Math.ceil((GUEST_RAM + start.memoryBytes) / WASM_PAGE_BYTES);
-    const memory = allocateMemory(pages);
+  #startMachine(start: VmStart, files: BoardFiles, engine: EngineModules, memory: WebAssembly.Memory, images: readonly DiskImage[], networks: readonly NetworkService[]): void {
     const shared = new Uint8Array(memory.buffer);
     const letters = new MessageChannel();
     const posts = new MessageChannel();
@@ -174,6 +183,7 @@ export class ControlThread {
       posts: posts.port2,
       mailbox: new MailboxSender(letters.port2, memory.buffer),
       disks: images.map((image) => new DiskService(image, shared)),
+      networks,
       display: new DisplayService(memory.buffer),
       finalScreen: start.finalScreen === true,
     };
@@ -195,7 +205,11 @@ export class ControlThread {
   #receive(post: MachinePost, machine: RunningMachine): void {
     switch (post.kind) {
       case 'event':
+        this.#tellNetworks(post.event, machine.networks);
         this.#transport.send(post.event);
+        break;
+      case 'network':
+        machine.networks[post.adapter]!.rung();
         break;
       case 'output':
         this.#transport.send({ kind: `${post.line}-output`, bytes: post.bytes }, () => {
@@ -208,7 +222,7 @@ export class ControlThread {
         });
         break;
       case 'stats':
-        this.#transport.send({ kind: 'stats', requestId: post.requestId, stats: completeStats(post.stats, machine.disks) });
+        this.#transport.send({ kind: 'stats', requestId: post.requestId, stats: completeStats(post.stats, machine.disks, machine.networks) });
         break;
       case 'start-failed':
         void this.#finish(startFailed(new StartError(post.code, post.message, post.advice)), 1, undefined);
@@ -223,6 +237,15 @@ export class ControlThread {
     }
   }
 
+  /** A network lives through what its machine does: its time stands still with the machine's. */
+  #tellNetworks(event: VmEvent, networks: readonly NetworkService[]): void {
+    for (const network of networks) {
+      if (event.kind === 'guest-reset') network.guestReset();
+      else if (event.kind === 'state' && event.state === 'paused') network.pause();
+      else if (event.kind === 'state') network.resume();
+    }
+  }
+
   async #finish(ended: Ended, status: number, stats: MachineStats | undefined): Promise<void> {
     if (this.#ending) return;
     this.#ending = true;
@@ -233,6 +256,7 @@ export class ControlThread {
     // A machine thread that still runs could write to the guest's RAM while its disks are being flushed.
     await this.#worker.terminate();
     if (machine !== undefined) {
+      for (const network of machine.networks) await network.close();
       for (const disk of machine.disks) {
         try {
           await disk.close();
@@ -243,7 +267,7 @@ export class ControlThread {
         }
       }
       if (stats !== undefined) {
-        this.#transport.send({ kind: 'stats', requestId: UNASKED, stats: completeStats(stats, machine.disks) });
+        this.#transport.send({ kind: 'stats', requestId: UNASKED, stats: completeStats(stats, machine.disks, machine.networks) });
       }
       if (machine.finalScreen) this.#sendScreen(machine.display);
     }

@@ -42,6 +42,8 @@ export type MachinePost =
   /** Counted against the bound on a line's output under way; answered by an `output-drained` letter. */
   | { readonly kind: 'output'; readonly line: CharacterLine; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'block'; readonly disk: number; readonly requestId: number; readonly request: BlockRequest }
+  /** An adapter has something for its network, or room for what comes from it. */
+  | { readonly kind: 'network'; readonly adapter: number }
   | { readonly kind: 'stats'; readonly requestId: number; readonly stats: MachineStats }
   | { readonly kind: 'start-failed'; readonly code: string; readonly message: string; readonly advice: string }
   | { readonly kind: 'ended'; readonly end: MachineEnd; readonly stats: MachineStats };

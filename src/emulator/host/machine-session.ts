@@ -14,6 +14,8 @@ import type { VmEvent } from '../../shared/vm-protocol.ts';
 import { DebugOutput } from './debug-output.ts';
 import { HostEntropy, SeededEntropy } from './entropy.ts';
 import type { MachinePost, MachineStats, MachineThreadStart } from './machine-post.ts';
+import { adapterLink } from './network-service.ts';
+import type { FrameLink } from '../network/frame-link.ts';
 import { PortMailbox } from './port-mailbox.ts';
 import { RemoteDisk } from './remote-disk.ts';
 import { SerialChannel } from './serial-channel.ts';
@@ -41,6 +43,7 @@ class MachineSession {
   readonly #lines: Readonly<Record<CharacterLine, SerialChannel>>;
   readonly #debug: DebugOutput;
   readonly #disks: readonly RemoteDisk[];
+  readonly #cables: readonly FrameLink[];
   readonly #scheduler: Scheduler;
   readonly #pc: Pc;
   readonly #loop: MachineLoop;
@@ -63,6 +66,8 @@ class MachineSession {
       const submit = (requestId: number, request: BlockRequest): void => post({ kind: 'block', disk, requestId, request });
       return new RemoteDisk(disk, facts, submit, deterministic);
     });
+    const adapters = start.adapters ?? [];
+    this.#cables = adapters.map((_, adapter) => adapterLink(memory.buffer, adapter, () => post({ kind: 'network', adapter })));
     this.#pc = new Pc({
       shared: memory.buffer,
       ramBytes: start.memoryBytes,
@@ -78,6 +83,7 @@ class MachineSession {
       },
       disks: this.#disks.map((backend, index) => ({ backend, bus: start.disks[index]!.bus, kind: start.disks[index]!.kind })),
       bootOrder: start.bootOrder,
+      adapters: adapters.map(({ model, mac }, index) => ({ model, mac, link: this.#cables[index]! })),
       serial: lines.serial,
       virtioConsole: lines['virtio-console'],
       entropy: start.seed === undefined ? new HostEntropy() : new SeededEntropy(start.seed),
@@ -120,6 +126,9 @@ class MachineSession {
     switch (letter.kind) {
       case 'block-done':
         this.#disks[letter.disk]!.completed(letter);
+        break;
+      case 'network':
+        this.#cables[letter.adapter]!.rung();
         break;
       case 'output-drained':
         this.#lines[letter.line].drained(letter.bytes);

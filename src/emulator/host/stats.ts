@@ -3,6 +3,7 @@ import type { VmStats } from '../../shared/vm-protocol.ts';
 import type { Accelerator } from '../interfaces/accelerator.ts';
 import type { DiskService } from './disk-service.ts';
 import type { MachineStats } from './machine-post.ts';
+import type { NetworkService } from './network-service.ts';
 
 /** `instructions` since power-on, across resets. `haltedNanos` is host time in which the guest was halted or paused; it doesn't count against `mips`. */
 export function machineStats(accelerator: Accelerator, instructions: number, wallNanos: number, guestNanos: number, haltedNanos: number): MachineStats {
@@ -22,14 +23,15 @@ export function machineStats(accelerator: Accelerator, instructions: number, wal
   };
 }
 
-export function completeStats(stats: MachineStats, disks: readonly DiskService[]): VmStats {
+export function completeStats(stats: MachineStats, disks: readonly DiskService[], networks: readonly NetworkService[]): VmStats {
+  const figures = networks.map((network) => network.figures());
   return {
     ...stats,
     exits: { ...stats.exits },
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
     diskBytesRead: disks.reduce((sum, disk) => sum + disk.bytesRead, 0),
     diskBytesWritten: disks.reduce((sum, disk) => sum + disk.bytesWritten, 0),
-    netBytesIn: 0,
-    netBytesOut: 0,
+    netBytesIn: figures.reduce((sum, { bytesIn }) => sum + bytesIn, 0),
+    netBytesOut: figures.reduce((sum, { bytesOut }) => sum + bytesOut, 0),
   };
 }

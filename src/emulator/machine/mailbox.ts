@@ -12,6 +12,8 @@ type PassedOn = 'pause' | 'resume' | 'reset' | 'power-button' | 'power-off' | 's
 export type Letter =
   | Extract<VmCommand, { kind: PassedOn }>
   | { readonly kind: 'block-done'; readonly disk: number; readonly requestId: number; readonly status: BlockStatus }
+  /** A network has something for its adapter, or room for what it sends. */
+  | { readonly kind: 'network'; readonly adapter: number }
   /** The receiver of a line's output has taken this many bytes. */
   | { readonly kind: 'output-drained'; readonly line: CharacterLine; readonly bytes: number };
 

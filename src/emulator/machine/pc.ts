@@ -3,7 +3,7 @@
  * what a chip does is its own file's.
  */
 import type { Result } from '../../shared/result.ts';
-import type { KeyChange, VmStart } from '../../shared/vm-protocol.ts';
+import type { KeyChange, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
 import {
   CPU_BLOCKS, DISPLAY_REGISTERS, DISPLAY_REGISTERS_BYTES, GLOBAL_RAM_HIGH_BYTES, GLOBAL_RAM_LOW_BYTES, GLOBAL_RAM_OFFSET, GUEST_RAM,
   PHYS_MAP, PHYS_MAP_PAGES, VIDEO_MEMORY, VIDEO_MEMORY_BYTES,
@@ -15,6 +15,7 @@ import { ApicBus } from '../devices/apic-bus.ts';
 import { CoprocessorError } from '../devices/coprocessor-error.ts';
 import { DebugPort } from '../devices/debug-port.ts';
 import { Dma8237Pair } from '../devices/dma.ts';
+import { E1000 } from '../devices/e1000/e1000.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
 import { I440fx } from '../devices/i440fx.ts';
 import { AtaDisk } from '../devices/ide/ata-disk.ts';
@@ -31,6 +32,7 @@ import { Pit8254 } from '../devices/pit.ts';
 import { Port92 } from '../devices/port92.ts';
 import { Ps2Controller8042 } from '../devices/ps2/ps2-controller.ts';
 import { keysForText } from '../devices/ps2/us-keyboard-text.ts';
+import { Rtl8139 } from '../devices/rtl8139.ts';
 import { Rtc146818 } from '../devices/rtc.ts';
 import { SystemControlPort } from '../devices/system-control.ts';
 import { Uart16550A } from '../devices/uart.ts';
@@ -38,6 +40,7 @@ import { StdVga } from '../devices/vga/vga.ts';
 import { VirtioBlock } from '../devices/virtio/virtio-block.ts';
 import { VirtioConsole } from '../devices/virtio/virtio-console.ts';
 import { VirtioEntropy } from '../devices/virtio/virtio-entropy.ts';
+import { VirtioNet } from '../devices/virtio/virtio-net.ts';
 import { firmwareItems } from '../firmware/firmware-items.ts';
 import { planLinuxBoot } from '../firmware/linux-boot.ts';
 import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
@@ -46,6 +49,7 @@ import type { CharacterChannel, EntropySource } from '../interfaces/character-ch
 import type { Clock } from '../interfaces/clock.ts';
 import type { Device, ResetKind } from '../interfaces/device.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
+import type { NetworkLink } from '../interfaces/network.ts';
 import type { PciFunction } from '../interfaces/pci.ts';
 import { assignDriveBays, type AttachedDisk, type DriveBays } from './drive-bays.ts';
 import { SharedGuestMemory } from './guest-memory.ts';
@@ -71,6 +75,13 @@ export class BoardError extends Error {
   }
 }
 
+/** A network adapter and the cable that it is plugged into. */
+export interface AttachedAdapter {
+  readonly model: NetworkAdapterStart['model'];
+  readonly mac: string;
+  readonly link: NetworkLink;
+}
+
 export interface PcOptions {
   /** The machine's shared memory, laid out as `cpu/memory-layout.ts` says, with `ramBytes` of guest RAM at its end. */
   readonly shared: ArrayBufferLike;
@@ -84,6 +95,7 @@ export interface PcOptions {
   readonly directBoot: { readonly kernel: Uint8Array; readonly initrd: Uint8Array | undefined; readonly commandLine: string } | undefined;
   readonly disks: readonly AttachedDisk[];
   readonly bootOrder: VmStart['bootOrder'];
+  readonly adapters: readonly AttachedAdapter[];
   /** COM1's other end. */
   readonly serial: CharacterChannel;
   /** The virtio console's other end: the guest's hvc0. */
@@ -293,6 +305,15 @@ export class Pc {
     ];
     for (const { slot, card } of virtio) pci.plug(slot, 0, card);
 
+    // Network adapters. A guest names them by their slots.
+    const adapters = options.adapters.map((adapter, index) => {
+      const slot = layout.PCI_NETWORK_SLOTS[index];
+      if (slot === undefined) throw new BoardError('machines.too-many-adapters', 'there are more network adapters than the machine has places for', 'attach fewer');
+      const card = this.#networkAdapter(`network${index}`, adapter);
+      pci.plug(slot, 0, card);
+      return card;
+    });
+
     // Firmware configuration: tables, boot order and a directly booted kernel.
     const fwCfg = new FwCfg({ id: 'fw-cfg', items: this.#firmwareItems(bays.bootPaths), memory: this.memory });
     this.ports.claim('fw-cfg', layout.FW_CFG_PORTS.base, layout.FW_CFG_PORTS.length, fwCfg.ports);
@@ -309,7 +330,7 @@ export class Pc {
     }
 
     this.#devices.push(
-      hostBridge, isaBridge, powerManagement, pci, ide, ...virtio.map(({ card }) => card), vga, acpi, pit, systemControl, coprocessorError, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
+      hostBridge, isaBridge, powerManagement, pci, ide, ...virtio.map(({ card }) => card), ...adapters, vga, acpi, pit, systemControl, coprocessorError, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
     );
     this.#lapic = lapic;
     this.accelerator = options.createAccelerator(this.#cpuBoard(lapic, coprocessorError));
@@ -407,6 +428,15 @@ export class Pc {
     return disk.kind === 'disk'
       ? new AtaDisk({ id, memory: this.memory, backend })
       : new AtapiDrive({ id, memory: this.memory, serial: backend.serial, medium: backend });
+  }
+
+  #networkAdapter(id: string, { model, mac, link }: AttachedAdapter): PciFunction & Device {
+    const options = { id, memory: this.memory, log: this.#options.log, mac: Uint8Array.from(mac.split(':'), (byte) => parseInt(byte, 16)), link };
+    switch (model) {
+      case 'virtio': return new VirtioNet(options);
+      case 'rtl8139': return new Rtl8139({ ...options, ...SUBSYSTEM, clock: this.#options.clock });
+      case 'e1000': return new E1000({ ...options, ...SUBSYSTEM, clock: this.#options.clock });
+    }
   }
 
   #claimUserPort(owner: string, port: number, handler: IoHandler): void {

@@ -12,10 +12,11 @@ import type { CommandLineContext } from './context.ts';
 import { withCore } from './core.ts';
 import { runDiskJob } from './disk/disk-job.ts';
 import { EXIT_USAGE, printJson, printLine, unwrap, usageFailure } from './outcome.ts';
+import { planAdapters } from './run/network-options.ts';
 import { parseDiskOption } from './run/plan.ts';
 
 interface CreateOptions {
-  memory: string; arch: string; accel: string; newDisk?: string; bus: string; disk: string[]; cdrom: string[]; boot?: string;
+  memory: string; arch: string; accel: string; newDisk?: string; bus: string; disk: string[]; net: string[]; nic?: string; forward: string[]; cdrom: string[]; boot?: string;
   kernel?: string; initrd?: string; append?: string; bundled?: boolean; json?: boolean;
 }
 
@@ -32,6 +33,9 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
     .option('--bus <name>', 'bus of the new disk: ide or virtio', 'ide')
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, readonly, discard-changes', collect, [])
     .option('--cdrom <file>', 'attach a CD image', collect, [])
+    .option('--net <kind[,setting...]>', 'none, or nat: reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=', collect, [])
+    .option('--nic <model>', 'network adapter: virtio, e1000 or rtl8139')
+    .option('--forward <rule>', 'lead a port of this host into the guest: tcp|udp:[ADDRESS:]HOSTPORT:GUESTPORT', collect, [])
     .option('--boot <device>', 'boot first from hd or cd')
     .option('--kernel <file>', 'boot this Linux kernel directly')
     .option('--initrd <file>', 'its initial RAM disk')
@@ -53,6 +57,9 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
       const newDiskBytes = options.newDisk === undefined ? undefined : unwrap(parseDiskSize(options.newDisk), EXIT_USAGE);
       const disks = await Promise.all(options.disk.map(parseDiskOption).map(async ({ path, format, bus, readOnly, discardChanges, backingFolders }) => (
         { path, format: await formatOfDisk(context, path, format, backingFolders), bus, readOnly, discardChanges, backingFolders: [...backingFolders] })));
+      const planned = planAdapters(options);
+      if (planned.some(({ capturePath }) => capturePath !== undefined)) throw usageFailure('--net capture is for one run', 'use it with guesthouse run');
+      const adapters = planned.map(({ config }) => config);
       const { bus } = options;
       const directBoot = options.kernel === undefined ? undefined
         : { kernel: resolve(options.kernel), ...(options.initrd === undefined ? {} : { initrd: resolve(options.initrd) }), commandLine: options.append ?? '' };
@@ -62,7 +69,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
           ? await core.client.library.createFromBundledGuest({ id: GUESTHOUSE_LINUX, name })
           : await core.client.library.create({
               name, architecture, accelerator, memoryBytes, ...(newDiskBytes === undefined ? {} : { newDiskBytes }), newDiskBus: bus, disks,
-              cdroms: options.cdrom.map((file) => ({ path: resolve(file) })), bootOrder, ...(directBoot === undefined ? {} : { directBoot }),
+              cdroms: options.cdrom.map((file) => ({ path: resolve(file) })), adapters, bootOrder, ...(directBoot === undefined ? {} : { directBoot }),
             });
         return result.ok ? ok(result.value) : result;
       }));

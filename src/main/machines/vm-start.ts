@@ -2,10 +2,11 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import type { MachineConfig } from '../../shared/machine-config.ts';
+import { macAddressOf, type AdapterConfig } from '../../shared/network-config.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
-import type { DiskAttachment, VmStart } from '../../shared/vm-protocol.ts';
+import type { DiskAttachment, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
 import type { AppPaths } from '../app-paths.ts';
 import { checkHostMemory } from './host-memory.ts';
 import { checkMedium, hasNameOfFormat } from './media-check.ts';
@@ -51,6 +52,7 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
     directBoot,
     disks,
     bootOrder: config.bootOrder,
+    adapters: config.adapters.map((adapter, index) => adapterStartOf(name, index, adapter, undefined)),
     time: config.time.mode,
     rtcEpochSeconds: config.time.rtcEpochSeconds,
     seed: config.time.seed,
@@ -60,9 +62,15 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
   });
 }
 
+/** `capturePath` is a pcapng file for the adapter's frames. */
+export function adapterStartOf(machine: string, index: number, { model, mac, reach, allow, forwards }: AdapterConfig, capturePath: string | undefined): NetworkAdapterStart {
+  return { model, mac: mac ?? macAddressOf(machine, index), reach, allow, forwards, capturePath };
+}
+
 /**
  * Everything that can be known before a process is started.
- * Errors: those of `checkMedium` and `checkHostMemory`, `firmware.missing`, `machines.no-kvm`, `machines.too-many-drives`, `media.twice`.
+ * Errors: those of `checkMedium` and `checkHostMemory`, `firmware.missing`, `machines.no-kvm`, `machines.too-many-drives`, `media.twice`,
+ * `network.instruction-time`, `network.port-twice`.
  */
 export function checkVmStart(start: VmStart): Result<VmStart> {
   if (start.accelerator === 'kvm') return fail('machines.no-kvm', 'the accelerator kvm is not available in this version', 'use the accelerator auto');
@@ -81,6 +89,13 @@ export function checkVmStart(start: VmStart): Result<VmStart> {
     if (initrd.value >= start.memoryBytes) return fail('memory.too-small', `the initrd ${directBoot.initrdPath ?? ''} does not fit into the machine's memory`, 'give the machine more memory');
   }
   if (start.disks.filter((disk) => disk.bus === 'ide').length > IDE_DRIVES_MAXIMUM) return fail('machines.too-many-drives', `more than ${IDE_DRIVES_MAXIMUM} IDE drives don't fit`, 'attach disks with bus=virtio');
+  const adapters = start.adapters ?? [];
+  if (adapters.length > 0 && start.time !== 'host') {
+    return fail('network.instruction-time', 'a machine in instruction time can have no network: what comes from outside can\'t be repeated', 'give it host time, or no network');
+  }
+  const ports = adapters.flatMap(({ forwards }) => forwards.map(({ protocol, host }) => `${protocol} port ${host.address}:${host.port}`));
+  const twice = ports.find((port, index) => ports.indexOf(port) < index);
+  if (twice !== undefined) return fail('network.port-twice', `the host's ${twice} is forwarded twice`, 'forward it once');
   const written = new Set<string>();
   for (const disk of start.disks) {
     const writable = !disk.readOnly && !disk.discardChanges;

@@ -19,6 +19,13 @@ test.each([
   expect(parseMachineConfig(text)).toMatchObject({ ok: false, error: { code } });
 });
 
+test('a machine of before there were networks gets none, and one with an adapter the internet alone', () => {
+  expect(parseMachineConfig('{"schemaVersion":1}')).toMatchObject({ ok: true, value: { adapters: [] } });
+  expect(parseMachineConfig('{"schemaVersion":1,"adapters":[{}]}')).toMatchObject({ ok: true, value: { adapters: [{ model: 'virtio', reach: 'internet', allow: [], forwards: [] }] } });
+  expect(parseMachineConfig('{"schemaVersion":1,"adapters":[{"forwards":[{"protocol":"tcp","host":{"port":8080},"guest":{"port":80}}]}]}'))
+    .toMatchObject({ ok: true, value: { adapters: [{ forwards: [{ host: { address: '127.0.0.1', port: 8080 } }] }] } });
+});
+
 test('attached media keep the path they were given', () => {
   const read = parseMachineConfig('{"schemaVersion":1,"cdroms":[{"path":"/isos/debian.iso"}],"disks":[{"path":"C:\\\\vm\\\\a.img"},{"path":"disks/disk0.img"}]}');
   expect(read).toMatchObject({ ok: true, value: { cdroms: [{ path: '/isos/debian.iso' }], disks: [{ path: 'C:\\vm\\a.img' }, { path: 'disks/disk0.img', bus: 'ide' }] } });

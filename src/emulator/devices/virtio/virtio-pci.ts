@@ -22,7 +22,7 @@ const STATUS_NEEDS_RESET = 0x40;
 /** Feature bits of every device (§6). */
 const FEATURE_INDIRECT_DESCRIPTORS = 28;
 const FEATURE_EVENT_INDEX = 29;
-const FEATURE_VERSION_1 = 32;
+export const FEATURE_VERSION_1 = 32;
 /** VIRTIO_F_ANY_LAYOUT: shown to legacy drivers alone, since modern ones take it for granted (§6.3). */
 const FEATURE_ANY_LAYOUT_BIT = 1 << 27;
 
@@ -196,6 +196,8 @@ export abstract class VirtioPciDevice implements PciFunction, Device<SavedVirtio
 
   /** A driver notified queue `index`, or started with requests in it. The device is running. */
   protected abstract notified(index: number): void;
+  /** The driver has settled which features it uses, or a reset or restore has. */
+  protected featuresSettled(): void {}
   /** One byte of the device's configuration. */
   protected abstract readConfigByte(offset: number): number;
   /** `width` bytes were written to the device's configuration at `offset`. */
@@ -256,6 +258,11 @@ export abstract class VirtioPciDevice implements PciFunction, Device<SavedVirtio
     return undefined;
   }
 
+  /** The last `count` requests taken from a queue weren't: they come again. */
+  protected putBack(index: number, count: number): void {
+    this.#queues[index]?.putBack(count);
+  }
+
   /** The chain of a request taken earlier, read again from guest memory. */
   protected chainAt(index: number, head: number): Chain | undefined {
     return this.#queues[index]?.chainAt(head);
@@ -297,6 +304,7 @@ export abstract class VirtioPciDevice implements PciFunction, Device<SavedVirtio
     this.epoch++;
     this.#state = idleTransport();
     for (const queue of this.#queues) queue.reset();
+    this.featuresSettled();
     this.resetOwn();
     this.#driveInterrupt();
   }
@@ -306,6 +314,7 @@ export abstract class VirtioPciDevice implements PciFunction, Device<SavedVirtio
       queue.usesEventIndex = this.hasFeature(FEATURE_EVENT_INDEX);
       queue.allowsIndirect = this.hasFeature(FEATURE_INDIRECT_DESCRIPTORS);
     }
+    this.featuresSettled();
   }
 
   /** `modern`: through the modern registers, where features have to be settled first. */

@@ -112,6 +112,11 @@ export class Virtqueue {
     return chain;
   }
 
+  /** The last `count` requests taken weren't: the next `take` gives the first of them. */
+  putBack(count: number): void {
+    this.state.nextAvailable = (this.state.nextAvailable - count) & 0xffff;
+  }
+
   /** Asks the driver to tell of the next request (event index only: without it, it always does). */
   askForNotification(): void {
     const { state } = this;
@@ -207,12 +212,17 @@ export function sliceRanges(ranges: readonly GuestRange[], from: number, to: num
 
 export function readRanges(memory: GuestMemory, ranges: readonly GuestRange[]): Uint8Array {
   const data = new Uint8Array(totalLength(ranges));
+  readRangesInto(memory, ranges, data);
+  return data;
+}
+
+/** `data` is as long as all `ranges`. */
+export function readRangesInto(memory: GuestMemory, ranges: readonly GuestRange[], data: Uint8Array): void {
   let at = 0;
   for (const { address, length } of ranges) {
     memory.readBlock(address, data.subarray(at, at + length));
     at += length;
   }
-  return data;
 }
 
 /** Writes as much of `data` as fits; returns how much that was. */

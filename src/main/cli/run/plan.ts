@@ -5,14 +5,16 @@ import { ACCELERATORS, ARCHITECTURES } from '../../../shared/machine-config.ts';
 import { parseMemorySize } from '../../../shared/sizes.ts';
 import type { DiskAttachment, VmStart } from '../../../shared/vm-protocol.ts';
 import type { AppPaths } from '../../app-paths.ts';
+import { adapterStartOf } from '../../machines/vm-start.ts';
 import { EXIT_USAGE, unwrap, usageFailure } from '../outcome.ts';
+import { planAdapters } from './network-options.ts';
 
 /** As commander collects them. */
 export interface RunOptions {
   memory: string; cpus: string; accel: string; arch: string;
   kernel?: string; initrd?: string; append?: string;
   disk: string[]; cdrom: string[]; floppy?: string; boot?: string; bios?: string;
-  net: string[]; share: string[];
+  net: string[]; nic?: string; forward: string[]; share: string[];
   serial: string; debugPort?: string; screenshot?: string; screenshotOnExit?: string;
   time: string; rtc?: string; seed?: string; onReset: string; exitPort?: string;
   typeWhen: string[]; exitOn: string[]; failOn: string[]; timeout?: string; stats?: string; verbose?: boolean;
@@ -36,11 +38,13 @@ export interface RunPlan {
 }
 
 /** Every file that the run will write. */
-export function outputFiles({ serial, debug, screenshotPath, screenshotOnExitPath, statsPath }: RunPlan): string[] {
+export function outputFiles({ start, serial, debug, screenshotPath, screenshotOnExitPath, statsPath }: RunPlan): string[] {
+  const captures = (start.adapters ?? []).map(({ capturePath }) => capturePath);
   const streams = [serial, debug].flatMap((output) => (output?.to === 'file' ? [output.path] : []));
-  return [...streams, ...[screenshotPath, screenshotOnExitPath, statsPath].filter((path) => path !== undefined)];
+  return [...streams, ...[screenshotPath, screenshotOnExitPath, statsPath, ...captures].filter((path) => path !== undefined)];
 }
 
+const MACHINE_NAME = 'run';
 /** What `--time instructions` means without a number: guest time as on a PC of 50 MIPS. */
 const INSTRUCTIONS_PER_MICROSECOND_DEFAULT = 50;
 const TIMEOUT_SECONDS_MAXIMUM = 2_000_000;
@@ -53,7 +57,7 @@ export function planRun(options: RunOptions, paths: AppPaths): RunPlan {
     { path: resolve(nonEmpty(file, '--cdrom')), format: 'iso', bus: 'ide', kind: 'cdrom', readOnly: true, discardChanges: false, backingFolders: [] }))];
   const debug = options.debugPort === undefined ? undefined : parseDebugPort(options.debugPort);
   const start: VmStart = {
-    name: 'run',
+    name: MACHINE_NAME,
     memoryBytes: unwrap(parseMemorySize(options.memory), EXIT_USAGE),
     architecture: oneOf(options.arch, ARCHITECTURES, '--arch'),
     accelerator: oneOf(options.accel, ACCELERATORS, '--accel'),
@@ -66,6 +70,7 @@ export function planRun(options: RunOptions, paths: AppPaths): RunPlan {
     },
     disks,
     bootOrder: bootOrder(options.boot),
+    adapters: planAdapters(options).map(({ config, capturePath }, index) => adapterStartOf(MACHINE_NAME, index, config, capturePath)),
     time: parseTime(options.time),
     rtcEpochSeconds: options.rtc === undefined ? undefined : parseRtc(options.rtc),
     seed: options.seed === undefined ? undefined : wholeNumber(options.seed, '--seed', 0, 0xffff_ffff),
@@ -99,7 +104,6 @@ function refuseWhatIsNotThereYet(options: RunOptions): void {
     throw usageFailure(`--cpus ${options.cpus}: this version gives a machine one CPU`, 'leave --cpus out');
   }
   if (options.accel === 'kvm') throw usageFailure(`--accel ${options.accel} is not available in this version`, 'use --accel auto');
-  for (const net of options.net) if (net !== 'none') throw usageFailure(`--net ${net} is not available in this version`, 'use --net none');
   if (options.share.length > 0) throw usageFailure('--share is not available in this version', 'put the files on a disk or CD image');
   if (options.floppy !== undefined) throw usageFailure('--floppy is not available in this version', 'use a disk or CD image');
   if (options.boot === 'floppy' || options.boot === 'net') throw usageFailure(`--boot ${options.boot} is not available in this version`, 'use --boot hd or cd');

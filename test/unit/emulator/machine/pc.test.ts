@@ -24,7 +24,7 @@ function newPc(changes: Partial<PcOptions> = {}) {
   let board: CpuBoard | undefined;
   const pc = new Pc({
     shared, ramBytes: RAM_BYTES, name: 'test', clock, log, firmware, videoFirmware: undefined, directBoot: undefined, disks: [],
-    bootOrder: [], serial, virtioConsole: new FakeCharacterChannel(), entropy: { fill: (target) => target.fill(4) }, exitPort: undefined, debugPort: undefined,
+    adapters: [], bootOrder: [], serial, virtioConsole: new FakeCharacterChannel(), entropy: { fill: (target) => target.fill(4) }, exitPort: undefined, debugPort: undefined,
     debugOutput: (byte) => (told.debug += String.fromCharCode(byte)),
     createAccelerator: (given) => {
       board = given;

@@ -6,11 +6,14 @@ import { parseDiskOption, planRun, unescapeKeys } from '../../../../src/main/cli
 import type { RunOptions } from '../../../../src/main/cli/run/plan.ts';
 import { countOnScreen, StreamWatch } from '../../../../src/main/cli/run/text-watch.ts';
 
-const DEFAULTS: RunOptions = { memory: '256M', cpus: '1', accel: 'auto', arch: 'x86_64', disk: [], cdrom: [], net: [], share: [], serial: 'stdio', time: 'host', onReset: 'reboot', typeWhen: [], exitOn: [], failOn: [] };
+const DEFAULTS: RunOptions = { memory: '256M', cpus: '1', accel: 'auto', arch: 'x86_64', disk: [], cdrom: [], net: [], forward: [], share: [], serial: 'stdio', time: 'host', onReset: 'reboot', typeWhen: [], exitOn: [], failOn: [] };
 const plan = (options: Partial<RunOptions>) => planRun({ ...DEFAULTS, ...options }, appPaths({}));
 
 test.each<[string, Partial<RunOptions>]>([
-  ['--net user', { net: ['user'] }], ['--share', { share: ['a=/b'] }], ['--floppy', { floppy: 'a.img' }], ['--accel kvm', { accel: 'kvm' }], ['--cpus 2', { cpus: '2' }],
+  ['--net bridge', { net: ['bridge'] }], ['none beside a network', { net: ['none', 'nat'] }], ['--nic alone', { nic: 'virtio' }], ['--forward alone', { forward: ['tcp:1:2'] }],
+  ['a forward without a port', { net: ['nat'], forward: ['tcp:22'] }], ['a forward of port 0', { net: ['nat'], forward: ['tcp:0:22'] }], ['an unknown adapter', { net: ['nat'], nic: 'token-ring' }],
+  ['a target that is none', { net: ['nat,allow=a b'] }], ['allowing where nothing may be reached', { net: ['nat,reach=nothing,allow=1.2.3.4'] }], ['a group\'s MAC address', { net: ['nat,mac=01:00:00:00:00:00'] }],
+  ['five adapters', { net: ['nat', 'nat', 'nat', 'nat', 'nat'] }], ['--share', { share: ['a=/b'] }], ['--floppy', { floppy: 'a.img' }], ['--accel kvm', { accel: 'kvm' }], ['--cpus 2', { cpus: '2' }],
   ['--boot net', { boot: 'net' }], ['an unknown disk format', { disk: ['a,format=qcow9'] }], ['ahci', { disk: ['a,bus=ahci'] }],
   ['a negative size', { memory: '-1M' }], ['an absurd size', { memory: '99999T' }], ['no size', { memory: 'lots' }], ['an unknown architecture', { arch: 'arm' }],
   ['--initrd alone', { initrd: 'x' }], ['a time that isn\'t', { timeout: '-3' }], ['a time of zero', { timeout: '0' }], ['a seed that isn\'t', { seed: '1.5' }], ['a port that isn\'t', { exitPort: '70000' }],
@@ -29,6 +32,24 @@ test('what the board can serve is passed on', () => {
     exitPort: 0xf4, debugPort: 0x402, bootOrder: ['cd', 'hd'], disks: [{ path: '/d', bus: 'virtio', discardChanges: true, kind: 'disk' }, { path: '/c', kind: 'cdrom', format: 'iso' }],
   });
   expect([typeWhen, debug, timeoutSeconds]).toEqual([[{ text: 'login:', keys: 'root\n' }], { to: 'file', path: '/log' }, 1.5]);
+});
+
+test('networks are planned with what they may reach and what leads in', () => {
+  const { start } = plan({ net: ['nat,reach=listed,allow=loopback:8080,allow=10.1.0.0/16,allow=[::1]:80,allow=*.debian.org:443,forward=udp:0.0.0.0:53:10.0.2.20:5353', 'user,mac=52:47:48:00:00:09,capture=/c,,d.pcapng'], nic: 'virtio', forward: ['tcp:2222:22', 'tcp:[::1]:80:8080'] });
+  expect(start.adapters).toEqual([
+    {
+      model: 'virtio', mac: expect.stringMatching(/^52:47:48(:[0-9a-f]{2}){3}$/), reach: 'listed', capturePath: undefined,
+      allow: [{ host: 'loopback', port: 8080 }, { host: '10.1.0.0/16' }, { host: '::1', port: 80 }, { host: '*.debian.org', port: 443 }],
+      forwards: [
+        { protocol: 'udp', host: { address: '0.0.0.0', port: 53 }, guest: { address: '10.0.2.20', port: 5353 } },
+        { protocol: 'tcp', host: { address: '127.0.0.1', port: 2222 }, guest: { port: 22 } },
+        { protocol: 'tcp', host: { address: '::1', port: 80 }, guest: { port: 8080 } },
+      ],
+    },
+    { model: 'virtio', mac: '52:47:48:00:00:09', reach: 'internet', allow: [], forwards: [], capturePath: '/c,d.pcapng' },
+  ]);
+  expect(plan({}).start.adapters).toEqual([]);
+  expect(plan({ net: ['none'] }).start.adapters).toEqual([]);
 });
 
 test('an --rtc without a zone is UTC', () => {
