@@ -28,7 +28,7 @@ export class NodeNetwork implements HostNetwork {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => { accepted(incoming(socket)); });
     server.once('listening', () => { settled(undefined); });
     server.on('error', (error: NodeJS.ErrnoException) => { settled(listenProblem(error)); });
-    server.listen({ host: at.address, port: at.port, backlog: BACKLOG });
+    server.listen({ host: at.address, port: at.port, backlog: BACKLOG, ipv6Only: at.address.includes(':') });
     return { close: () => { server.close(); } };
   }
 
@@ -38,7 +38,8 @@ export class NodeNetwork implements HostNetwork {
     let isBound = false;
     socket.on('message', (payload: Buffer, from: RemoteInfo) => {
       const address = canonicalIp(from.address.split('%')[0]!);
-      if (!isClosed && address !== undefined) events.received({ address, port: from.port }, payload);
+      // Nobody can answer a sender that names no port (RFC 768), and Node throws where one tries.
+      if (!isClosed && address !== undefined && from.port !== 0) events.received({ address, port: from.port }, payload);
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (isClosed) return;

@@ -24,7 +24,11 @@ const GLOBAL_IPV6 = parsePrefix('2000::/3')!;
 const SPECIAL_IPV6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'].map((text) => parsePrefix(text)!);
 const LOOPBACK = ['127.0.0.0/8', '::1/128', '::ffff:127.0.0.0/104'].map((text) => parsePrefix(text)!);
 /** Never through a socket of the host, whatever is listed. */
-const UNREACHABLE = ['0.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32', '::/128', 'fe80::/10', 'ff00::/8', '::ffff:0:0/96'].map((text) => parsePrefix(text)!);
+const UNREACHABLE = [
+  '0.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32', '::/128', 'fe80::/10', 'ff00::/8', '::ffff:0:0/96',
+  // Clouds' own services for the machine that asks, outside the link-local blocks: Azure's, Amazon's.
+  '168.63.129.16/32', 'fd00:ec2::254/128',
+].map((text) => parsePrefix(text)!);
 
 /** Addresses that a name stood for are allowed for as long, at least. */
 const NAME_MINIMUM_SECONDS = 300;
@@ -79,6 +83,8 @@ export class ReachPolicy {
   #targetsNamed(name: string): readonly AllowedTarget[] {
     const asked = name.toLowerCase();
     return this.#allowed.filter(({ host }) => {
+      // These name no names.
+      if (host === 'loopback' || parsePrefix(host) !== undefined) return false;
       const wanted = host.toLowerCase();
       return wanted.startsWith('*.') ? asked.endsWith(wanted.slice(1)) : asked === wanted;
     });

@@ -94,7 +94,6 @@ export class UdpFlows {
     const socket: DatagramSocket = host.openDatagrams(isIpv4(at.address) ? 4 : 6, at, {
       received: (from, payload) => {
         const port = this.#portOf(from, socket);
-        if (port === undefined) return;
         this.#visitors.get(port)!.lastUsed = clock.now();
         this.#toGuest({ address: GATEWAY_IPV4, port }, guest(), payload);
       },
@@ -136,9 +135,13 @@ export class UdpFlows {
     return flow;
   }
 
-  #portOf(from: Endpoint, socket: DatagramSocket): number | undefined {
+  #portOf(from: Endpoint, socket: DatagramSocket): number {
     for (const [port, visitor] of this.#visitors) if (visitor.socket === socket && keyOf(visitor.from) === keyOf(from)) return port;
-    if (this.#visitors.size >= PEERS_MAXIMUM) return undefined;
+    // Made-up senders must not shut out the next: who was heard of longest ago goes.
+    if (this.#visitors.size >= PEERS_MAXIMUM) {
+      const [oldest] = [...this.#visitors].reduce((one, other) => (other[1].lastUsed < one[1].lastUsed ? other : one));
+      this.#visitors.delete(oldest);
+    }
     while (this.#visitors.has(this.#nextPort)) this.#nextPort = this.#nextPort === 0xffff ? FIRST_DYNAMIC_PORT : this.#nextPort + 1;
     const port = this.#nextPort;
     this.#visitors.set(port, { from, socket, lastUsed: this.#options.clock.now() });

@@ -218,7 +218,7 @@ export class VirtioNet extends VirtioPciDevice {
       }
       chains.push(chain);
       room += totalLength(chain.writable);
-      if (room < needed && (!isMergeable || chains.length === MERGE_MAXIMUM)) {
+      if (room < needed && (!isMergeable || chains.length >= Math.min(MERGE_MAXIMUM, this.queueSize(RECEIVE_QUEUE)))) {
         for (const { head } of chains) this.complete(RECEIVE_QUEUE, head, 0);
         return true;
       }

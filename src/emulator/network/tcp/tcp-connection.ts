@@ -560,12 +560,16 @@ export class TcpConnection implements StreamEvents {
     this.flush();
   }
 
-  /** A byte beyond the guest's closed window, whose answer says what the window is now. */
+  /**
+   * A byte beyond the guest's closed window, whose answer says what the window is now; or, where it is open but too small
+   * to have been worth a segment, what fits (RFC 9293 §3.8.6.2.1, the override timeout).
+   */
   #probeWindow(): void {
     const sent = sequenceDistance(this.#next, this.#queueAt);
     if (sent >= this.#queue.length) return;
     if (this.#sendWindow > 0) {
-      this.#output();
+      const size = Math.min(this.#queue.length - sent, this.#sendWindow, this.#around.wire.tcpPayloadMaximum(this.remote.address, this.#segmentBytes), this.#segmentBytes);
+      if (this.#sendData(this.#next, sent, size)) this.#advance(size);
     } else if (this.#sendData(this.#next, sent, 1)) {
       const probed = sequenceAdd(this.#next, 1);
       if (sequenceDistance(probed, this.#highest) > 0) this.#highest = probed;

@@ -254,6 +254,22 @@ describe('to the guest', () => {
     expect(connection.receiveAll()).toEqual([...bytes(3000)]);
   });
 
+  it('fills a window that stays too small for a segment, after a while', () => {
+    const connection = opened();
+    connection.window = 0xffff;
+    connection.send(ACK);
+    connection.window = 1000;
+    connection.send(ACK);
+    connection.host.events.data(bytes(3000));
+    expect(connection.rig.segments()).toEqual([]);
+    connection.rig.clock.advance(10 * SECOND);
+    expect(connection.rig.segments()[0]?.payload).toEqual([...bytes(1000)]);
+    connection.expected += 1000;
+    connection.window = 0xffff;
+    connection.send(ACK);
+    expect(connection.rig.segments().map(({ payload }) => payload.length)).toEqual([1460, 540]);
+  });
+
   it('gives up a guest that answers nothing any more', () => {
     const connection = opened();
     connection.host.events.data(bytes(10));
