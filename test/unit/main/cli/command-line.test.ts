@@ -94,7 +94,8 @@ describe('verbs of the library', () => {
     const picture = join(home.folder, 'screen.png');
     expect((await guesthouse(home, ['screenshot', 'box', picture])).status).toBe(0);
     expect(existsSync(picture)).toBe(true);
-    expect(await guesthouse(home, ['console', 'box'], '\u001d')).toMatchObject({ status: 0, out: 'hello\r\n' });
+    // The machine says so in its own time after it is on.
+    await expect.poll(() => guesthouse(home, ['console', 'box'], '\u001d'), { timeout: 20_000 }).toMatchObject({ status: 0, out: 'hello\r\n' });
     expect(await guesthouse(home, ['console', 'box', '--virtio'], '\u001d')).toMatchObject({ status: 0, out: '' });
     expect((await guesthouse(home, ['stop', 'box'])).status).toBe(0);
     expect((await guesthouse(home, ['delete', 'box'])).status).toBe(0);
