@@ -67,11 +67,17 @@ export class ReachPolicy {
     return this.#reach === 'internet' || this.#targetsNamed(name).length > 0;
   }
 
-  /** A name stands for an address, says the host's resolver. */
+  /**
+   * A name stands for an address, says the host's resolver. Who listed `*.NAME` does not know who may register names below
+   * it, and what addresses they give them: such names open the internet only, never the host's own networks.
+   */
   nameResolved(name: string, addressText: string, ttlSeconds: number): void {
-    const targets = this.#targetsNamed(name);
     const address = canonicalIp(addressText);
-    if (targets.length === 0 || address === undefined) return;
+    const bytes = address === undefined ? undefined : parseIp(address);
+    if (address === undefined || bytes === undefined) return;
+    const isPublic = this.#isInternet(bytes);
+    const targets = this.#targetsNamed(name).filter(({ host }) => isPublic || !isWildcard(host));
+    if (targets.length === 0) return;
     const known = this.#named.get(address) ?? { ports: new Set<number | undefined>(), until: 0 };
     for (const { port } of targets) known.ports.add(port);
     known.until = Math.max(known.until, this.#nowSeconds() + Math.max(ttlSeconds, NAME_MINIMUM_SECONDS));
@@ -86,7 +92,7 @@ export class ReachPolicy {
       // These name no names.
       if (host === 'loopback' || parsePrefix(host) !== undefined) return false;
       const wanted = host.toLowerCase();
-      return wanted.startsWith('*.') ? asked.endsWith(wanted.slice(1)) : asked === wanted;
+      return isWildcard(wanted) ? asked.endsWith(wanted.slice(1)) : asked === wanted;
     });
   }
 
@@ -107,6 +113,10 @@ export class ReachPolicy {
       return prefix !== undefined && prefixHolds(prefix, bytes);
     });
   }
+}
+
+function isWildcard(host: string): boolean {
+  return host.startsWith('*.');
 }
 
 function holdsPort(target: AllowedTarget, port: number): boolean {

@@ -57,6 +57,17 @@ describe('what is listed', () => {
     expect(reached('listed', [{ host: '0.0.0.0/0' }, { host: '::/0' }, { host: address }], address)).toBeUndefined();
   });
 
+  it('names below a listed one lead to the internet only, whatever address their owner gives them', () => {
+    const policy = new ReachPolicy('listed', [{ host: '*.example.net' }, { host: 'nas.example.org' }], () => LOCAL, () => 0);
+    for (const [name, address] of [['a.example.net', '93.184.216.34'], ['b.example.net', '192.168.7.1'], ['c.example.net', 'fd00::1'], ['nas.example.org', '192.168.7.9']] as const) {
+      policy.nameResolved(name, address, 60);
+    }
+    expect(policy.resolve({ address: '93.184.216.34', port: 443 })).toBeDefined();
+    expect(policy.resolve({ address: '192.168.7.1', port: 22 })).toBeUndefined();
+    expect(policy.resolve({ address: 'fd00::1', port: 22 })).toBeUndefined();
+    expect(policy.resolve({ address: '192.168.7.9', port: 445 })).toBeDefined();
+  });
+
   it('opens what an allowed name stands for, for its time, and no other name', () => {
     let now = 0;
     const policy = new ReachPolicy('listed', [{ host: 'example.org', port: 443 }, { host: '*.debian.org' }], () => LOCAL, () => now);
