@@ -73,6 +73,8 @@ export const DEBUG_PENDING = 0xfc;
 /** Segment registers ES CS SS DS FS GS, then LDTR, TR: SEGMENT_BYTES each. */
 export const SEGMENTS = 0x100;
 export const SEGMENT_BYTES = 32;
+/** The number of SS in that order, as instructions and records name it. */
+export const SEGMENT_SS = 2;
 export const SEGMENT_BASE = 0;
 /** u32, in bytes, granularity applied. */
 export const SEGMENT_LIMIT = 8;

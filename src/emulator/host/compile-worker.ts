@@ -13,7 +13,8 @@ const GATHER_MILLIS = 10;
 setFlagsFromString('--no-wasm-lazy-compilation');
 
 const { memory, cpuBase, port } = workerData as CompileWorkerData;
-const builder = new RegionBuilder(memory.buffer, cpuBase, () => performance.now());
+const newBuilder = (): RegionBuilder => new RegionBuilder(memory.buffer, cpuBase, () => performance.now());
+let builder = newBuilder();
 let waiting: CompileRequest[] = [];
 
 port.on('message', (order: CompileOrder) => {
@@ -21,12 +22,16 @@ port.on('message', (order: CompileOrder) => {
   else if (waiting.push(order.request) === 1) setTimeout(compile, GATHER_MILLIS);
 });
 
-/** Code that can't be compiled, which would be a mistake of ours, stays interpreted; `--stats` counts such batches. */
+/**
+ * Code that can't be compiled stays interpreted; `--stats` counts such batches. It is a mistake of ours, or the code arena was emptied
+ * while it was read. What the builder knows of regions is half of the batch then, and is forgotten: some code is compiled once more.
+ */
 function compiled(batch: readonly CompileRequest[]): CompiledBatch {
   try {
     return builder.build(batch);
   } catch (error) {
     process.stderr.write(`compile thread: ${String(error)}\n`);
+    builder = newBuilder();
     return { regions: [], cold: batch.map(({ id }) => id), taken: [], millis: 0, failed: true };
   }
 }

@@ -8,6 +8,7 @@ import { RECORD_BASE, RECORD_DISPLACEMENT, RECORD_INDEX, RECORD_SCALE, RECORD_SE
 import {
   CPL, FAULT_VECTOR, GDTR_BASE, GDTR_LIMIT, LDTR, MODE, MODE_CODE_64, MODE_STACK_32, RAX, RSP, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_STACK_LOAD,
   SEGMENT_SELECTOR, SS, STATUS_FAULT, STATUS_NEXT, TR,
+  SEGMENT_SS,
 } from '../state-layout.ts';
 import {
   fault, faultStatus, get32, get64, in64BitCode, inLongMode, inProtectedMode, inVm86, isCanonical, segmentAt, set32, set64, shadowInterrupts, statusAfterMode,
@@ -17,7 +18,6 @@ import { setMode } from './mode.ts';
 import { implicitTable } from './tlb.ts';
 
 export const NOT_AN_ADDRESS: u64 = ~0;
-const SEGMENT_SS: u32 = 2;
 const SEGMENT_FS: u32 = 4;
 
 /** What `readDescriptor` found: the descriptor and its linear address. */

@@ -1,11 +1,10 @@
 /** PUSHA, POPA, ENTER and LEAVE: one stack, several accesses, nothing changed until the last succeeded. */
-import { PENDING_BYTES, RBP, RSP, STATUS_FAULT, STATUS_NEXT } from '../state-layout.ts';
+import { PENDING_BYTES, RBP, RSP, STATUS_FAULT, STATUS_NEXT, SEGMENT_SS } from '../state-layout.ts';
 import { get64, set32, set64 } from './cpu-state.ts';
 import { MODIFY, READ, WRITE, commit, loadSized, reach, storeSized } from './mmu.ts';
 import { NOT_AN_ADDRESS, linearAddress, stackAddress, stackMask } from './segments.ts';
 import { currentTable } from './tlb.ts';
 
-const SEGMENT_SS: u32 = 2;
 const REGISTER_SP: u32 = 4;
 
 let loaded: u64 = 0;

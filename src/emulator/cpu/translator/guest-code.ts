@@ -118,7 +118,8 @@ interface Lead {
 class Growth {
   private readonly decoder: Decoder;
   private readonly source: CodeSource;
-  private readonly starts: number[];
+  private readonly starts: Set<number>;
+  private readonly first: number;
   private readonly mode: number;
   private readonly limits: GrowthLimits;
   private readonly found = new Map<number, GuestInstruction>();
@@ -137,7 +138,8 @@ class Growth {
   constructor(decoder: Decoder, source: CodeSource, starts: readonly [number, ...number[]], mode: number, limits: GrowthLimits) {
     this.decoder = decoder;
     this.source = source;
-    this.starts = [...starts];
+    this.starts = new Set(starts);
+    [this.first] = starts;
     this.mode = mode;
     this.limits = limits;
   }
@@ -146,7 +148,7 @@ class Growth {
     const { found, near, callees } = this;
     for (const offset of this.starts) this.lead({ offset, called: false }, near);
     for (let lead = near.shift() ?? callees.shift(); lead; lead = near.shift() ?? callees.shift()) this.follow(lead);
-    if (!found.has(this.starts[0] as number)) return undefined;
+    if (!found.has(this.first)) return undefined;
     const blocks = this.cutBlocks();
     const numbers = new Map(blocks.map(({ start }, number) => [start, number]));
     const returns = this.matchReturns(blocks, numbers);
@@ -173,7 +175,7 @@ class Growth {
   private follow({ offset: at, called }: Lead): void {
     const { found, limits } = this;
     for (let offset = at; !found.has(offset) && found.size < limits.instructions;) {
-      if (!this.starts.includes(offset) && this.source.isTaken(offset) && !this.absorb(offset)) {
+      if (!this.starts.has(offset) && this.source.isTaken(offset) && !this.absorb(offset)) {
         if (!called || this.repeated >= limits.repeated) return;
         this.repeated++;
       }
@@ -205,7 +207,7 @@ class Growth {
     const starts = this.source.absorb(offset, this.limits.instructions - this.found.size);
     if (!starts) return false;
     for (const start of starts) {
-      if (!this.starts.includes(start)) this.starts.push(start);
+      this.starts.add(start);
       this.lead({ offset: start, called: false }, this.near);
     }
     return true;

@@ -185,12 +185,17 @@ export class RegionContext {
     return body;
   }
 
-  private leave(exit: SharedExit, offset: number): void {
+  /** Leaves at `offset`, where nothing is paid for that isn't executed. */
+  private leaveBy(exit: SharedExit, offset: number): void {
     const { body } = this;
     this.flags.announce();
     body.set(this.exitOffset, i32(offset));
-    body.set(this.budget, add(this.budget, i32(this.remaining)));
     body.br((this.exits as Record<SharedExit, Label>)[exit]);
+  }
+  /** The same in the middle of a block: gives back what is paid for. */
+  private leave(exit: SharedExit, offset: number): void {
+    this.body.set(this.budget, add(this.budget, i32(this.remaining)));
+    this.leaveBy(exit, offset);
   }
   /** The current instruction has a fault pending. */
   leaveWithFault(): void {
@@ -208,18 +213,14 @@ export class RegionContext {
   }
   /** Goes to an offset outside the region. It takes a little longer than `leap`, and less code. */
   leaveTo(offset: number): void {
-    this.flags.announce();
-    this.body.set(this.exitOffset, i32(offset));
-    this.body.br((this.exits as Record<SharedExit, Label>).leap);
+    this.leaveBy('leap', offset);
   }
   /**
    * Goes to a block that begins at `offset`, has not been paid for, and is not in this region any more. One whose first
    * instruction lies in two pages is begun by the interpreter: the jump cache knows the first page only, and might lead back.
    */
   private leaveThePages(offset: number, inTwoPages: boolean): void {
-    this.flags.announce();
-    this.body.set(this.exitOffset, i32(offset));
-    this.body.br((this.exits as Record<SharedExit, Label>)[inTwoPages ? 'single' : 'leap']);
+    this.leaveBy(inTwoPages ? 'single' : 'leap', offset);
   }
   /**
    * Makes sure that pages (by number, as bits) are still where the region's code was found, before a block at `offset`
@@ -239,9 +240,7 @@ export class RegionContext {
   }
   /** The budget does not cover the block that begins here, which has not been paid for. */
   leaveSpent(offset: number): void {
-    this.flags.announce();
-    this.body.set(this.exitOffset, i32(offset));
-    this.body.br((this.exits as Record<SharedExit, Label>).spent);
+    this.leaveBy('spent', offset);
   }
   /** Goes to RIP outside the region; `unexecuted` instructions that were paid for are given back. */
   leap(rip: Expr, unexecuted = 0): void {

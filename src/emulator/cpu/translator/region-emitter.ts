@@ -9,7 +9,7 @@ import { RECORD_BYTES, RECORD_IP, RECORD_LENGTH } from '../memory-layout.ts';
 import { isMemoryOperand, operandBits, type OperandBits } from '../operands.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  BUDGET, COUNT_INVALIDATIONS, CR0, EFLAGS_REST, FLAG_ADD, FLAG_DEC, FLAG_INC, FLAG_SUB, FPU_REGISTERS, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, REGION_RECORD, RIP, RIP_PAGE, SEGMENTS, SLOT_RIP_PAGE,
+  BUDGET, COUNT_INVALIDATIONS, CR0, EFLAGS_REST, FLAG_ADD, FLAG_DEC, FLAG_INC, FLAG_SUB, FPU_REGISTERS, MODE_CODE_64, MODE_FLAT, MODE_STACK_32, REGION_RECORD, RIP, RIP_PAGE, SEGMENTS, SEGMENT_SS, SLOT_RIP_PAGE,
   SLOT_ZERO, STATUS_NEXT, TLB_ADDEND, TLB_ENTRIES, TLB_READ_TAG, TLB_WRITE_TAG, XMM, ZERO,
 } from '../state-layout.ts';
 import type { GuestInstruction } from './guest-code.ts';
@@ -17,7 +17,6 @@ import type { LazyFlags } from './lazy-flags.ts';
 import type { RegionContext } from './region-context.ts';
 
 type Access = 'read' | 'write' | 'modify';
-const SEGMENT_SS = 2;
 /** Helpers that read flags, or write them, in memory. */
 const FLAG_FUNCTIONS: ReadonlySet<RuntimeFunction> = new Set(['readFlags', 'pushFlagsValue', 'writeArithmeticFlags', 'popFlags']);
 /** Helpers that take and give registers in memory, by number. */
