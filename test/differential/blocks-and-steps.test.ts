@@ -51,7 +51,7 @@ describe.each([64, 32] as const)('random programs of %s-bit code', (bits) => {
     let faults = 0;
     for (let number = 0; number < PROGRAMS; number++) {
       const seed = SEED * 100_000 + number;
-      const program = randomProgram(bits, new Random(seed));
+      const program = randomProgram(bits, new Random(seed), 3);
       const digests = trajectory(program, seed);
       const last = digests.length - 1;
       if (last < INSTRUCTIONS) faults++;
@@ -76,7 +76,7 @@ describe.each([64, 32] as const)('random programs of %s-bit code', (bits) => {
   it('stop exactly where a budget ends, wherever that is', () => {
     for (let number = 0; number < PROGRAMS / 12; number++) {
       const seed = SEED * 200_000 + number;
-      const program = randomProgram(bits, new Random(seed), 4, 5);
+      const program = randomProgram(bits, new Random(seed), 3, 4, 5);
       const digests = trajectory(program, seed);
       for (let budget = 1; budget < Math.min(digests.length, 70); budget++) {
         begin(program, seed);

@@ -83,8 +83,14 @@ function instruction(form: TestedForm, random: Random, at: number): number[] {
   }
 }
 
-/** A program of a few blocks that branch to each other, mostly after compares, and call each other. It never ends by itself. */
-export function randomProgram(bits: 32 | 64, random: Random, blocks = 2 + random.below(8), longest = 7): RandomProgram {
+/** What kernels are full of: CLI, STI, PUSHF and POPF, RDTSC, CLTS, IN, OUT; SWAPGS in 64-bit code. */
+const SYSTEM_CODE: readonly (readonly number[])[] = [[0xfa], [0xfb], [0x9c, 0x9d], [0x9c, 0xfa, 0x9d], [0x0f, 0x31], [0x0f, 0x06], [0xec], [0xee], [0x0f, 0x01, 0xf8]];
+
+/**
+ * A program of a few blocks that branch to each other, mostly after compares, and call each other; for CPL 0 with system instructions
+ * too. It never ends by itself.
+ */
+export function randomProgram(bits: 32 | 64, random: Random, cpl: 0 | 3, blocks = 2 + random.below(8), longest = 7): RandomProgram {
   const [any, plain, compares] = pools[bits];
   // Half of them lie across a page boundary.
   const start = CODE + (random.below(2) ? 0xfff - random.below(blocks * 30) : random.below(0x800));
@@ -95,7 +101,10 @@ export function randomProgram(bits: 32 | 64, random: Random, blocks = 2 + random
     const emit = (form: TestedForm): void => {
       code.push(...instruction(form, random, at + code.length));
     };
-    for (let count = random.below(longest); count > 0; count--) emit(random.pick(random.below(2) ? plain : any));
+    for (let count = random.below(longest); count > 0; count--) {
+      if (cpl === 0 && random.below(3) === 0) code.push(...random.pick(bits === 64 ? SYSTEM_CODE : SYSTEM_CODE.slice(0, -1)));
+      emit(random.pick(random.below(2) ? plain : any));
+    }
     // Comparisons that often find equality, or any.
     const value = random.below(3) - 1;
     if (random.below(2)) code.push(...moveTo(3, value, bits), ...(bits === 64 && random.below(2) ? [0x48] : []), 0x83, 0xfb, (value + random.below(3) - 1) & 0xff);

@@ -12,8 +12,8 @@ const INSTRUCTIONS = 160;
 const interpreter = new CpuRig();
 const translator = new CpuRig({ translateAfter: 1 });
 
-function begin(rig: CpuRig, program: RandomProgram, seed: number): void {
-  const mode = { bits: program.bits, cpl: 3 } as const;
+function begin(rig: CpuRig, program: RandomProgram, cpl: 0 | 3, seed: number): void {
+  const mode = { bits: program.bits, cpl } as const;
   rig.start(mode, program.start);
   rig.load(program.start, program.bytes);
   scramble(rig, new Random(seed), mode);
@@ -23,14 +23,14 @@ function begin(rig: CpuRig, program: RandomProgram, seed: number): void {
   if (program.bits === 64) for (let slot = 0; slot < 16; slot++) rig.view.setUint32(GUEST_RAM + top + slot * 8 + 4, 0, true);
 }
 
-describe.each([64, 32] as const)('random programs of %s-bit code, translated from the first execution', (bits) => {
+describe.each([[64, 3], [32, 3], [64, 0], [32, 0]] as const)('random programs of %s-bit code at CPL %s, translated from the first execution', (bits, cpl) => {
   it(`do what the interpreter does, in slices of any length (${PROGRAMS} programs, seed ${SEED})`, () => {
     for (let number = 0; number < PROGRAMS; number++) {
       const seed = SEED * 300_000 + number;
-      const program = randomProgram(bits, new Random(seed));
+      const program = randomProgram(bits, new Random(seed), cpl);
       for (const [round, random] of [[0, undefined], [1, new Random(seed)], [2, new Random(seed + 1)]] as const) {
-        begin(interpreter, program, seed);
-        begin(translator, program, seed);
+        begin(interpreter, program, cpl, seed);
+        begin(translator, program, cpl, seed);
         while (translator.cpu.instructions < INSTRUCTIONS) {
           const left = INSTRUCTIONS - translator.cpu.instructions;
           const exit = translator.run(random ? Math.min(left, 1 + random.below(40)) : left);

@@ -203,6 +203,8 @@ export const COUNT_REGION_SINGLES = 0x7a0;
 export const COUNT_REGION_FAULTS = 0x7a4;
 export const COUNT_REGION_SPENT = 0x7a8;
 export const COUNT_REGION_FINISHED = 0x7ac;
+/** u64: instructions executed in regions, less than nothing by the budget that a region entered last has not used. */
+export const COUNT_TRANSLATED = 0x7f0;
 /** A pseudo-record that stands for an instruction which may end beyond the limit of CS. */
 export const LIMIT_RECORD = 0x7b0;
 /** Code TLB: CODE_TLB_ENTRIES of {u64 linear page | MODE bits, u32 code page descriptor, pad}; tag -1 = empty. */

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { workerData } from 'node:worker_threads';
 import { RegionBuilder, type CompiledBatch, type CompileRequest } from '../cpu/translator/region-compiler.ts';
 import type { CompileOrder, CompileWorkerData } from './compile-thread.ts';
+import { compileBehindTheGuest } from './thread-priority.ts';
 
 /** Regions in one module: a module has a fixed price, and its functions reach each other at less cost. */
 const BATCH = 24;
@@ -11,6 +12,7 @@ const GATHER_MILLIS = 10;
 
 // V8 would compile each function when it is first called, on the machine thread. What is asked for here will be called.
 setFlagsFromString('--no-wasm-lazy-compilation');
+compileBehindTheGuest();
 
 const { memory, cpuBase, port } = workerData as CompileWorkerData;
 const newBuilder = (): RegionBuilder => new RegionBuilder(memory.buffer, cpuBase, () => performance.now());

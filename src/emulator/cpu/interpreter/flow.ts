@@ -3,11 +3,11 @@ import { FunctionBody } from '../../wasm/function-body.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { VECTOR_GP, VECTOR_UD } from '../arch.ts';
 import {
-  CODE_PAGE_ENTRIES, CPU_BLOCKS, GLOBAL_CODE_ARENA_GENERATION, JUMP_CACHES, JUMP_CACHE_PAGE_ENTRIES, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING, RECORD_SEGMENT,
+  CODE_PAGE_ENTRIES, CPU_BLOCKS, GLOBAL_CODE_ARENA_GENERATION, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, JUMP_CACHES, JUMP_CACHE_PAGE_ENTRIES, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING, RECORD_SEGMENT,
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  ACCESS_STACK, ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CS, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE, SEGMENT_LIMIT, SEGMENT_SS,
+  ACCESS_STACK, ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CS, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TRANSLATED, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE, SEGMENT_LIMIT, SEGMENT_SS,
   STATUS_AGAIN, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
 } from '../state-layout.ts';
 
@@ -133,6 +133,9 @@ export class Flow {
       const page = load('i32', 'u32', entry, this.cpuBase + CODE_TLB + 8);
       body.set(record, load('i32', 'u32', add(page, shl(offset, i32(2))), CODE_PAGE_ENTRIES));
       body.brIf(slow, eqz(record));
+      // Where control was sent a gate has to stand, or the place would never be found hot: `fetch` sets one.
+      const fromGate = sub(load('i32', 'u16', record, RECORD_HANDLER), i32(HANDLER_NUMBER_COUNT));
+      body.brIf(slow, and(ltU(i32(HANDLER_NUMBER_COLD - HANDLER_NUMBER_COUNT), fromGate), ne(this.state('i32', HOT_THRESHOLD), i32(0))));
       this.setState(body, 64, RIP_PAGE, sub(rip, extendU(offset)));
       this.enterBlock(body, record, budget);
     });
@@ -295,6 +298,11 @@ export class Flow {
     return xor(and(rip, i64(0xffffffffffffn)), this.state('i64', JUMP_KEY));
   }
 
+  /** Counts what a region executes, from the budget it is given to the one it leaves. */
+  private countTranslated(body: FunctionBody, given: Expr, change: typeof add | typeof sub): void {
+    this.setState(body, 64, COUNT_TRANSLATED, change(this.state('i64', COUNT_TRANSLATED), extendS(given)));
+  }
+
   /** How translated regions leave, exported to them. Each takes RIP and the budget left for what begins there. */
   private defineRegionExits(): void {
     const { module } = this;
@@ -306,6 +314,7 @@ export class Flow {
       module.export(name, index);
     };
     const noRegion = new FunctionBody(['i64', 'i32', 'i32']);
+    this.countTranslated(noRegion, noRegion.parameter(1), sub);
     noRegion.call(this.runtime.materializeFlags, []);
     noRegion.returnCall(this.resume, [noRegion.parameter(0), noRegion.parameter(1)]);
     module.define(this.noRegion, noRegion);
@@ -318,6 +327,7 @@ export class Flow {
         body.returnCallIndirect(this.regionType, [rip, budget, load('i32', 'u32', entry, 12)], load('i32', 'u32', entry, 8), 1);
       });
       count(body, COUNT_LEAPS_MISSED);
+      this.countTranslated(body, budget, sub);
       body.call(this.runtime.materializeFlags, []);
       // Not by way of `resume`: a gate has to stand here, or this place would never be found hot.
       this.fetchAndEnter(body, rip, budget);
@@ -325,6 +335,7 @@ export class Flow {
     // The budget is used up.
     define('spent', ['i64', 'i32'], (body, rip, budget) => {
       count(body, COUNT_REGION_SPENT);
+      this.countTranslated(body, budget, sub);
       body.call(this.runtime.materializeFlags, []);
       this.setState(body, 64, RIP, rip);
       this.exit(body, budget, EXIT_BUDGET);
@@ -332,6 +343,7 @@ export class Flow {
     // A fault of the instruction at RIP is pending.
     define('faulted', ['i64', 'i32'], (body, rip, budget) => {
       count(body, COUNT_REGION_FAULTS);
+      this.countTranslated(body, budget, sub);
       body.call(this.runtime.materializeFlags, []);
       this.setState(body, 64, RIP, rip);
       this.deliver(body, budget);
@@ -339,6 +351,7 @@ export class Flow {
     // The instruction at RIP is the interpreter's.
     define('single', ['i64', 'i32'], (body, rip, budget) => {
       count(body, COUNT_REGION_SINGLES);
+      this.countTranslated(body, budget, sub);
       body.call(this.runtime.materializeFlags, []);
       this.setState(body, 64, RIP, rip);
       this.setState(body, 32, BUDGET, budget);
@@ -349,6 +362,8 @@ export class Flow {
     // A helper of the instruction at RIP returned something else than STATUS_NEXT.
     define('finished', ['i64', 'i32', 'i32'], (body, rip, budget, status) => {
       count(body, COUNT_REGION_FINISHED);
+      this.countTranslated(body, budget, sub);
+      body.call(this.runtime.materializeFlags, []);
       body.if(eq(status, i32(STATUS_FAULT)), () => {
         this.setState(body, 64, RIP, rip);
         this.deliver(body, budget);
@@ -430,6 +445,7 @@ export class Flow {
         body.store(64, cached, this.jumpKey(rip));
         body.store(32, cached, element, 8);
         body.store(32, cached, entry, 12);
+        this.countTranslated(body, budget, add);
         body.returnCallIndirect(this.regionType, [rip, budget, entry], element, 1);
       });
       behindGate(body, record, budget);

@@ -5,7 +5,7 @@ import { Decoder, LONGEST_INSTRUCTION } from '../decoder.ts';
 import { instructionTable } from '../isa/table.ts';
 import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
 import {
-  ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TLB_MISSES, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
+  ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TLB_MISSES, COUNT_TRANSLATED, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
   EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, IGNNE, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CODE_SIZE, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, SHADOW_STACK_LOAD, STATUS_EXIT,
 } from '../state-layout.ts';
 import { BlockDecoder } from './block-decoder.ts';
@@ -377,7 +377,8 @@ export class Interpreter implements Accelerator {
       compileMillis: this.regions?.compileMillis ?? 0,
       exits: { ...this.exitCounts, exceptions: this.state32(COUNT_EXCEPTIONS) >>> 0, deliveredInterrupts: this.state32(COUNT_INTERRUPTS) >>> 0, decoded: this.blocks.decoded,
         leaps: this.state32(COUNT_LEAPS) >>> 0, leapsMissed: this.state32(COUNT_LEAPS_MISSED) >>> 0, singles: this.state32(COUNT_REGION_SINGLES) >>> 0, regionFaults: this.state32(COUNT_REGION_FAULTS) >>> 0,
-        spent: this.state32(COUNT_REGION_SPENT) >>> 0, finished: this.state32(COUNT_REGION_FINISHED) >>> 0, ...this.regions?.counts() },
+        spent: this.state32(COUNT_REGION_SPENT) >>> 0, finished: this.state32(COUNT_REGION_FINISHED) >>> 0,
+        inRegions: Number(this.view.getBigInt64(this.base + COUNT_TRANSLATED, true)), ...this.regions?.counts() },
     };
   }
 

@@ -99,6 +99,10 @@ export class RegionContext {
     this.body.later(() => {
       for (const number of this.used) this.loadRegister(number);
     });
+    this.reloadTable();
+  }
+  /** Finds out which data TLB is in use. */
+  reloadTable(): void {
     if (!this.user) this.body.set(this.table, load('i32', 'u32', i32(0), this.cpuBase + TLB_CURRENT));
   }
   private loadRegister(number: number): void {
@@ -206,7 +210,7 @@ export class RegionContext {
     this.body.set(this.status, answer);
     this.leave('refused', this.offset);
   }
-  /** A helper of the current instruction gave another status than STATUS_NEXT. Its flags are in memory. */
+  /** A helper of the current instruction gave another status than STATUS_NEXT. */
   leaveAs(status: Expr): void {
     this.body.set(this.status, status);
     this.leave('finished', this.offset);

@@ -22,6 +22,14 @@ const FLAG_FUNCTIONS: ReadonlySet<RuntimeFunction> = new Set(['readFlags', 'push
 /** Helpers that take and give registers in memory, by number. */
 const REGISTER_FUNCTIONS: Partial<Record<RuntimeFunction, readonly number[]>> = { div64: [0, 2], idiv64: [0, 2] };
 
+/**
+ * Helpers with a status that leave memory alone, and of the general registers touch only these, by number. They change EFLAGS.IF or .AC,
+ * a control register, or which data TLB is in use.
+ */
+const LIGHT_FUNCTIONS: Partial<Record<RuntimeFunction, readonly number[]>> = {
+  cli: [], sti: [], stac: [], clac: [], clts: [], swapgs: [], popFlags: [], rdtsc: [0, 1, 2], rdmsr: [0, 1, 2],
+};
+
 /** How a block ends: what its last instruction decides. */
 export interface Terminators {
   jump(): void;
@@ -458,8 +466,22 @@ export class RegionEmitter implements Emitter {
     // It may have written over this very code.
     body.if(ne(invalidations, context.state32(COUNT_INVALIDATIONS)), () => context.leap(context.rip(this.nextOffset), context.remaining - 1), undefined, false);
   }
+  /** The same for a helper of LIGHT_FUNCTIONS. */
+  private lightStatusCall(name: RuntimeFunction, args: readonly Expr[], registers: readonly number[]): void {
+    const { body, context } = this;
+    context.setState(64, RIP, context.rip(this.nextOffset));
+    context.setState(32, BUDGET, add(context.budget, i32(context.remaining)));
+    for (const number of registers) context.spillRegister(number);
+    if (FLAG_FUNCTIONS.has(name)) this.flags.toMemory();
+    const status = context.call(name, args) as Expr;
+    for (const number of registers) context.reloadRegister(number);
+    context.reloadTable();
+    body.if(ne(status, i32(STATUS_NEXT)), () => context.leaveAs(status), undefined, false);
+  }
   finish(name: RuntimeFunction, args: readonly Expr[]): void {
-    this.statusCall(name, args);
+    const registers = LIGHT_FUNCTIONS[name];
+    if (registers) this.lightStatusCall(name, args, registers);
+    else this.statusCall(name, args);
   }
   check(name: RuntimeFunction, args: readonly Expr[]): void {
     this.statusCall(name, args);

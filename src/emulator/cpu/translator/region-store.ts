@@ -10,6 +10,8 @@ import { cut, type CompiledBatch, type CompiledPage, type CompiledRegion, type R
 
 /** Bytes of the code arena that the gates of one region may take at most, with the instructions decoded for them. */
 const ARENA_RESERVE = 0x100000;
+/** While so many requests wait, code has to prove once more that it is hot: what is hottest gets translated first. */
+const MOST_WAITING = 48;
 
 interface StoreExports {
   coverCode(memoryOffset: number, mode: number, start: number, end: number): number;
@@ -82,6 +84,11 @@ export class TranslatedRegions implements RegionStore {
     const { view } = this;
     const page = view.getUint32(gate + RECORD_DISPLACEMENT, true);
     const mode = view.getUint32(this.parts.base + MODE, true);
+    if (this.asked.size >= MOST_WAITING) {
+      view.setUint32(gate + RECORD_IMMEDIATE, 0, true);
+      this.collect();
+      return;
+    }
     // Until the region is there, and for good where there will be none.
     view.setUint16(gate + RECORD_HANDLER, HANDLER_COLD, true);
     if (mode & (MODE_CS_LIMITED | MODE_ALIGNED)) return;
