@@ -97,9 +97,14 @@ export class SocketStream implements HostStream {
     this.#socket.uncork();
   }
 
-  readonly #written = (): void => {
+  readonly #written = (error?: Error | null): void => {
     this.#beingWritten = 0;
     if (this.#isOver) return;
+    if (error != null) {
+      // `close` follows.
+      this.#waiting.clear();
+      return;
+    }
     this.#writeWaiting();
     this.#events.drained();
   };
