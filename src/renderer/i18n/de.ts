@@ -69,6 +69,7 @@ export const de: Texts = {
     disk: '{{path}} ({{bus}})',
     noDisk: 'keine',
     cdroms: 'CD-Laufwerk',
+    emptyDrive: 'leer',
     noCd: 'keines',
     boot: 'Startet von',
     bootHd: 'Festplatte',

@@ -68,6 +68,7 @@ export const en = {
     noDisk: 'none',
     cdroms: 'CD drive',
     noCd: 'none',
+    emptyDrive: 'empty',
     boot: 'Starts from',
     bootHd: 'disk',
     bootCd: 'CD',

@@ -38,6 +38,8 @@ export class TcpTable {
   readonly #all = new Set<TcpConnection>();
   readonly #toFlush = new Set<TcpConnection>();
   readonly #waitingForSpace = new Set<TcpConnection>();
+  /** Those that the guest opened. */
+  readonly #outgoing = new Set<TcpConnection>();
   #nextPort = 0;
   /** Connections opened so far. */
   opened = 0;
@@ -98,6 +100,11 @@ export class TcpTable {
     for (const connection of waiting) connection.flush();
   }
 
+  /** Breaks what the guest opened to places that it may no longer reach. */
+  abortForbidden(isAllowed: (remote: TcpSide) => boolean): void {
+    for (const connection of [...this.#outgoing]) if (!isAllowed(connection.remote)) connection.abort();
+  }
+
   /** Ends all connections: the guest has restarted, or its network goes away. */
   clear(): void {
     for (const connection of [...this.#all]) connection.abandon();
@@ -127,6 +134,7 @@ export class TcpTable {
       return;
     }
     this.#enter(connection);
+    this.#outgoing.add(connection);
     connection.attach(peer);
   }
 
@@ -154,7 +162,10 @@ export class TcpTable {
         this.#toFlush.delete(connection);
         this.#waitingForSpace.delete(connection);
       },
-      released: (connection) => { this.#all.delete(connection); },
+      released: (connection) => {
+        this.#all.delete(connection);
+        this.#outgoing.delete(connection);
+      },
     }, guest, remote, random32(), syn);
   }
 
