@@ -13,6 +13,7 @@
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
 import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
+import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
 import { machineErrorSchema } from './machine-error.ts';
 import type { MachineError, Result } from './result.ts';
 import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
@@ -71,11 +72,11 @@ export const newMachineSchema = z.object({
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
   directBoot: directBootSchema.optional(),
-  notes: z.string().max(10_000).default(''),
+  ...descriptionShape,
 });
 export type NewMachine = z.input<typeof newMachineSchema>;
 
-/** What can be changed of a machine that is off; what is absent stays. */
+/** What can be changed of a machine that is off, and its description also while it is on; what is absent stays. */
 export const machineChangesSchema = z.object({
   memoryBytes: z.number().optional(),
   accelerator: z.enum(ACCELERATORS).optional(),
@@ -84,7 +85,7 @@ export const machineChangesSchema = z.object({
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).optional(),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).optional(),
   onReset: z.enum(['reboot', 'stop']).optional(),
-  notes: z.string().max(10_000).optional(),
+  ...descriptionChangesShape,
 });
 export type MachineChanges = z.input<typeof machineChangesSchema>;
 

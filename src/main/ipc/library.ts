@@ -7,6 +7,7 @@ import type { FoundMachine } from '../library/library.ts';
 import { checkHostMemory } from '../machines/host-memory.ts';
 import { checkMedium } from '../machines/media-check.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
+import { isDescription } from '../../shared/machine-description.ts';
 import type { Services } from './services.ts';
 
 export function libraryHandlers(services: Services): ApiHandlers['library'] {
@@ -70,13 +71,13 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     },
 
     async change({ name, changes }) {
-      const off = mustBeOff(name);
+      const off = Object.keys(changes).every(isDescription) ? ok({}) : mustBeOff(name);
       if (!off.ok) return off;
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;
       const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], undefined);
       if (!media.ok) return media;
-      return changed(await library.change(name, Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))));
+      return changed(await library.change(name, Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined).map(([setting, value]) => [setting, value ?? undefined]))));
     },
 
     async rename({ name, newName }) {
