@@ -13,6 +13,7 @@
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
 import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, HOST_KEYS, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
+import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
 import { machineErrorSchema } from './machine-error.ts';
 import type { MachineError, Result } from './result.ts';
 import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
@@ -73,7 +74,7 @@ export const newMachineSchema = z.object({
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
   directBoot: directBootSchema.optional(),
-  notes: z.string().max(10_000).default(''),
+  ...descriptionShape,
 });
 export type NewMachine = z.input<typeof newMachineSchema>;
 
@@ -95,7 +96,7 @@ export const machineChangesSchema = z.object({
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).optional(),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).optional(),
   onReset: z.enum(['reboot', 'stop']).optional(),
-  notes: z.string().max(10_000).optional(),
+  ...descriptionChangesShape,
 });
 export type MachineChanges = z.input<typeof machineChangesSchema>;
 

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { DISK_FORMATS } from './disk-format.ts';
+import { descriptionShape } from './machine-description.ts';
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { fail, ok } from './result.ts';
 import type { Result } from './result.ts';
@@ -100,7 +101,7 @@ export const machineConfigSchema = z.object({
     seed: z.number().int().min(0).max(0xffff_ffff).optional(),
   }).default({ mode: 'host' }),
   onReset: z.enum(['reboot', 'stop']).default('reboot'),
-  notes: z.string().max(10_000).default(''),
+  ...descriptionShape,
 });
 export type MachineConfig = z.infer<typeof machineConfigSchema>;
 export type MachineConfigInput = z.input<typeof machineConfigSchema>;

@@ -38,17 +38,16 @@ class LiveGuest {
       adapters: ADAPTERS.map((model, index) => ({ ...NETWORK, model, mac: `52:47:48:00:00:0${index + 1}`, capturePath: undefined })),
       bootOrder: [], time: 'host', rtcEpochSeconds: undefined, seed: undefined, exitPort: undefined, debugPort: undefined, onReset: 'stop',
     };
-    this.#over = new Promise((resolve) => {
-      this.#connection = new VmConnection(new ForkLauncher(vmProcess), start, {
-        event: (event) => {
-          if (event.kind !== 'serial-output') return;
-          this.#output += Buffer.from(event.bytes).toString('latin1'); if (process.env['TRACE_GUEST']) process.stderr.write(event.bytes);
-          this.#tell();
-        },
-        responsive: () => {}, logLine: () => {}, exited: () => { resolve(); },
-      });
-    }) as Promise<void>;
-    this.#connection = this.#connection!;
+    let over!: () => void;
+    this.#over = new Promise((resolve) => { over = resolve; });
+    this.#connection = new VmConnection(new ForkLauncher(vmProcess), start, {
+      event: (event) => {
+        if (event.kind !== 'serial-output') return;
+        this.#output += Buffer.from(event.bytes).toString('latin1');
+        this.#tell();
+      },
+      responsive: () => {}, logLine: () => {}, exited: () => { over(); },
+    });
   }
 
   async until(pattern: RegExp): Promise<RegExpExecArray> {
@@ -145,7 +144,7 @@ test('discs, cables, ports, reach and the processor change under a running guest
   // What the guest may reach: nothing, a port of the host, nothing again, also where a connection stood.
   const fetch = `nc -w 30 10.0.2.2 ${greeterPort} </dev/null 2>&1 || echo refused`;
   expect(await guest.ask(fetch)).toMatch(/refused$/);
-  const open = { ...NETWORK, allow: [{ host: 'loopback', port: greeterPort }, { host: 'loopback', port: listenerPort }] };
+  const open: NetworkSettings = { ...NETWORK, reach: 'listed', allow: [{ host: 'loopback', port: greeterPort }, { host: 'loopback', port: listenerPort }] };
   expect(await guest.change({ kind: 'adapter', adapter: 0, settings: open })).toBe('made');
   expect(await guest.ask(fetch)).toBe('from the host');
   guest.type(`nc 10.0.2.2 ${listenerPort} </dev/zero >/dev/null 2>&1; echo cut $((6*7))`);
@@ -188,6 +187,5 @@ test('discs, cables, ports, reach and the processor change under a running guest
     // A host that is busy gives less than may be had; more than its share it must never get.
     expect(share).toBeLessThan(percent * 1.05);
     expect(share).toBeGreaterThan(percent * 0.5);
-    console.info(`asked for ${percent} %, had ${share.toFixed(1)} %`);
   }
 }, BOOT_MILLIS);

@@ -91,6 +91,7 @@ export class NatNetwork {
       link,
       captured: (frame, offload, direction) => { this.capture?.(frame, offload, direction); },
       askFor: (address) => { this.#neighbours.askFor(address); },
+      found: (address) => { this.#tcp.neighbourFound(address); },
     });
     this.#icmp = new Icmp(this.#wire, clock);
     this.#neighbours = new Neighbours(this.#wire, this.#icmp, clock, options.routesIpv6);

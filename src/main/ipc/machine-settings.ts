@@ -1,7 +1,7 @@
 /** Settings of a machine as calls change them: in its `machine.json`, and at once in the machine where it is on. */
 import type { LibraryEntry, MachineChanges } from '../../shared/api.ts';
-import type { MachineConfigInput } from '../../shared/machine-config.ts';
-import { ok } from '../../shared/result.ts';
+import { brokenRules } from '../../shared/machine-rules.ts';
+import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { VmChange } from '../../shared/vm-protocol.ts';
 import type { FoundMachine } from '../library/library.ts';
@@ -26,13 +26,16 @@ export class MachineSettings {
   }
 
   /** Where the machine can't take a change up now, nothing is changed. `force` takes discs from a guest that holds them. */
-  async change(name: string, { directBoot, ...changes }: MachineChanges, force: boolean): Promise<Result<LibraryEntry>> {
+  async change(name: string, changes: MachineChanges, force: boolean): Promise<Result<LibraryEntry>> {
     const { library, supervisor, emit } = this.#services;
     const present = await library.findWhole(name);
     if (!present.ok) return present;
-    const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as Partial<MachineConfigInput>;
-    const checked = library.checkChange(present.value.config, directBoot === undefined ? given : { ...given, directBoot: directBoot ?? undefined });
+    // `null` takes a setting away.
+    const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined).map(([setting, value]) => [setting, value ?? undefined]));
+    const checked = library.checkChange(present.value.config, given);
     if (!checked.ok) return checked;
+    const [broken] = brokenRules(checked.value);
+    if (broken !== undefined) return fail('machine-config.invalid', `the settings don't go together (${broken.path}: ${broken.rule})`, 'change them');
     const started = supervisor.startedConfig(name);
     if (started !== undefined) {
       const { folder, config } = present.value;

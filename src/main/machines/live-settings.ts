@@ -1,6 +1,7 @@
 /** Which of a machine's changed settings take effect while it is on, and which wait for its next start. */
 import { isDeepStrictEqual } from 'node:util';
 import type { MachineConfig } from '../../shared/machine-config.ts';
+import type { descriptionShape } from '../../shared/machine-description.ts';
 import type { AdapterConfig } from '../../shared/network-config.ts';
 import { ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
@@ -9,7 +10,7 @@ import { checkMedium } from './media-check.ts';
 import { mediumPath } from './vm-start.ts';
 
 /** What the VM process has nothing to do with. */
-type Unseen = 'schemaVersion' | 'notes' | 'display' | 'input';
+type Unseen = 'schemaVersion' | 'display' | 'input' | keyof typeof descriptionShape;
 type Section = Exclude<keyof MachineConfig, Unseen>;
 /** Every setting that the machine was started with, but for what can be changed in it since. */
 type Frozen = { readonly [S in Section]: unknown };
