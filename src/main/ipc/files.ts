@@ -7,7 +7,7 @@ import { fileError } from '../machines/media-check.ts';
 
 const ENTRIES_MAXIMUM = 2000;
 const EXTENSIONS: Readonly<Record<string, RegExp | undefined>> = {
-  'disk-image': /\.(?:img|raw|bin|dd|hdd?)$/i,
+  'disk-image': /\.(?:img|raw|bin|dd|hdd?|qcow2|vdi|vmdk|vhdx?)$/i,
   'cd-image': /\.(?:iso|cdr)$/i,
 };
 

@@ -56,7 +56,7 @@ export function MachineDetails({ entry }: { readonly entry: LibraryEntry }) {
               <Fact icon="chip" term={t('manager.processor')}>{config.architecture === 'x86_64' ? t('manager.archX86_64') : t('manager.archI386')}</Fact>
               <Fact icon="sparkle" term={t('manager.accelerator')}><Accelerator config={config} /></Fact>
               <Fact icon="disk" term={t('manager.disks')}>{config.disks.length === 0 ? t('manager.noDisk') : config.disks.map(({ path, bus }) => <div key={path}>{t('manager.disk', { path: fileName(path), bus: bus === 'ide' ? 'IDE' : 'virtio' })}</div>)}</Fact>
-              <Fact icon="disc" term={t('manager.cdroms')}>{config.cdroms.length === 0 ? t('manager.noCd') : config.cdroms.map(({ path }) => <div key={path} title={path}>{fileName(path)}</div>)}</Fact>
+              <Fact icon="disc" term={t('manager.cdroms')}>{config.cdroms.length === 0 ? t('manager.noCd') : config.cdroms.map(({ path }, index) => <div key={index} title={path}>{path === undefined ? t('manager.emptyDrive') : fileName(path)}</div>)}</Fact>
               <Fact icon="play" term={t('manager.boot')}>{bootText(config, t)}</Fact>
             </>
           )}
