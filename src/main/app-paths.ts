@@ -22,6 +22,8 @@ export interface AppPaths {
   readonly runtimeFolder: string;
   /** The socket (on Windows, the pipe) at which the library's owner listens. */
   readonly ownerSocket: string;
+  /** Where machines on a network of this name find each other. */
+  readonly switchPlace: (kind: 'nat-network' | 'internal', name: string) => string;
   /** Of the background service. */
   readonly serviceLog: string;
 }
@@ -53,6 +55,7 @@ export function appPaths(given: NodeJS.ProcessEnv = process.env, overrides: Part
     preferencesFolder: join(data, 'preferences'),
     runtimeFolder,
     ownerSocket: ownerSocket(runtimeFolder, libraryKey),
+    switchPlace: (kind, name) => switchPlace(runtimeFolder, createHash('sha256').update(`${kind} ${name}`).digest('hex').slice(0, 12)),
     serviceLog: join(runtimeFolder, `${libraryKey}.log`),
     ...overrides,
     library,
@@ -64,6 +67,15 @@ function ownerSocket(runtimeFolder: string, libraryKey: string): string {
   if (process.platform === 'win32') return `\\\\.\\pipe\\guesthouse-${userInfo().username}-${libraryKey}`;
   const path = join(runtimeFolder, `${libraryKey}.sock`);
   return Buffer.byteLength(path) <= 100 ? path : join(tmpdir(), `guesthouse-${userInfo().uid}`, `${libraryKey}.sock`);
+}
+
+/** A folder whose sockets' addresses are short enough, or how the names of pipes begin. */
+function switchPlace(runtimeFolder: string, key: string): string {
+  if (process.platform === 'win32') return `\\\\.\\pipe\\guesthouse-${userInfo().username}-net-${key}`;
+  const folder = join(runtimeFolder, 'networks', key);
+  const SOCKET_NAME_BYTES = 14;
+  return Buffer.byteLength(folder) + SOCKET_NAME_BYTES <= 100 ? folder
+    : join(tmpdir(), `guesthouse-${userInfo().uid}`, `net-${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`);
 }
 
 function dataFolder(environment: NodeJS.ProcessEnv): string {

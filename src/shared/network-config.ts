@@ -6,6 +6,13 @@ import { KIB } from './sizes.ts';
 
 export const ADAPTER_MODELS = ['virtio', 'e1000', 'rtl8139'] as const;
 export const REACHES = ['internet', 'listed', 'nothing'] as const;
+/**
+ * `nat`: a network of the machine's own, translated to the host's addresses. `host-only`: the same without a way out, so
+ * that only forwards lead in. `nat-network`: a NAT that several machines share. `internal`: a switch between machines and
+ * nothing else. The last two are known by a name.
+ */
+export const NETWORK_MODES = ['nat', 'host-only', 'nat-network', 'internal'] as const;
+export type NetworkMode = (typeof NETWORK_MODES)[number];
 export const ADAPTERS_MAXIMUM = 4;
 const FORWARDS_MAXIMUM = 64;
 const ALLOWED_MAXIMUM = 256;
@@ -36,8 +43,13 @@ export const portForwardSchema = z.object({
 });
 export type PortForwardConfig = z.infer<typeof portForwardSchema>;
 
+export const networkNameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, 'is no name of a network');
+
 export const adapterConfigSchema = z.object({
   model: z.enum(ADAPTER_MODELS).default('virtio'),
+  mode: z.enum(NETWORK_MODES).default('nat'),
+  /** Of a `nat-network` or `internal` network: the same name is the same network, of machines of the same user. */
+  network: networkNameSchema.default('default'),
   /** Absent: one that follows from the machine's name. */
   mac: z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/, 'is no MAC address').refine((mac) => (parseInt(mac.slice(0, 2), 16) & 1) === 0, 'is a group address').optional(),
   reach: z.enum(REACHES).default('internet'),
@@ -47,6 +59,10 @@ export const adapterConfigSchema = z.object({
   connected: z.boolean().default(true),
   /** Each way; no limit where it isn't given. */
   bytesPerSecondMaximum: z.number().int().min(8 * KIB).max(1e12).optional(),
+  /** As on a link to somewhere far: each way, in milliseconds and in percent of the frames. */
+  delayMillis: z.number().min(0).max(10_000).default(0),
+  jitterMillis: z.number().min(0).max(10_000).default(0),
+  lossPercent: z.number().min(0).max(100).default(0),
 });
 export type AdapterConfig = z.infer<typeof adapterConfigSchema>;
 

@@ -38,13 +38,25 @@ export interface NetworkSettings {
   readonly connected?: boolean;
   /** Each way. */
   readonly bytesPerSecondMaximum?: number | undefined;
+  /** As on a link to somewhere far, each way: what is added to the way of a frame, at most added to that by chance, and how many frames are lost. */
+  readonly delayMillis?: number;
+  readonly jitterMillis?: number;
+  readonly lossPercent?: number;
 }
 
-/** A network adapter and the network behind it, translated to the host's addresses (NAT). */
+/**
+ * A network adapter and what is behind it: a network of its own, translated to the host's addresses (NAT), or a switch
+ * that it shares with adapters of other machines.
+ */
 export interface NetworkAdapterStart extends NetworkSettings {
   readonly model: 'virtio' | 'e1000' | 'rtl8139';
   /** `52:47:48:12:34:56` */
   readonly mac: string;
+  /**
+   * Where the switch's machines find each other (a folder, on Windows how their pipes' names begin), and whether a NAT
+   * gateway with DHCP is on it. Without a gateway there are no forwards, and nothing is reached but other machines.
+   */
+  readonly sharedSwitch?: { readonly place: string; readonly hasGateway: boolean } | undefined;
   /** A pcapng file that all frames are written to. */
   readonly capturePath: string | undefined;
 }
@@ -89,6 +101,8 @@ export type VmChange =
   | { readonly kind: 'disc'; readonly drive: number; readonly path: string | undefined; readonly force: boolean }
   /** Connections that are no longer allowed end. Error: `network.port-unusable`, and then all is as it was. */
   | { readonly kind: 'adapter'; readonly adapter: number; readonly settings: NetworkSettings }
+  /** Starts a capture of an adapter's frames in a pcapng file, in place of another, or ends it. Error: `network.capture-unusable`. */
+  | { readonly kind: 'capture'; readonly adapter: number; readonly path: string | undefined }
   | { readonly kind: 'disk-limit'; readonly disk: number; readonly bytesPerSecondMaximum: number | undefined }
   | { readonly kind: 'cpu-limit'; readonly percent: number };
 
@@ -124,6 +138,8 @@ export type VmCommand =
   /** Asks for the text of a text-mode screen, one string a row. */
   | { readonly kind: 'screen-text'; readonly requestId: number }
   | { readonly kind: 'stats'; readonly requestId: number }
+  /** Asks for each adapter's counters and what is open through its network. */
+  | { readonly kind: 'network-state'; readonly requestId: number }
   | { readonly kind: 'change'; readonly requestId: number; readonly change: VmChange }
   | { readonly kind: 'ping'; readonly sentAt: number };
 
@@ -131,6 +147,43 @@ export interface KeyChange {
   readonly code: string;
   readonly down: boolean;
 }
+
+const count = z.number().nonnegative();
+
+/** An adapter's counters since power-on and what is open now, as the guest sees it: `In` is what it got. */
+export const networkFiguresSchema = z.object({
+  framesIn: count,
+  framesOut: count,
+  bytesIn: count,
+  bytesOut: count,
+  /** Frames that were malformed, for nobody, or that there was no room for. */
+  dropped: count,
+  /** Frames that the settings said were to be lost. */
+  lost: count,
+  /** Other machines on the switch. */
+  machines: count,
+  tcpConnections: count,
+  tcpOpened: count,
+  tcpHeldBytes: count,
+  udpFlows: count,
+  /** Frames that the capture lacks, as the disk was too slow. */
+  captureMissed: count,
+});
+export type NetworkFigures = z.infer<typeof networkFiguresSchema>;
+
+const endpointSchema = z.object({ address: z.string().max(64), port: z.number().int().min(0).max(65_535) });
+export const connectionSchema = z.object({
+  protocol: z.enum(['tcp', 'udp']),
+  /** Who began it: the guest, or somebody at a forwarded port. */
+  origin: z.enum(['guest', 'forward']),
+  guest: endpointSchema,
+  remote: endpointSchema,
+  state: z.enum(['opening', 'open', 'closing']),
+  /** Payload that the guest got, and that it sent. */
+  bytesIn: count,
+  bytesOut: count,
+});
+export type NetworkConnection = z.infer<typeof connectionSchema>;
 
 export const vmStatsSchema = z.object({
   accelerator: z.string(),
@@ -152,6 +205,8 @@ export const vmStatsSchema = z.object({
   discBytesRead: z.number(),
   netBytesIn: z.number(),
   netBytesOut: z.number(),
+  /** By their order. */
+  adapters: z.array(networkFiguresSchema).max(8),
 });
 export type VmStats = z.infer<typeof vmStatsSchema>;
 
@@ -180,6 +235,8 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('screenshot'), requestId: z.number(), png: bytes }),
   z.object({ kind: z.literal('screen-text'), requestId: z.number(), rows: z.array(z.string()).optional() }),
   z.object({ kind: z.literal('stats'), requestId: z.number(), stats: vmStatsSchema }),
+  /** By the adapters' order; not every connection where there are very many. */
+  z.object({ kind: z.literal('network-state'), requestId: z.number(), adapters: z.array(z.object({ figures: networkFiguresSchema, connections: z.array(connectionSchema).max(500) })).max(8) }),
   z.object({ kind: z.literal('changed'), requestId: z.number(), error: z.object({ code: z.string(), message: z.string(), advice: z.string() }).optional() }),
   z.object({ kind: z.literal('pong'), sentAt: z.number() }),
   z.object({ kind: z.literal('log'), level: z.enum(['debug', 'info', 'warning', 'error']), topic: z.string(), message: z.string() }),

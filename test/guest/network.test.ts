@@ -60,11 +60,16 @@ afterAll(() => {
   silent.close();
 });
 
-function boot(flavour: KernelFlavour, script: string): string[] {
+const LINK_ONLY = `
+ip link set lo up
+ip link set eth0 up
+`;
+
+function boot(flavour: KernelFlavour, script: string, bringUp = BRING_UP): string[] {
   const kernel = guestKernel(flavour);
   return [
     ...(kernel.architecture === 'i386' ? ['--arch', 'i386'] : []),
-    '--kernel', kernel.file, '--initrd', guestInitrd({ flavour, modules: NETWORK_MODULES, init: `${BRING_UP}\n${script}\npoweroff -f\n` }),
+    '--kernel', kernel.file, '--initrd', guestInitrd({ flavour, modules: NETWORK_MODULES, init: `${bringUp}\n${script}\npoweroff -f\n` }),
     '--append', `console=ttyS0,115200 ${QUICK_BOOT} web=${webPort} silent=${silentPort}`,
   ];
 }
@@ -159,6 +164,75 @@ echo "served $((6*7))"
 
 describe('a guest with an e1000 adapter', () => {
   test('gets a lease, resolves names, moves data both ways and reaches nothing it may not', () => exchanges('686', 'e1000'), BOOT_MILLIS);
+});
+
+describe('two machines', () => {
+  const home = scratchFile('home');
+  const environment = { GUESTHOUSE_HOME: home };
+  const network = (name: string): string[] => ['--net', name];
+
+  test('on an internal network reach each other, by adapters of different skills, and nothing else', async () => {
+    // Long segments of the one are cut for the other, which takes none.
+    const first = `
+ip addr add 192.168.50.1/24 dev eth0
+nc -l -p 7 >/got
+echo "got $(md5sum </got | cut -c1-32)"
+nc -l -p 8 -e cat /got
+# What it has sent may still be under way: a machine that is off sends nothing again.
+nc -l -p 9 -e true
+echo "served $((6*7))"
+`;
+    const second = `
+ip addr add 192.168.50.2/24 dev eth0
+for try in $(seq 60); do ping -c 1 -W 1 192.168.50.1 >/dev/null && break; done
+ping -c 3 192.168.50.1 | grep transmitted
+dd if=/dev/urandom of=/given bs=1k count=8000 2>/dev/null
+echo "given $(md5sum </given | cut -c1-32)"
+for try in $(seq 60); do nc 192.168.50.1 7 </given && break; sleep 1; done
+for try in $(seq 60); do nc -w 60 192.168.50.1 8 >/back </dev/null && [ -s /back ] && break; sleep 1; done
+echo "back $(md5sum </back | cut -c1-32)"
+for try in $(seq 60); do nc -w 5 192.168.50.1 9 </dev/null && break; sleep 1; done
+ping -c 1 -W 1 10.0.2.2 >/dev/null 2>&1 || echo "no gateway"
+`;
+    const capture = scratchFile('internal.pcapng');
+    const [one, two] = await Promise.all([
+      runGuest([...boot('cloud-amd64', first, LINK_ONLY), ...network(`internal=lab,capture=${capture}`)], { environment }),
+      runGuest([...boot('amd64', second, LINK_ONLY), ...network('internal=lab,nic=e1000')], { environment }),
+    ]);
+    expect([one.status, one.errors, two.status, two.errors]).toEqual([0, '', 0, '']);
+    expect(two.serial).toMatch(/3 packets transmitted, 3 packets received/);
+    const sum = /^given ([0-9a-f]{32})$/m.exec(two.serial)![1]!;
+    expect(one.serial).toMatch(new RegExp(`^got ${sum}$`, 'm'));
+    expect(two.serial).toMatch(new RegExp(`^back ${sum}$`, 'm'));
+    expect(two.serial).toMatch(/^no gateway$/m);
+    expect(one.stats!.adapters[0]!.bytesIn).toBeGreaterThan(8_000_000);
+    expect(capturedFrames(readFileSync(capture)).length).toBeGreaterThan(100);
+  }, BOOT_MILLIS);
+
+  test('on a NAT network have addresses of their own, know each other by name, and get out', async () => {
+    const first = `
+nc -l -p 7 -e cat
+echo "served $((6*7))"
+`;
+    const second = `
+${PORTS}
+for try in $(seq 60); do nslookup alpha.guesthouse.internal 10.0.2.3 >/dev/null 2>&1 && break; sleep 1; done
+echo "out $(wget -q -O - http://10.0.2.2:$web/ | md5sum | cut -c1-32)"
+for try in $(seq 60); do echo "hello $((6*7))" | nc -w 5 alpha.guesthouse.internal 7 && break; sleep 1; done
+wget -q -O - http://10.0.2.2:$silent/ 2>&1 || echo "loopback refused"
+`;
+    const [one, two] = await Promise.all([
+      runGuest([...boot('cloud-amd64', first, BRING_UP.replace('hostname:tester', 'hostname:alpha')), ...network('nat-network=office,reach=nothing')], { environment }),
+      runGuest([...boot('cloud-amd64', second), ...network(`nat-network=office,allow=loopback:${webPort}`)], { environment }),
+    ]);
+    expect([one.status, one.errors, two.status, two.errors]).toEqual([0, '', 0, '']);
+    const addresses = [one, two].map(({ serial }) => /^lease (10\.0\.2\.\d+) /m.exec(serial)![1]);
+    expect(new Set(addresses).size).toBe(2);
+    expect(two.serial).toMatch(new RegExp(`^out ${md5(DOWNLOAD)}$`, 'm'));
+    expect(two.serial).toMatch(/^hello 42$/m);
+    expect(two.serial).toContain('loopback refused\n');
+    expect(one.serial).toMatch(/^served 42$/m);
+  }, BOOT_MILLIS);
 });
 
 test('a port that somebody else has is said so at the start', async () => {

@@ -28,6 +28,7 @@ export interface GuestRunOptions {
   readonly timeoutSeconds?: number;
   /** Keep the screen as the machine ended. */
   readonly picture?: boolean;
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 let scratch: string | undefined;
@@ -49,14 +50,14 @@ export function removeScratchFiles(): void {
 let runs = 0;
 
 /** Runs `guesthouse run` with `args` to its end. Several can run at once. */
-export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_SECONDS, picture = false }: GuestRunOptions = {}): Promise<GuestRun> {
+export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_SECONDS, picture = false, environment = {} }: GuestRunOptions = {}): Promise<GuestRun> {
   runs += 1;
   const statsFile = scratchFile(`stats-${runs}.json`);
   const pictureFile = scratchFile(`screen-${runs}.png`);
   const child = spawn(process.execPath, [
     commandLine, 'run', '--timeout', String(timeoutSeconds), '--stats', statsFile,
     ...(picture ? ['--screenshot-on-exit', pictureFile] : []), ...args,
-  ], { stdio: ['ignore', 'pipe', 'pipe'] });
+  ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
   let serial = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => { serial += text; });

@@ -6,6 +6,8 @@ import { captureFrame, captureHeader, type Direction } from '../network/capture.
 const WAITING_MAXIMUM_BYTES = 16 << 20;
 
 export class CaptureFile {
+  /** Settles when the file is there. */
+  readonly opened: Promise<void>;
   readonly #stream: WriteStream;
   readonly #epochNanos = BigInt(Math.round((performance.timeOrigin) * 1e6));
   #isBroken = false;
@@ -15,6 +17,12 @@ export class CaptureFile {
   /** `failed` is called once, when the file can't be written (any more). */
   constructor(path: string, interfaceName: string, failed: (why: string) => void) {
     this.#stream = createWriteStream(path);
+    this.opened = new Promise((resolve, reject) => {
+      this.#stream.once('open', () => { resolve(); });
+      this.#stream.once('error', reject);
+    });
+    // Whoever waits for it hears of it.
+    this.opened.catch(() => {});
     this.#stream.on('error', (error) => {
       if (!this.#isBroken) failed(error.message);
       this.#isBroken = true;

@@ -34,6 +34,8 @@ const MAX_BOOT_FILE_BYTES = 0x4000_0000;
 const MAX_FIRMWARE_BYTES = 0x40_0000;
 /** How long the machine thread may take to end when it was told to. */
 const STOP_MILLIS = 3_000;
+/** Of an adapter: more than anybody reads. */
+const CONNECTIONS_LISTED = 500;
 /** The protocol's constant, spelled out here so that its schemas aren't loaded into this process. */
 const UNASKED: typeof UNASKED_REQUEST = -1;
 
@@ -142,6 +144,10 @@ export class ControlThread {
       case 'screen-text':
         from.send(screenText(machine.display, command.requestId));
         break;
+      case 'network-state':
+        from.send({ kind: 'network-state', requestId: command.requestId, adapters: machine.networks.map((network) => (
+          { figures: network.figures(), connections: network.connections(CONNECTIONS_LISTED) })) });
+        break;
       case 'change':
         void machine.changes.make(command.change).then((error) => {
           from.send({ kind: 'changed', requestId: command.requestId, ...(error === undefined ? {} : { error }) });
@@ -171,7 +177,7 @@ export class ControlThread {
       for (const [adapter, given] of (start.adapters ?? []).entries()) {
         networks.push(new NetworkService(memory.buffer, adapter, given, () => this.#machine?.mailbox.post({ kind: 'network', adapter }), log));
       }
-      await Promise.all(networks.map((network) => network.ports));
+      await Promise.all(networks.map((network) => network.ready));
       if (this.#ending) throw new StartError('machines.stopped', 'the machine was stopped while it started', 'start it again');
       this.#startMachine(start, files, engine, memory, images, networks);
     } catch (error) {

@@ -47,9 +47,11 @@ export class LiveChanges {
       case 'disc':
         await this.#changeDisc(change);
         return;
+      case 'capture':
+        await networkOf(networks, change.adapter).captureTo(change.path);
+        return;
       case 'adapter': {
-        const network = networks[change.adapter];
-        if (network === undefined) throw new StartError('machines.no-such-part', `the machine has no network adapter ${change.adapter + 1}`, 'stop and start it: then it has it');
+        const network = networkOf(networks, change.adapter);
         await network.change(change.settings);
         mailbox.post({ kind: 'cable', adapter: change.adapter, connected: change.settings.connected ?? true });
         return;
@@ -78,6 +80,12 @@ export class LiveChanges {
     if (isHeld) throw new StartError('media.held', 'the guest holds its disc', 'eject it in the guest, or take it out by force');
     this.#inDrive.set(drive, disk);
   }
+}
+
+function networkOf(networks: readonly NetworkService[], adapter: number): NetworkService {
+  const network = networks[adapter];
+  if (network === undefined) throw new StartError('machines.no-such-part', `the machine has no network adapter ${adapter + 1}`, 'stop and start it: then it has it');
+  return network;
 }
 
 function describe(error: unknown): MachineError {

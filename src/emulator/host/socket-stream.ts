@@ -100,7 +100,7 @@ export class SocketStream implements HostStream {
   readonly #written = (error?: Error | null): void => {
     this.#beingWritten = 0;
     if (this.#isOver) return;
-    if (error != null) {
+    if (error !== undefined && error !== null) {
       // `close` follows.
       this.#waiting.clear();
       return;

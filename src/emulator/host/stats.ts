@@ -36,5 +36,6 @@ export function completeStats(stats: MachineStats, attached: readonly (DiskServi
     diskBytesWritten: disks.reduce((sum, disk) => sum + disk.bytesWritten, 0),
     netBytesIn: figures.reduce((sum, { bytesIn }) => sum + bytesIn, 0),
     netBytesOut: figures.reduce((sum, { bytesOut }) => sum + bytesOut, 0),
+    adapters: figures,
   };
 }

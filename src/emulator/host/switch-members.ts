@@ -71,6 +71,8 @@ export class SwitchMembers implements SwitchTrunk {
   readonly #links = new Set<MemberLink>();
   readonly #members = new Map<Member, MemberLink>();
   #leases: readonly Lease[] = [];
+  /** There is a socket's file to be removed. */
+  #isNamed = false;
   #isClosed = false;
 
   /** `place` is a folder, which is made where it isn't there, or on Windows how the pipes' names begin. */
@@ -97,22 +99,22 @@ export class SwitchMembers implements SwitchTrunk {
     }
   }
 
-  send(to: Member | 'all', frame: Uint8Array, offload: FrameOffload): void {
-    if (to === 'all') for (const link of this.#members.values()) link.send(frame, offload);
+  send(to: Member | undefined, frame: Uint8Array, offload: FrameOffload): void {
+    if (to === undefined) for (const link of this.#members.values()) link.send(frame, offload);
     else this.#members.get(to)?.send(frame, offload);
   }
 
   /** Tells the others which addresses this machine has, those who come later too. */
   tellLeases(leases: readonly Lease[]): void {
     this.#leases = leases;
-    for (const { socket } of this.#members.values()) socket.write(encodeLeases(leases));
+    for (const { socket } of this.#links) socket.write(encodeLeases(leases));
   }
 
   close(): void {
     this.#isClosed = true;
     this.#server.close();
     for (const { socket } of this.#links) socket.destroy();
-    if (!isPipe(this.#place)) rmSync(this.#socketOf(this.#id), { force: true });
+    if (this.#isNamed) rmSync(this.#socketOf(this.#id), { force: true });
   }
 
   /** A socket gets its name only when it listens: who finds a name that doesn't answer knows that its process is dead. */
@@ -123,7 +125,10 @@ export class SwitchMembers implements SwitchTrunk {
       this.#server.once('error', reject);
       this.#server.listen(first, () => {
         try {
-          if (first !== final) renameSync(first, final);
+          if (first !== final) {
+            renameSync(first, final);
+            this.#isNamed = true;
+          }
           resolve();
         } catch (error) {
           reject(error instanceof Error ? error : new Error(String(error)));
@@ -171,7 +176,7 @@ export class SwitchMembers implements SwitchTrunk {
       if (message.kind === 'greeting') {
         if (link.id === undefined) this.#greeted(link, message.id);
         greeted?.();
-      } else if (link.id !== undefined && this.#members.get(link.id) === link) {
+      } else if (link.id !== undefined) {
         if (message.kind === 'frame') this.#listener.frame(link.id, message.frame, message.offload);
         else this.#listener.leases(link.id, message.leases);
       }
@@ -188,16 +193,19 @@ export class SwitchMembers implements SwitchTrunk {
     socket.write(Buffer.concat([encodeGreeting(this.#id), encodeLeases(this.#leases)]));
   }
 
-  /** Two that join at once may connect to each other: both keep the link of the one whose name is smaller. */
+  /**
+   * Two that join at once may connect to each other: both keep the link of the one whose name is smaller. What is under
+   * way on the other still arrives.
+   */
   #greeted(link: MemberLink, id: Member): void {
     const known = this.#members.get(id);
     link.id = id;
     if (id === this.#id || (known !== undefined && link.isOurs !== this.#id < id)) {
-      link.socket.destroy();
+      link.socket.end();
       return;
     }
     this.#members.set(id, link);
-    known?.socket.destroy();
+    known?.socket.end();
   }
 }
 

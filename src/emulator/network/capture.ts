@@ -1,6 +1,6 @@
 /** Frames as a pcapng file (IETF draft-ietf-opsawg-pcapng), which Wireshark and tcpdump read. */
 import type { FrameOffload } from '../interfaces/network.ts';
-import { foldSum, sumWords } from './frames/checksum.ts';
+import { finishChecksum } from './offload.ts';
 
 const SECTION_HEADER = 0x0a0d0d0a;
 const INTERFACE_DESCRIPTION = 1;
@@ -51,19 +51,13 @@ export function captureFrame(frame: Uint8Array, offload: FrameOffload, direction
     body.u32(Number(epochNanos & 0xffff_ffffn));
     body.u32(frame.length);
     body.u32(frame.length);
-    finishChecksum(body.padded(frame), offload);
+    const place = body.padded(frame);
+    if (offload.checksumStart > 0) finishChecksum(place, offload);
     const flags = new Uint8Array(4);
     flags[0] = direction === 'to-guest' ? INBOUND : OUTBOUND;
     body.option(OPTION_PACKET_FLAGS, flags);
     body.option(OPTION_END, new Uint8Array(0));
   });
-}
-
-function finishChecksum(frame: Uint8Array, { checksumStart, checksumOffset }: FrameOffload): void {
-  if (checksumStart === 0 || checksumStart + checksumOffset + 2 > frame.length) return;
-  const sum = foldSum(sumWords(frame.subarray(checksumStart))) ^ 0xffff;
-  frame[checksumStart + checksumOffset] = sum >> 8;
-  frame[checksumStart + checksumOffset + 1] = sum & 0xff;
 }
 
 class BlockBody {

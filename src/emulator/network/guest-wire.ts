@@ -1,8 +1,8 @@
 /**
- * The network's side of the cable to the guest: puts packets into frames, knows which MAC address an IP address has, leaves
- * checksums and segmentation to the guest where it takes them on, and counts. Frames are built in the link's memory.
+ * The network's side of the cable to the guest: puts packets into frames, knows which MAC address an IP address has, and
+ * leaves checksums and segmentation to the guest where it takes them on. Frames are built in the link's memory.
  */
-import type { NetworkLink, FrameOffload, AcceptedOffloads } from '../interfaces/network.ts';
+import type { AcceptedOffloads, NetworkLink } from '../interfaces/network.ts';
 import { NO_OFFLOAD } from '../interfaces/network.ts';
 import { BROADCAST_MAC, isIpv4, writeMac, type IpAddress, type MacAddress } from './frames/addresses.ts';
 import { checksum, foldSum, pseudoHeaderSum } from './frames/checksum.ts';
@@ -24,19 +24,8 @@ export interface CapableLink extends NetworkLink {
   readonly accepted: AcceptedOffloads;
 }
 
-export interface WireCounters {
-  framesIn: number;
-  framesOut: number;
-  /** From the guest's view these are what it sent, and what it got. */
-  bytesIn: number;
-  bytesOut: number;
-  dropped: number;
-}
-
 export interface WireOptions {
   readonly link: CapableLink;
-  /** Sees every frame to the guest before it is sent. */
-  readonly captured: (frame: Uint8Array, offload: FrameOffload, direction: 'to-guest') => void;
   /** Asks who has an address. */
   readonly askFor: (address: IpAddress) => void;
   /** Somebody has said that he has an address that was not known. */
@@ -45,8 +34,8 @@ export interface WireOptions {
 
 export class GuestWire {
   readonly link: CapableLink;
-  readonly counters: WireCounters = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0, dropped: 0 };
-  readonly #captured: WireOptions['captured'];
+  /** Frames of the guest that were of no use, and such for it that there was no room for. */
+  dropped = 0;
   readonly #askFor: (address: IpAddress) => void;
   readonly #found: (address: IpAddress) => void;
   readonly #neighbours = new Map<IpAddress, MacAddress>();
@@ -54,7 +43,6 @@ export class GuestWire {
 
   constructor(options: WireOptions) {
     this.link = options.link;
-    this.#captured = options.captured;
     this.#askFor = options.askFor;
     this.#found = options.found;
   }
@@ -85,7 +73,7 @@ export class GuestWire {
     const frame = this.#begin(to, type, payload.length);
     if (frame === undefined) return this.#dropped();
     frame.set(payload, ETHERNET_HEADER_BYTES);
-    this.#finish(frame, NO_OFFLOAD);
+    this.link.commit(NO_OFFLOAD);
     return 'sent';
   }
 
@@ -101,7 +89,7 @@ export class GuestWire {
     if (frame === undefined) return this.#dropped();
     writeIpHeader(frame.subarray(ETHERNET_HEADER_BYTES), header, payload.length);
     frame.set(payload, ETHERNET_HEADER_BYTES + headerBytes);
-    this.#finish(frame, NO_OFFLOAD);
+    this.link.commit(NO_OFFLOAD);
     return 'sent';
   }
 
@@ -123,7 +111,7 @@ export class GuestWire {
     const sum = isLeft ? foldSum(pseudo) : checksum(segment, pseudo);
     segment[TCP_CHECKSUM_OFFSET] = sum >> 8;
     segment[TCP_CHECKSUM_OFFSET + 1] = sum & 0xff;
-    this.#finish(frame, !isLeft ? NO_OFFLOAD : {
+    this.link.commit(!isLeft ? NO_OFFLOAD : {
       checksumStart: at,
       checksumOffset: TCP_CHECKSUM_OFFSET,
       segmentation: payloadBytes <= segmentBytes ? 'none' : isIpv4(source) ? 'tcp4' : 'tcp6',
@@ -141,7 +129,7 @@ export class GuestWire {
       if (frame === undefined) return this.#dropped();
       writeIpHeader(frame.subarray(ETHERNET_HEADER_BYTES), header, part.length, { identification, offset, isLast: offset + room >= payload.length });
       frame.set(part, ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES);
-      this.#finish(frame, NO_OFFLOAD);
+      this.link.commit(NO_OFFLOAD);
     }
     return 'sent';
   }
@@ -160,7 +148,7 @@ export class GuestWire {
       const place = offset | (offset + room < payload.length ? 1 : 0);
       frame.set([header.protocol, 0, place >> 8, place & 0xff, 0, 0, identification >> 8, identification & 0xff], ETHERNET_HEADER_BYTES + IPV6_HEADER_BYTES);
       frame.set(part, ETHERNET_HEADER_BYTES + IPV6_HEADER_BYTES + FRAGMENT_HEADER_BYTES);
-      this.#finish(frame, NO_OFFLOAD);
+      this.link.commit(NO_OFFLOAD);
     }
     return 'sent';
   }
@@ -182,15 +170,9 @@ export class GuestWire {
     return frame;
   }
 
-  #finish(frame: Uint8Array, offload: FrameOffload): void {
-    this.counters.framesOut++;
-    this.counters.bytesOut += frame.length;
-    this.#captured(frame, offload, 'to-guest');
-    this.link.commit(offload);
-  }
 
   #dropped(): SendResult {
-    this.counters.dropped++;
+    this.dropped++;
     return 'full';
   }
 }

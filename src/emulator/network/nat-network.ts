@@ -5,18 +5,18 @@
  */
 import type { Clock } from '../interfaces/clock.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
-import type { FrameOffload, ReceivedFrame } from '../interfaces/network.ts';
+import type { ReceivedFrame } from '../interfaces/network.ts';
 import { ANY_IPV4, ANY_IPV6, isGroupMac, parseIp, type IpAddress, type MacAddress } from './frames/addresses.ts';
 import { FragmentAssembler } from './frames/fragments.ts';
 import { decodeEthernet, decodeIpv4, decodeIpv6, ETHER_TYPE, PROTOCOL, type IpPacket } from './frames/ip.ts';
 import { decodeTcp } from './frames/tcp-segment.ts';
 import { decodeUdp, encodeUdp, type UdpDatagram } from './frames/udp.ts';
-import type { Direction } from './capture.ts';
 import { GuestWire, type CapableLink } from './guest-wire.ts';
 import type { Endpoint, HostNetwork, HostStream, Listener, StreamEvents } from './host-network.ts';
 import { DNS_IPV4, DNS_IPV6, GATEWAY_IPV4, GATEWAY_MAC, LEASE_FIRST, LEASE_PREFIX } from './nat-addresses.ts';
+import type { Connection } from './connection-list.ts';
 import { ReachPolicy, type AllowedTarget, type Reach } from './policy.ts';
-import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT, DhcpServer } from './services/dhcp-server.ts';
+import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT, DhcpServer, type SharedLeases } from './services/dhcp-server.ts';
 import { DNS_PORT, DnsServer } from './services/dns-server.ts';
 import { DnsStream } from './services/dns-stream.ts';
 import { Icmp } from './services/icmp.ts';
@@ -45,18 +45,15 @@ export interface NatOptions {
   readonly reach: Reach;
   readonly allow: readonly AllowedTarget[];
   readonly forwards: readonly PortForward[];
+  /** Where the network is shared with other machines. */
+  readonly leases?: SharedLeases | undefined;
   /** Whether the host has a way into the IPv6 internet. */
   readonly routesIpv6: () => boolean;
   /** Called once for each forward, with what is wrong where its port can't be had. */
   readonly forwardSettled: (forward: PortForward, problem: string | undefined) => void;
 }
 
-export interface NetworkFigures {
-  readonly framesIn: number;
-  readonly framesOut: number;
-  /** Bytes of frames that the guest got, and that it sent. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
+export interface NatFigures {
   readonly dropped: number;
   readonly tcpConnections: number;
   readonly tcpOpened: number;
@@ -65,8 +62,6 @@ export interface NetworkFigures {
 }
 
 export class NatNetwork {
-  /** Sees every frame, while somebody wants to. */
-  capture: ((frame: Uint8Array, offload: FrameOffload, direction: Direction) => void) | undefined = undefined;
   readonly #options: NatOptions;
   readonly #wire: GuestWire;
   readonly #policy: ReachPolicy;
@@ -89,14 +84,13 @@ export class NatNetwork {
     this.#policy = new ReachPolicy(options.reach, options.allow, () => host.localNetworks(), () => clock.now() / NANOS_A_SECOND);
     this.#wire = new GuestWire({
       link,
-      captured: (frame, offload, direction) => { this.capture?.(frame, offload, direction); },
       askFor: (address) => { this.#neighbours.askFor(address); },
       found: (address) => { this.#tcp.neighbourFound(address); },
     });
     this.#icmp = new Icmp(this.#wire, clock);
     this.#neighbours = new Neighbours(this.#wire, this.#icmp, clock, options.routesIpv6);
-    this.#dhcp = new DhcpServer({ clock, bootFile: undefined });
-    this.#dns = new DnsServer({ host, policy: this.#policy, machines: () => this.#dhcp.leases() });
+    this.#dhcp = new DhcpServer({ clock, bootFile: undefined, shared: options.leases });
+    this.#dns = new DnsServer({ host, policy: this.#policy, machines: () => [...this.#dhcp.leases(), ...options.leases?.others() ?? []] });
     this.#fragments = new FragmentAssembler(clock);
     this.#tcp = new TcpTable({
       wire: this.#wire, clock,
@@ -113,12 +107,17 @@ export class NatNetwork {
     for (const forward of options.forwards) this.#startForward(forward);
   }
 
-  figures(): NetworkFigures {
-    const { framesIn, framesOut, bytesIn, bytesOut, dropped } = this.#wire.counters;
+  figures(): NatFigures {
     return {
-      framesIn: framesOut, framesOut: framesIn, bytesIn: bytesOut, bytesOut: bytesIn, dropped,
+      dropped: this.#wire.dropped,
       tcpConnections: this.#tcp.size, tcpOpened: this.#tcp.opened, tcpHeldBytes: this.#tcp.heldBytes, udpFlows: this.#udp.size,
     };
+  }
+
+  /** What is open now, at most `maximum` of it. */
+  connections(maximum: number): Connection[] {
+    const tcp = this.#tcp.list(maximum);
+    return [...tcp, ...this.#udp.list(maximum - tcp.length)];
   }
 
   /** Other rules from now on: what the guest has open against them ends. */
@@ -177,14 +176,10 @@ export class NatNetwork {
   }
 
   #receive({ bytes, offload }: ReceivedFrame): void {
-    const { counters } = this.#wire;
-    counters.framesIn++;
-    counters.bytesIn += bytes.length;
-    this.capture?.(bytes, offload, 'from-guest');
     const frame = decodeEthernet(bytes);
     // A frame for somebody else, or from an address that nobody may have.
     if (frame === undefined || isGroupMac(frame.source) || frame.source === GATEWAY_MAC || (frame.destination !== GATEWAY_MAC && !isGroupMac(frame.destination))) {
-      counters.dropped++;
+      this.#wire.dropped++;
       return;
     }
     this.#neighbours.start();
@@ -195,7 +190,7 @@ export class NatNetwork {
     const fragment = frame.type === ETHER_TYPE.ipv4 ? decodeIpv4(frame.payload) : frame.type === ETHER_TYPE.ipv6 ? decodeIpv6(frame.payload) : undefined;
     const packet = fragment === undefined || !this.#isSourceSound(fragment, frame.source) ? undefined : this.#fragments.add(fragment);
     if (packet === undefined) {
-      if (fragment?.fragment === undefined) counters.dropped++;
+      if (fragment?.fragment === undefined) this.#wire.dropped++;
       return;
     }
     // A checksum that was left to do says that nothing can have happened to it since.
@@ -210,17 +205,16 @@ export class NatNetwork {
   }
 
   #receivePacket(packet: IpPacket, mac: MacAddress, isVerified: boolean): void {
-    const { counters } = this.#wire;
     switch (packet.protocol) {
       case PROTOCOL.tcp: {
         const segment = decodeTcp(packet, isVerified);
-        if (segment === undefined || isGroup(packet.destination)) counters.dropped++;
+        if (segment === undefined || isGroup(packet.destination)) this.#wire.dropped++;
         else this.#tcp.receive(packet, segment);
         return;
       }
       case PROTOCOL.udp: {
         const datagram = decodeUdp(packet, isVerified);
-        if (datagram === undefined) counters.dropped++;
+        if (datagram === undefined) this.#wire.dropped++;
         else this.#receiveDatagram(packet, datagram);
         return;
       }
@@ -231,7 +225,7 @@ export class NatNetwork {
         if (!this.#neighbours.receiveIcmp6(packet, mac)) this.#icmp.receive(packet);
         return;
       default:
-        counters.dropped++;
+        this.#wire.dropped++;
     }
   }
 

@@ -17,8 +17,8 @@ export type Member = string;
 
 /** The links to the other machines. */
 export interface SwitchTrunk {
-  /** To one, or to all. What a link can't take is dropped. */
-  send(to: Member | 'all', frame: Uint8Array, offload: FrameOffload): void;
+  /** To one, or where none is given to all. What a link can't take is dropped. */
+  send(to: Member | undefined, frame: Uint8Array, offload: FrameOffload): void;
 }
 
 /** Addresses that are known; the one heard of longest ago makes room. */
@@ -154,7 +154,7 @@ export class SwitchPort implements CapableLink {
     // Nor does the guest get to be the others' gateway.
     if (hasGateway && macAt(bytes, 6) === GATEWAY) return true;
     const isToGroup = isGroup(bytes, 0);
-    trunk.send((isToGroup ? undefined : this.#addresses.get(destination)) ?? 'all', bytes, offload);
+    trunk.send(isToGroup ? undefined : this.#addresses.get(destination), bytes, offload);
     return hasGateway && isToGroup;
   }
 

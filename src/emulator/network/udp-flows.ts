@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../interfaces/clock.ts';
 import { isIpv4, type IpAddress } from './frames/addresses.ts';
 import { PROTOCOL, type IpPacket } from './frames/ip.ts';
 import { encodeUdp, type UdpDatagram } from './frames/udp.ts';
+import type { Connection } from './connection-list.ts';
 import type { GuestWire } from './guest-wire.ts';
 import type { DatagramSocket, Endpoint, HostNetwork, Settled } from './host-network.ts';
 import { GATEWAY_IPV4 } from './nat-addresses.ts';
@@ -29,13 +30,18 @@ interface Flow {
   readonly peers: Map<string, Endpoint>;
   lastUsed: number;
   isShort: boolean;
+  bytesIn: number;
+  bytesOut: number;
 }
 
 /** An outside sender that a forwarded port let in. */
 interface Visitor {
   readonly from: Endpoint;
   readonly socket: DatagramSocket;
+  guest: Endpoint;
   lastUsed: number;
+  bytesIn: number;
+  bytesOut: number;
 }
 
 export interface UdpFlowsOptions {
@@ -63,12 +69,22 @@ export class UdpFlows {
     return this.#flows.size + this.#visitors.size;
   }
 
+  /** One entry for each port of the guest and each visitor. */
+  list(maximum: number): Connection[] {
+    const flows = [...this.#flows.values()].map(({ guest, peers, bytesIn, bytesOut }): Connection => (
+      { protocol: 'udp', origin: 'guest', guest, remote: [...peers.values()].at(-1) ?? { address: '', port: 0 }, state: 'open', bytesIn, bytesOut }));
+    const visitors = [...this.#visitors.values()].map(({ guest, from, bytesIn, bytesOut }): Connection => (
+      { protocol: 'udp', origin: 'forward', guest, remote: from, state: 'open', bytesIn, bytesOut }));
+    return [...flows, ...visitors].slice(0, maximum);
+  }
+
   /** A datagram of the guest to the outside, or to who came in through a forwarded port. */
   receive(packet: IpPacket, datagram: UdpDatagram): void {
     const { clock, policy, unreachable } = this.#options;
     const visitor = packet.destination === GATEWAY_IPV4 ? this.#visitors.get(datagram.destinationPort) : undefined;
     if (visitor !== undefined) {
       visitor.lastUsed = clock.now();
+      visitor.bytesOut += datagram.payload.length;
       visitor.socket.send(visitor.from, datagram.payload.slice());
       return;
     }
@@ -80,6 +96,7 @@ export class UdpFlows {
     }
     const flow = this.#flowOf({ address: packet.source, port: datagram.sourcePort });
     flow.lastUsed = clock.now();
+    flow.bytesOut += datagram.payload.length;
     flow.isShort = SHORT_PORTS.has(target.port) && (flow.isShort || flow.peers.size === 0);
     const peer = keyOf(target);
     flow.peers.delete(peer);
@@ -93,9 +110,13 @@ export class UdpFlows {
     const { host, clock } = this.#options;
     const socket: DatagramSocket = host.openDatagrams(isIpv4(at.address) ? 4 : 6, at, {
       received: (from, payload) => {
-        const port = this.#portOf(from, socket);
-        this.#visitors.get(port)!.lastUsed = clock.now();
-        this.#toGuest({ address: GATEWAY_IPV4, port }, guest(), payload);
+        const to = guest();
+        const port = this.#portOf(from, to, socket);
+        const visitor = this.#visitors.get(port)!;
+        visitor.guest = to;
+        visitor.lastUsed = clock.now();
+        visitor.bytesIn += payload.length;
+        this.#toGuest({ address: GATEWAY_IPV4, port }, to, payload);
       },
       failed: () => {},
     }, settled);
@@ -131,20 +152,22 @@ export class UdpFlows {
     if (this.#flows.size >= FLOWS_MAXIMUM) this.#close(this.#flows.keys().next().value!);
     const socket = host.openDatagrams(isIpv4(guest.address) ? 4 : 6, undefined, {
       received: (from, payload) => {
-        const asGuestSees = this.#flows.get(key)?.peers.get(keyOf(from));
-        if (asGuestSees === undefined) return;
-        this.#flows.get(key)!.lastUsed = clock.now();
+        const known = this.#flows.get(key);
+        const asGuestSees = known?.peers.get(keyOf(from));
+        if (known === undefined || asGuestSees === undefined) return;
+        known.lastUsed = clock.now();
+        known.bytesIn += payload.length;
         this.#toGuest(asGuestSees, guest, payload);
       },
       failed: () => { this.#flows.delete(key); },
     });
-    const flow: Flow = { guest, socket, peers: new Map(), lastUsed: clock.now(), isShort: false };
+    const flow: Flow = { guest, socket, peers: new Map(), lastUsed: clock.now(), isShort: false, bytesIn: 0, bytesOut: 0 };
     this.#flows.set(key, flow);
     this.#armSweep();
     return flow;
   }
 
-  #portOf(from: Endpoint, socket: DatagramSocket): number {
+  #portOf(from: Endpoint, guest: Endpoint, socket: DatagramSocket): number {
     for (const [port, visitor] of this.#visitors) if (visitor.socket === socket && keyOf(visitor.from) === keyOf(from)) return port;
     // Made-up senders must not shut out the next: who was heard of longest ago goes.
     if (this.#visitors.size >= PEERS_MAXIMUM) {
@@ -153,7 +176,7 @@ export class UdpFlows {
     }
     while (this.#visitors.has(this.#nextPort)) this.#nextPort = this.#nextPort === 0xffff ? FIRST_DYNAMIC_PORT : this.#nextPort + 1;
     const port = this.#nextPort;
-    this.#visitors.set(port, { from, socket, lastUsed: this.#options.clock.now() });
+    this.#visitors.set(port, { from, socket, guest, lastUsed: this.#options.clock.now(), bytesIn: 0, bytesOut: 0 });
     this.#armSweep();
     return port;
   }

@@ -33,7 +33,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
     .option('--bus <name>', 'bus of the new disk: ide or virtio', 'ide')
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, readonly, discard-changes', collect, [])
     .option('--cdrom <file>', 'attach a CD image', collect, [])
-    .option('--net <kind[,setting...]>', 'none, or nat: reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=', collect, [])
+    .option('--net <kind[,setting...]>', 'none, nat, host-only, nat-network=NAME or internal=NAME, with reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, delay=MILLIS, jitter=MILLIS, loss=PERCENT', collect, [])
     .option('--nic <model>', 'network adapter: virtio, e1000 or rtl8139')
     .option('--forward <rule>', 'lead a port of this host into the guest: tcp|udp:[ADDRESS:]HOSTPORT:GUESTPORT', collect, [])
     .option('--boot <device>', 'boot first from hd or cd')

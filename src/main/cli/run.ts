@@ -28,7 +28,7 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .option('--floppy <file>', 'attach a floppy image (not in this version)')
     .option('--boot <device>', 'boot first from hd or cd')
     .option('--bios <file>', 'firmware in place of the built-in one')
-    .option('--net <kind[,setting...]>', 'none, or nat: reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, capture=FILE.pcapng', collect, [])
+    .option('--net <kind[,setting...]>', 'none, nat, host-only, nat-network=NAME or internal=NAME, with reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, capture=FILE.pcapng, delay=MILLIS, jitter=MILLIS, loss=PERCENT', collect, [])
     .option('--nic <model>', 'network adapter: virtio, e1000 or rtl8139')
     .option('--forward <rule>', 'lead a port of this host into the guest: tcp|udp:[ADDRESS:]HOSTPORT:GUESTPORT', collect, [])
     .option('--share <name=folder>', 'share a folder (not in this version)', collect, [])

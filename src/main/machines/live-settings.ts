@@ -2,12 +2,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { MachineConfig } from '../../shared/machine-config.ts';
 import type { descriptionShape } from '../../shared/machine-description.ts';
-import type { AdapterConfig } from '../../shared/network-config.ts';
 import { ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { VmChange } from '../../shared/vm-protocol.ts';
 import { checkMedium } from './media-check.ts';
-import { mediumPath } from './vm-start.ts';
+import { mediumPath, networkSettingsOf } from './vm-start.ts';
 
 /** What the VM process has nothing to do with. */
 type Unseen = 'schemaVersion' | 'display' | 'input' | keyof typeof descriptionShape;
@@ -22,7 +21,7 @@ function frozen(config: MachineConfig): Frozen {
     architecture, accelerator, memoryBytes, bootOrder, directBoot, bundledGuest, serial, time, onReset,
     disks: config.disks.map(({ bytesPerSecondMaximum: _, ...disk }) => disk),
     cdroms: config.cdroms.length,
-    adapters: config.adapters.map(({ model, mac }) => ({ model, mac })),
+    adapters: config.adapters.map(({ model, mac, mode, network }) => ({ model, mac, mode, network: mode === 'nat' || mode === 'host-only' ? undefined : network })),
     cpuLimitPercent: undefined,
   };
 }
@@ -49,7 +48,7 @@ export function liveChanges(started: MachineConfig, present: MachineConfig, want
   if (!waiting.has('adapters')) {
     for (const [adapter, config] of wanted.adapters.entries()) {
       const before = present.adapters[adapter];
-      if (before === undefined || !isDeepStrictEqual(networkOf(before), networkOf(config))) changes.push({ kind: 'adapter', adapter, settings: networkOf(config) });
+      if (before === undefined || !isDeepStrictEqual(networkSettingsOf(before), networkSettingsOf(config))) changes.push({ kind: 'adapter', adapter, settings: networkSettingsOf(config) });
     }
   }
   if (waiting.has('cdroms') || waiting.has('disks')) return ok(changes);
@@ -62,8 +61,4 @@ export function liveChanges(started: MachineConfig, present: MachineConfig, want
     changes.push({ kind: 'disc', drive: started.disks.length + index, path: whole.value, force: false });
   }
   return ok(changes);
-}
-
-function networkOf({ model: _model, mac: _mac, ...settings }: AdapterConfig): Omit<AdapterConfig, 'model' | 'mac'> {
-  return settings;
 }

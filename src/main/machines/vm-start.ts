@@ -7,7 +7,7 @@ import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { IDE_DRIVES_MAXIMUM } from '../../shared/machine-rules.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
-import type { DiskAttachment, EmptyDrive, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
+import type { DiskAttachment, EmptyDrive, NetworkAdapterStart, NetworkSettings, VmStart } from '../../shared/vm-protocol.ts';
 import type { AppPaths } from '../app-paths.ts';
 import { checkHostMemory } from './host-memory.ts';
 import { checkMedium, hasNameOfFormat } from './media-check.ts';
@@ -50,7 +50,7 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
     directBoot,
     disks,
     bootOrder: config.bootOrder,
-    adapters: config.adapters.map((adapter, index) => adapterStartOf(name, index, adapter, undefined)),
+    adapters: config.adapters.map((adapter, index) => adapterStartOf(name, index, adapter, undefined, paths)),
     time: config.time.mode,
     rtcEpochSeconds: config.time.rtcEpochSeconds,
     seed: config.time.seed,
@@ -62,14 +62,24 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
 }
 
 /** `capturePath` is a pcapng file for the adapter's frames. */
-export function adapterStartOf(machine: string, index: number, { model, mac, ...settings }: AdapterConfig, capturePath: string | undefined): NetworkAdapterStart {
-  return { model, mac: mac ?? macAddressOf(machine, index), ...settings, capturePath };
+export function adapterStartOf(machine: string, index: number, config: AdapterConfig, capturePath: string | undefined, paths: AppPaths): NetworkAdapterStart {
+  const { model, mac, mode, network } = config;
+  const isShared = mode === 'nat-network' || mode === 'internal';
+  return {
+    model, mac: mac ?? macAddressOf(machine, index), ...networkSettingsOf(config), capturePath,
+    sharedSwitch: isShared ? { place: paths.switchPlace(mode, network), hasGateway: mode === 'nat-network' } : undefined,
+  };
+}
+
+/** What of an adapter's description can change while the machine is on. */
+export function networkSettingsOf({ model: _model, mac: _mac, mode, network: _network, ...settings }: AdapterConfig): NetworkSettings {
+  return mode === 'host-only' ? { ...settings, reach: 'nothing', allow: [] } : settings;
 }
 
 /**
  * Everything that can be known before a process is started.
  * Errors: those of `checkMedium` and `checkHostMemory`, `firmware.missing`, `machines.no-kvm`, `machines.too-many-drives`, `media.twice`,
- * `network.instruction-time`, `network.port-twice`.
+ * `network.instruction-time`, `network.no-gateway`, `network.port-twice`.
  */
 export function checkVmStart(start: VmStart): Result<VmStart> {
   if (start.accelerator === 'kvm') return fail('machines.no-kvm', 'the accelerator kvm is not available in this version', 'use the accelerator auto');
@@ -91,6 +101,9 @@ export function checkVmStart(start: VmStart): Result<VmStart> {
   const adapters = start.adapters ?? [];
   if (adapters.length > 0 && start.time !== 'host') {
     return fail('network.instruction-time', 'a machine in instruction time can have no network: what comes from outside can\'t be repeated', 'give it host time, or no network');
+  }
+  if (adapters.some(({ sharedSwitch, forwards }) => sharedSwitch?.hasGateway === false && forwards.length > 0)) {
+    return fail('network.no-gateway', 'no port leads into an internal network', 'leave its forwards out, or use a NAT network');
   }
   const ports = adapters.flatMap(({ forwards }) => forwards.map(({ protocol, host }) => `${protocol} port ${host.address}:${host.port}`));
   const twice = ports.find((port, index) => ports.indexOf(port) < index);

@@ -20,6 +20,11 @@ export function writeMac(bytes: Uint8Array, at: number, mac: MacAddress): void {
   for (let index = 0; index < 6; index++) bytes[at + index] = parseInt(mac.slice(3 * index, 3 * index + 2), 16);
 }
 
+/** 48 bits. */
+export function parseMac(mac: MacAddress): number {
+  return parseInt(mac.replaceAll(':', ''), 16);
+}
+
 export function isGroupMac(mac: MacAddress): boolean {
   return (parseInt(mac.slice(0, 2), 16) & 1) !== 0;
 }

@@ -1,6 +1,6 @@
 /** DHCPv4 server (RFC 2131, options of RFC 2132) with a lease for every client, by its MAC address. */
 import type { Clock } from '../../interfaces/clock.ts';
-import { ANY_IPV4, BROADCAST_MAC, readIpv4, readMac, writeIp, type IpAddress, type MacAddress } from '../frames/addresses.ts';
+import { ANY_IPV4, BROADCAST_MAC, parseMac, readIpv4, readMac, writeIp, type IpAddress, type MacAddress } from '../frames/addresses.ts';
 import { DNS_IPV4, DOMAIN, GATEWAY_IPV4, IPV4_BROADCAST, IPV4_MASK, LEASE_FIRST, LEASE_LAST, LEASE_PREFIX, MTU } from '../nat-addresses.ts';
 
 export const DHCP_SERVER_PORT = 67;
@@ -20,6 +20,7 @@ const OPTION = {
   server: 54, renewalSeconds: 58, rebindingSeconds: 59, bootServer: 66, bootFile: 67, end: 255,
 } as const;
 
+const LEASES = LEASE_LAST - LEASE_FIRST + 1;
 const LEASE_SECONDS = 86_400;
 /** An offer is kept as long, and an address that somebody else uses isn't given. */
 const OFFER_SECONDS = 60;
@@ -27,12 +28,27 @@ const DECLINED_SECONDS = 600;
 const SECOND = 1_000_000_000;
 const HOST_NAME_MAXIMUM = 63;
 
-interface Lease {
+/** An address in use, with the name that its client gave itself. */
+export interface Lease {
+  readonly address: IpAddress;
+  readonly mac: MacAddress;
+  readonly hostName?: string | undefined;
+}
+
+interface HeldLease {
   readonly address: IpAddress;
   /** `undefined`: somebody answers at the address who has no lease. */
   readonly mac: MacAddress | undefined;
   until: number;
   hostName: string | undefined;
+}
+
+/** Other servers of the same network, each with clients of its own: no address may be given by two. */
+export interface SharedLeases {
+  /** What the others have given. */
+  others(): readonly Lease[];
+  /** Tells them what this one has. */
+  tell(leases: readonly Lease[]): void;
 }
 
 export interface DhcpReply {
@@ -44,20 +60,23 @@ export interface DhcpOptions {
   readonly clock: Clock;
   /** What PXE clients load from the gateway by TFTP. */
   readonly bootFile: string | undefined;
+  readonly shared?: SharedLeases | undefined;
 }
 
 export class DhcpServer {
   readonly #clock: Clock;
   readonly #bootFile: string | undefined;
-  readonly #leases = new Map<IpAddress, Lease>();
+  readonly #shared: SharedLeases | undefined;
+  readonly #leases = new Map<IpAddress, HeldLease>();
 
   constructor(options: DhcpOptions) {
+    this.#shared = options.shared;
     this.#clock = options.clock;
     this.#bootFile = options.bootFile;
   }
 
-  /** Addresses in use, with the names that clients gave themselves. */
-  leases(): { readonly address: IpAddress; readonly mac: MacAddress; readonly hostName: string | undefined }[] {
+  /** This server's own. */
+  leases(): Lease[] {
     const now = this.#clock.now();
     return [...this.#leases.values()].flatMap(({ address, mac, until, hostName }) => (mac === undefined || until < now ? [] : [{ address, mac, hostName }]));
   }
@@ -72,6 +91,7 @@ export class DhcpServer {
         const lease = this.#leaseFor(request.mac, request.requestedAddress);
         if (lease === undefined) return undefined;
         lease.until = Math.max(lease.until, this.#clock.now() + OFFER_SECONDS * SECOND);
+        this.#shared?.tell(this.leases());
         return this.#reply(request, TYPE.offer, lease.address);
       }
       case TYPE.request:
@@ -105,21 +125,30 @@ export class DhcpServer {
     if (lease?.address !== wanted) return this.#reply(request, TYPE.refuse, undefined);
     lease.until = this.#clock.now() + LEASE_SECONDS * SECOND;
     lease.hostName = request.hostName;
+    this.#shared?.tell(this.leases());
     return this.#reply(request, TYPE.acknowledge, lease.address);
   }
 
   /** The client's own lease, else the address it asks for, else the first that is free, else the one that ran out first. */
-  #leaseFor(mac: MacAddress, wanted: IpAddress | undefined): Lease | undefined {
+  #leaseFor(mac: MacAddress, wanted: IpAddress | undefined): HeldLease | undefined {
     const now = this.#clock.now();
+    const elsewhere = new Map(this.#shared?.others().map((lease) => [lease.address, lease.mac]));
     const own = [...this.#leases.values()].find((lease) => lease.mac === mac);
-    if (own !== undefined) return own;
+    if (own !== undefined) {
+      // Two servers may have given the same address at the same time: one of the two clients has to take another.
+      const rival = elsewhere.get(own.address);
+      if (rival === undefined || rival >= mac) return own;
+      this.#leases.delete(own.address);
+    }
     const isFree = (address: IpAddress): boolean => {
       const lease = this.#leases.get(address);
-      return lease === undefined || lease.until < now;
+      return !elsewhere.has(address) && (lease === undefined || lease.until < now);
     };
     let chosen: IpAddress | undefined;
-    for (let host = LEASE_FIRST; host <= LEASE_LAST; host++) {
-      const address = `${LEASE_PREFIX}${host}`;
+    // Where others give addresses too, each begins elsewhere, and a client comes back to where it was.
+    const first = this.#shared === undefined ? 0 : parseMac(mac) % LEASES;
+    for (let index = 0; index < LEASES; index++) {
+      const address = `${LEASE_PREFIX}${LEASE_FIRST + ((first + index) % LEASES)}`;
       if (!isFree(address)) continue;
       if (address === wanted) {
         chosen = address;
@@ -129,7 +158,7 @@ export class DhcpServer {
       if (chosen === undefined || (this.#leases.has(chosen) && !this.#leases.has(address))) chosen = address;
     }
     if (chosen === undefined) return undefined;
-    const lease: Lease = { address: chosen, mac, until: now + OFFER_SECONDS * SECOND, hostName: undefined };
+    const lease: HeldLease = { address: chosen, mac, until: now + OFFER_SECONDS * SECOND, hostName: undefined };
     this.#leases.set(chosen, lease);
     return lease;
   }

@@ -20,7 +20,7 @@ export interface DnsServerOptions {
   readonly host: Pick<HostNetwork, 'resolve'>;
   readonly policy: ReachPolicy;
   /** Machines of the network, by their names. */
-  readonly machines: () => readonly { readonly hostName: string | undefined; readonly address: IpAddress }[];
+  readonly machines: () => readonly { readonly hostName?: string | undefined; readonly address: IpAddress }[];
 }
 
 export class DnsServer {

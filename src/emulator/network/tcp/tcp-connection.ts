@@ -74,6 +74,9 @@ export class TcpConnection implements StreamEvents {
   readonly remote: TcpSide;
   /** Whether the guest opened it. */
   readonly isOutgoing: boolean;
+  /** Payload that the guest has acknowledged, and that it has sent. */
+  bytesIn = 0;
+  bytesOut = 0;
   readonly #around: TcpSurroundings;
   readonly #timer: Timer;
   readonly #longTimer: Timer;
@@ -144,6 +147,11 @@ export class TcpConnection implements StreamEvents {
 
   get state(): State {
     return this.#state;
+  }
+
+  get phase(): 'opening' | 'open' | 'closing' {
+    if (this.#state === 'connecting' || this.#state === 'syn-received' || this.#state === 'syn-sent') return 'opening';
+    return this.#state === 'established' && !this.#isFinQueued && !this.#isGuestFinished && !this.#isResetQueued ? 'open' : 'closing';
   }
 
   /** Memory held for either side. */
@@ -367,6 +375,7 @@ export class TcpConnection implements StreamEvents {
     const bytes = Math.min(this.#queue.length, Math.max(0, sequenceDistance(acknowledgment, this.#queueAt)));
     const isFinAcknowledged = this.#isFinQueued && sequenceDistance(acknowledgment, this.#queueEnd) > 0;
     this.#queue.drop(bytes);
+    this.bytesIn += bytes;
     this.#queueAt = sequenceAdd(this.#queueAt, bytes);
     this.#unacknowledged = acknowledgment;
     if (sequenceDistance(this.#next, acknowledgment) < 0) this.#next = acknowledgment;
@@ -434,6 +443,7 @@ export class TcpConnection implements StreamEvents {
 
   #deliver(bytes: Uint8Array): void {
     this.#receiveNext = sequenceAdd(this.#receiveNext, bytes.length);
+    this.bytesOut += bytes.length;
     if (!this.#isPeerGone) this.#peer?.write(bytes);
   }
 

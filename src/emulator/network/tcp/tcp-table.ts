@@ -3,6 +3,7 @@ import type { Clock } from '../../interfaces/clock.ts';
 import type { IpAddress } from '../frames/addresses.ts';
 import type { IpPacket } from '../frames/ip.ts';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, type TcpSegment } from '../frames/tcp-segment.ts';
+import type { Connection } from '../connection-list.ts';
 import type { GuestWire } from '../guest-wire.ts';
 import type { HostStream, StreamEnd, StreamEvents } from '../host-network.ts';
 import { BufferBudget } from './buffer-budget.ts';
@@ -59,6 +60,13 @@ export class TcpTable {
 
   get heldBytes(): number {
     return this.#outgoing.budget.used + this.#incoming.budget.used;
+  }
+
+  list(maximum: number): Connection[] {
+    return [...this.#all].slice(0, maximum).map((connection) => ({
+      protocol: 'tcp' as const, origin: connection.isOutgoing ? 'guest' as const : 'forward' as const,
+      guest: connection.guest, remote: connection.remote, state: connection.phase, bytesIn: connection.bytesIn, bytesOut: connection.bytesOut,
+    }));
   }
 
   receive(packet: IpPacket, segment: TcpSegment): void {

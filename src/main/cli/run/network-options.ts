@@ -1,7 +1,7 @@
 /** `--net`, `--nic` and `--forward`: from text to adapters, or wrong usage. */
 import { resolve } from 'node:path';
 import {
-  ADAPTER_MODELS, ADAPTERS_MAXIMUM, adapterConfigSchema, parseAllowedTarget, parsePortForward, REACHES, type AdapterConfig,
+  ADAPTER_MODELS, ADAPTERS_MAXIMUM, adapterConfigSchema, networkNameSchema, parseAllowedTarget, parsePortForward, REACHES, type AdapterConfig, type NetworkMode,
 } from '../../../shared/network-config.ts';
 import { EXIT_USAGE, unwrap, usageFailure } from '../outcome.ts';
 
@@ -18,8 +18,9 @@ export interface PlannedAdapter {
 }
 
 /**
- * `--net none`, or `--net nat[,reach=…][,allow=HOST[:PORT]]…[,forward=…]…[,nic=MODEL][,mac=MAC][,capture=FILE]`, one for
- * each adapter; `user` is another name of `nat`. `--nic` and `--forward` are the first adapter's.
+ * `--net none`, or one of `nat`, `host-only`, `nat-network=NAME` and `internal=NAME`, with
+ * `[,reach=…][,allow=HOST[:PORT]]…[,forward=…]…[,nic=MODEL][,mac=MAC][,capture=FILE][,delay=MILLIS][,jitter=MILLIS][,loss=PERCENT]`,
+ * for each adapter; `user` is another name of `nat`. `--nic` and `--forward` are the first adapter's.
  */
 export function planAdapters({ net, nic, forward }: NetworkOptions): PlannedAdapter[] {
   const wanted = net.filter((text) => text !== 'none');
@@ -34,14 +35,15 @@ export function planAdapters({ net, nic, forward }: NetworkOptions): PlannedAdap
 
 /** A comma in a value is written twice. */
 function planAdapter(text: string, more: readonly string[]): PlannedAdapter {
-  const [mode = '', ...given] = text.replaceAll(',,', '\0').split(',').map((part) => part.replaceAll('\0', ','));
-  if (mode !== 'nat' && mode !== 'user') throw usageFailure(`--net "${mode}" is not known`, 'give nat or none');
+  const [first = '', ...given] = text.replaceAll(',,', '\0').split(',').map((part) => part.replaceAll('\0', ','));
+  const { mode, network } = planMode(first);
   const allow: unknown[] = [];
   const forwards: unknown[] = [];
   let model: string | undefined;
   let reach: string | undefined;
   let mac: string | undefined;
   let capturePath: string | undefined;
+  const link: Record<string, number> = {};
   for (const setting of [...given, ...more]) {
     const [key = '', ...rest] = setting.split('=');
     const value = rest.join('=');
@@ -55,13 +57,43 @@ function planAdapter(text: string, more: readonly string[]): PlannedAdapter {
         if (value === '') throw usageFailure('--net capture needs a file', 'give its path');
         capturePath = resolve(value);
         break;
-      default: throw usageFailure(`--net knows no setting "${setting}"`, 'use reach=, allow=, forward=, nic=, mac= or capture=');
+      case 'delay': link['delayMillis'] = amount(key, value, 10_000); break;
+      case 'jitter': link['jitterMillis'] = amount(key, value, 10_000); break;
+      case 'loss': link['lossPercent'] = amount(key, value, 100); break;
+      default: throw usageFailure(`--net knows no setting "${setting}"`, 'use reach=, allow=, forward=, nic=, mac=, capture=, delay=, jitter= or loss=');
     }
   }
+  if (mode === 'host-only' && (reach !== undefined || allow.length > 0)) throw usageFailure('--net host-only has no way out', 'use --net nat with reach= and allow=');
+  if (mode === 'internal' && (reach !== undefined || allow.length + forwards.length > 0)) throw usageFailure('--net internal leads nowhere but to other machines', 'use --net nat-network=NAME with reach=, allow= and forward=');
   if (reach === 'nothing' && allow.length > 0) throw usageFailure('--net reach=nothing allows nothing', 'use reach=listed with allow=');
-  const checked = adapterConfigSchema.safeParse({ model, reach, mac, allow, forwards });
+  const checked = adapterConfigSchema.safeParse({ model, mode, network, reach, mac, allow, forwards, ...link });
   if (!checked.success) throw usageFailure(`--net mac=${mac ?? ''} is no MAC address of an adapter`, 'give one such as 52:47:48:12:34:56');
   return { config: checked.data, capturePath };
+}
+
+function planMode(text: string): { readonly mode: NetworkMode; readonly network: string | undefined } {
+  const [mode = '', ...rest] = text.split('=');
+  switch (mode) {
+    case 'nat':
+    case 'user':
+    case 'host-only':
+      if (rest.length > 0) break;
+      return { mode: mode === 'user' ? 'nat' : mode, network: undefined };
+    case 'nat-network':
+    case 'internal': {
+      const name = networkNameSchema.safeParse(rest.join('='));
+      if (!name.success) throw usageFailure(`--net ${mode} needs a network's name of letters, digits, dots and hyphens`, `give --net ${mode}=NAME`);
+      return { mode, network: name.data };
+    }
+    default:
+  }
+  throw usageFailure(`--net "${text}" is not known`, 'give nat, host-only, nat-network=NAME, internal=NAME or none');
+}
+
+function amount(key: string, text: string, most: number): number {
+  const value = Number(text);
+  if (!/^\d+(?:\.\d+)?$/.test(text) || value > most) throw usageFailure(`--net ${key}=${text} is no number from 0 to ${most}`, 'give one');
+  return value;
 }
 
 function oneOf<const T extends string>(text: string, allowed: readonly T[], option: string): T {

@@ -70,7 +70,7 @@ export function planRun(options: RunOptions, paths: AppPaths): RunPlan {
     },
     disks,
     bootOrder: bootOrder(options.boot),
-    adapters: planAdapters(options).map(({ config, capturePath }, index) => adapterStartOf(MACHINE_NAME, index, config, capturePath)),
+    adapters: planAdapters(options).map(({ config, capturePath }, index) => adapterStartOf(MACHINE_NAME, index, config, capturePath, paths)),
     time: parseTime(options.time),
     rtcEpochSeconds: options.rtc === undefined ? undefined : parseRtc(options.rtc),
     seed: options.seed === undefined ? undefined : wholeNumber(options.seed, '--seed', 0, 0xffff_ffff),

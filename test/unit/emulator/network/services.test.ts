@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { NameRecord } from '../../../../src/emulator/network/host-network.ts';
+import type { Lease } from '../../../../src/emulator/network/services/dhcp-server.ts';
 import { addressBytes, BROADCAST, ethernet, GATEWAY_MAC, GUEST_MAC, icmp6, ip, ipv6Text, long, readIp, readUdp, sum16, text, udp, word } from './frames-by-hand.ts';
 import { GuestConnection, NatRig, SECOND } from './nat-rig.ts';
 
@@ -97,6 +98,21 @@ describe('DHCP', () => {
     ask(rig, { options: OPTION_TYPE(7), clientAddress: '10.0.2.16' }, '10.0.2.16', '10.0.2.2');
     rig.clock.advance(SECOND);
     expect(ask(rig, { mac: [2, 0, 0, 0, 0, 9], options: [...OPTION_TYPE(1), 50, 4, 10, 0, 2, 16] })!.address).toBe('10.0.2.16');
+  });
+
+  it('on a network of several servers gives no address that another has given, and a client the same again', () => {
+    const given: Lease[] = [];
+    const rig = new NatRig({ leases: { others: () => given, tell: () => {} } });
+    const first = lease(rig)!.address;
+    given.push({ address: first, mac: '52:47:48:ff:ff:ff' });
+    // Of two clients with one address the one with the smaller MAC address keeps it.
+    expect(lease(rig)!.address).toBe(first);
+    given.push({ address: first, mac: '00:00:00:00:00:02' });
+    expect(lease(rig)!.address).not.toBe(first);
+    const again = new NatRig({ leases: { others: () => [], tell: () => {} } });
+    expect(lease(again)!.address).toBe(first);
+    const taken = new NatRig({ leases: { others: () => [{ address: first, mac: '00:00:00:00:00:01', hostName: 'other' }], tell: () => {} } });
+    expect(lease(taken)!.address).not.toBe(first);
   });
 
   it('has 240 leases, and takes the next when one has run out', () => {

@@ -13,6 +13,8 @@ test.each<[string, Partial<RunOptions>]>([
   ['--net bridge', { net: ['bridge'] }], ['none beside a network', { net: ['none', 'nat'] }], ['--nic alone', { nic: 'virtio' }], ['--forward alone', { forward: ['tcp:1:2'] }],
   ['a forward without a port', { net: ['nat'], forward: ['tcp:22'] }], ['a forward of port 0', { net: ['nat'], forward: ['tcp:0:22'] }], ['an unknown adapter', { net: ['nat'], nic: 'token-ring' }],
   ['a target that is none', { net: ['nat,allow=a b'] }], ['allowing where nothing may be reached', { net: ['nat,reach=nothing,allow=1.2.3.4'] }], ['a group\'s MAC address', { net: ['nat,mac=01:00:00:00:00:00'] }],
+  ['a network without a name', { net: ['internal'] }], ['a network\'s name that is none', { net: ['nat-network=../x'] }], ['a way out of host-only', { net: ['host-only,allow=1.2.3.4'] }],
+  ['a forward into an internal network', { net: ['internal=a,forward=tcp:1:2'] }], ['a loss beyond all', { net: ['nat,loss=101'] }], ['a delay that is none', { net: ['nat,delay=fast'] }],
   ['five adapters', { net: ['nat', 'nat', 'nat', 'nat', 'nat'] }], ['--share', { share: ['a=/b'] }], ['--floppy', { floppy: 'a.img' }], ['--accel kvm', { accel: 'kvm' }], ['--cpus 2', { cpus: '2' }],
   ['--boot net', { boot: 'net' }], ['an unknown disk format', { disk: ['a,format=qcow9'] }], ['ahci', { disk: ['a,bus=ahci'] }],
   ['a negative size', { memory: '-1M' }], ['an absurd size', { memory: '99999T' }], ['no size', { memory: 'lots' }], ['an unknown architecture', { arch: 'arm' }],
@@ -34,11 +36,14 @@ test('what the board can serve is passed on', () => {
   expect([typeWhen, debug, timeoutSeconds]).toEqual([[{ text: 'login:', keys: 'root\n' }], { to: 'file', path: '/log' }, 1.5]);
 });
 
+/** What an adapter's network is where nothing is said. */
+const CLEAN = { delayMillis: 0, jitterMillis: 0, lossPercent: 0, sharedSwitch: undefined };
+
 test('networks are planned with what they may reach and what leads in', () => {
   const { start } = plan({ net: ['nat,reach=listed,allow=loopback:8080,allow=10.1.0.0/16,allow=[::1]:80,allow=*.debian.org:443,forward=udp:0.0.0.0:53:10.0.2.20:5353', 'user,mac=52:47:48:00:00:09,capture=/c,,d.pcapng'], nic: 'virtio', forward: ['tcp:2222:22', 'tcp:[::1]:80:8080'] });
   expect(start.adapters).toEqual([
     {
-      model: 'virtio', mac: expect.stringMatching(/^52:47:48(:[0-9a-f]{2}){3}$/), reach: 'listed', connected: true, capturePath: undefined,
+      model: 'virtio', mac: expect.stringMatching(/^52:47:48(:[0-9a-f]{2}){3}$/), reach: 'listed', connected: true, capturePath: undefined, ...CLEAN,
       allow: [{ host: 'loopback', port: 8080 }, { host: '10.1.0.0/16' }, { host: '::1', port: 80 }, { host: '*.debian.org', port: 443 }],
       forwards: [
         { protocol: 'udp', host: { address: '0.0.0.0', port: 53 }, guest: { address: '10.0.2.20', port: 5353 } },
@@ -46,8 +51,14 @@ test('networks are planned with what they may reach and what leads in', () => {
         { protocol: 'tcp', host: { address: '::1', port: 80 }, guest: { port: 8080 } },
       ],
     },
-    { model: 'virtio', mac: '52:47:48:00:00:09', reach: 'internet', allow: [], forwards: [], connected: true, capturePath: '/c,d.pcapng' },
+    { model: 'virtio', mac: '52:47:48:00:00:09', reach: 'internet', allow: [], forwards: [], connected: true, capturePath: '/c,d.pcapng', ...CLEAN },
   ]);
+  const [office, lab, host] = plan({ net: ['nat-network=office,delay=20,jitter=5.5,loss=1', 'internal=office', 'host-only,forward=tcp:1:2'] }).start.adapters!;
+  expect(office).toMatchObject({ delayMillis: 20, jitterMillis: 5.5, lossPercent: 1, reach: 'internet', sharedSwitch: { hasGateway: true } });
+  expect(lab).toMatchObject({ sharedSwitch: { hasGateway: false } });
+  expect(lab!.sharedSwitch!.place).not.toBe(office!.sharedSwitch!.place);
+  expect(lab!.sharedSwitch!.place.length).toBeLessThan(90);
+  expect(host).toMatchObject({ reach: 'nothing', sharedSwitch: undefined, forwards: [{ protocol: 'tcp' }] });
   expect(plan({}).start.adapters).toEqual([]);
   expect(plan({ net: ['none'] }).start.adapters).toEqual([]);
 });
