@@ -15,6 +15,7 @@ import { z } from 'zod';
 import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
 import { machineErrorSchema } from './machine-error.ts';
+import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
 import type { MachineError, Result } from './result.ts';
 import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
 import type { VmCommand } from './vm-protocol.ts';
@@ -89,16 +90,6 @@ export const machineChangesSchema = z.object({
 });
 export type MachineChanges = z.input<typeof machineChangesSchema>;
 
-export const HOST_KEYS = ['ControlRight', 'AltRight', 'MetaRight', 'ControlLeft+AltLeft'] as const;
-export const preferencesSchema = z.object({
-  /** `system` follows the host's language. */
-  language: z.enum(['system', 'en', 'de']).default('system'),
-  theme: z.enum(['system', 'light', 'dark']).default('system'),
-  /** Releases the captured mouse and keyboard. DOM `KeyboardEvent.code` values. */
-  hostKey: z.enum(HOST_KEYS).default('ControlRight'),
-});
-export type Preferences = z.infer<typeof preferencesSchema>;
-
 export const hostInfoSchema = z.object({
   shell: z.enum(['desktop', 'browser', 'command-line']),
   version: z.string(),
@@ -123,7 +114,7 @@ export const bundledGuestSchema = z.object({
 });
 export type BundledGuest = z.infer<typeof bundledGuestSchema>;
 
-export const FILE_PURPOSES = ['disk-image', 'cd-image', 'kernel', 'any'] as const;
+export const FILE_PURPOSES = ['disk-image', 'cd-image', 'bootable', 'kernel', 'folder', 'any'] as const;
 
 const keyChanges = z.array(z.object({ code: z.string().max(32), down: z.boolean() })).max(1024);
 const pointerMotion = { dx: z.number(), dy: z.number(), wheel: z.number(), buttons: z.number().int().min(0).max(7) };
@@ -164,7 +155,7 @@ export const api = {
   },
   preferences: {
     get: { input: nothing, output: preferencesSchema },
-    set: { input: z.object({ language: z.enum(['system', 'en', 'de']).optional(), theme: z.enum(['system', 'light', 'dark']).optional(), hostKey: z.enum(HOST_KEYS).optional() }), output: preferencesSchema },
+    set: { input: preferenceChangesSchema, output: preferencesSchema },
   },
   host: {
     info: { input: nothing, output: hostInfoSchema },

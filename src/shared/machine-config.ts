@@ -16,6 +16,8 @@ export const MACHINE_FILE = 'machine.json';
 
 export const ARCHITECTURES = ['x86_64', 'i386'] as const;
 export const ACCELERATORS = ['auto', 'translator', 'interpreter', 'kvm'] as const;
+/** Keys that can be the host key, as DOM `KeyboardEvent.code` values. */
+export const HOST_KEYS = ['ControlRight', 'AltRight', 'MetaRight', 'ControlLeft+AltLeft'] as const;
 
 /**
  * A medium's path: relative with forward slashes means inside the VM folder; absolute (`/…`, `C:\…`, `\\…`) means a file
