@@ -56,6 +56,8 @@ export const libraryEntrySchema = z.object({
   broken: machineErrorSchema.optional(),
   /** Bytes that the VM folder's files occupy on the host; only from `library.get`. */
   bytesOnHost: z.number().optional(),
+  /** Settings that differ from what the machine was started with and wait for its next start. */
+  atNextStart: z.array(z.string()).optional(),
 });
 export type LibraryEntry = z.infer<typeof libraryEntrySchema>;
 
@@ -77,12 +79,21 @@ export const newMachineSchema = z.object({
 });
 export type NewMachine = z.input<typeof newMachineSchema>;
 
-/** What can be changed of a machine that is off, and its description also while it is on; what is absent stays. */
+const settingsShape = machineConfigSchema.shape;
+/** What can be changed of a machine; what is absent stays. While it is on, a part of it waits for its next start. */
 export const machineChangesSchema = z.object({
+  architecture: z.enum(ARCHITECTURES).optional(),
+  cpuLimitPercent: z.number().optional(),
+  display: settingsShape.display.unwrap().optional(),
+  input: settingsShape.input.unwrap().optional(),
+  serial: settingsShape.serial.unwrap().optional(),
+  time: settingsShape.time.unwrap().optional(),
+  /** `null`: it starts from its disks. */
+  directBoot: directBootSchema.nullable().optional(),
   memoryBytes: z.number().optional(),
   accelerator: z.enum(ACCELERATORS).optional(),
   disks: z.array(diskConfigSchema).max(8).optional(),
-  cdroms: z.array(z.object({ path: mediumPathSchema })).max(4).optional(),
+  cdroms: z.array(cdromConfigSchema).max(4).optional(),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).optional(),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).optional(),
   onReset: z.enum(['reboot', 'stop']).optional(),
@@ -134,12 +145,14 @@ export const api = {
   },
   machines: {
     /** Resolves when the board runs its first instruction (or with the reason why not). */
-    start: { input: byName, output: machineStatusSchema },
+    start: { input: z.object({ name, overcommit: z.boolean().default(false) }), output: machineStatusSchema },
     pause: { input: byName, output: machineStatusSchema },
     resume: { input: byName, output: machineStatusSchema },
     /** `acpi` presses the power button and returns; the guest decides. `force` ends the machine now. */
     stop: { input: z.object({ name, how: z.enum(['acpi', 'force']) }), output: machineStatusSchema },
     reset: { input: byName, output: nothing },
+    /** Puts a CD image into a drive, or takes it out, also while the machine is on. `force` takes it from a guest that holds it (else `media.held`). */
+    changeDisc: { input: z.object({ name, drive: z.number().int().min(0).max(3), path: mediumPathSchema.optional(), force: z.boolean().default(false) }), output: libraryEntrySchema },
     status: { input: byName, output: machineStatusSchema },
     sendKeys: { input: z.object({ name, events: keyChanges }), output: nothing },
     typeText: { input: z.object({ name, text: z.string().max(65_536) }), output: nothing },

@@ -39,7 +39,3 @@ export const descriptionChangesShape = {
   order: orderSchema.nullable().optional(),
   notes: notesSchema.optional(),
 } as const;
-
-export function isDescription(setting: string): boolean {
-  return Object.hasOwn(descriptionShape, setting);
-}

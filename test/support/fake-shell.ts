@@ -10,7 +10,7 @@ import { extname, join, normalize } from 'node:path';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, schemasOf } from '../../src/shared/api.ts';
-import type { ApiEvent, ApiHandlers, LibraryEntry, MachineStatus } from '../../src/shared/api.ts';
+import type { ApiEvent, ApiHandlers, MachineChanges, LibraryEntry, MachineStatus } from '../../src/shared/api.ts';
 import { machineConfigSchema } from '../../src/shared/machine-config.ts';
 import type { MachineConfigInput } from '../../src/shared/machine-config.ts';
 import { readPreferences } from '../../src/shared/preferences.ts';
@@ -27,7 +27,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 
 const BUNDLED_GUEST = { memoryBytes: 256 * MIB, disks: [{ path: 'disks/disk0.img', bus: 'virtio' }], bundledGuest: 'guesthouse-linux' };
 
-interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket> }
+interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[] }
 
 /** A machine by its name and what differs from the fake library's usual one. */
 export interface FakeMachineOptions extends Omit<MachineConfigInput, 'schemaVersion'> { readonly name: string }
@@ -126,7 +126,7 @@ export class FakeShell {
     const serial: Uint8Array[] = [];
     const machine: FakeMachine = {
       entry: { name, folder: `/home/user/Guesthouse/${name}.guestvm`, status: MACHINE_OFF, config: machineConfigSchema.parse({ schemaVersion: 1, ...config }) },
-      serial, consoles: new Set(),
+      serial, consoles: new Set(), changes: [],
       guest: new FakeGuest((bytes) => {
         machine.serial.push(bytes);
         for (const socket of machine.consoles) socket.send(encodeWire({ kind: 'serial-output', bytes, replay: false }));
@@ -243,6 +243,7 @@ export class FakeShell {
       },
       change: ({ name, changes }) => this.#with(name, (machine) => {
         const whole = Object.fromEntries(Object.entries(changes).map(([setting, value]) => [setting, value ?? undefined]));
+        machine.changes.push(changes);
         machine.entry = { ...machine.entry, config: machineConfigSchema.parse({ ...machine.entry.config, ...whole }) };
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
@@ -276,6 +277,12 @@ export class FakeShell {
           this.#closeDisplays();
         }
         return machine.entry.status;
+      }),
+      changeDisc: ({ name, drive, path }) => this.#with(name, (machine) => {
+        const { config } = machine.entry;
+        if (config !== undefined) machine.entry = { ...machine.entry, config: { ...config, cdroms: config.cdroms.map((cdrom, index) => index === drive ? (path === undefined ? {} : { path }) : cdrom) } };
+        this.#tell({ event: 'library.changed', payload: {} });
+        return machine.entry;
       }),
       reset: ({ name }) => this.#with(name, ({ guest }) => { guest.powerOn(); return {}; }),
       status: ({ name }) => this.#with(name, ({ entry }) => entry.status),

@@ -7,15 +7,14 @@ import type { FoundMachine } from '../library/library.ts';
 import { checkHostMemory } from '../machines/host-memory.ts';
 import { checkMedium } from '../machines/media-check.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
-import { isDescription } from '../../shared/machine-description.ts';
+import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
 
 export function libraryHandlers(services: Services): ApiHandlers['library'] {
   const { library, supervisor } = services;
 
-  const entryOf = ({ name, folder, config }: FoundMachine): LibraryEntry => ({
-    name, folder, status: supervisor.statusOf(name), ...(config.ok ? { config: config.value } : { broken: config.error }),
-  });
+  const settings = new MachineSettings(services);
+  const entryOf = (found: FoundMachine): LibraryEntry => settings.entryOf(found);
   const changed = (result: Result<FoundMachine>): Result<LibraryEntry> => {
     if (!result.ok) return result;
     services.emit({ event: 'library.changed', payload: {} });
@@ -26,13 +25,13 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     const sensible = checkMemoryBytes(bytes);
     return sensible.ok ? checkHostMemory(bytes, 0) : sensible;
   };
-  const checkMedia = (disks: readonly { path: string; format?: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path: string }[], boot: { kernel: string; initrd?: string | undefined } | undefined): Result<unknown> => {
+  const checkMedia = (disks: readonly { path: string; format?: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path?: string | undefined }[], boot: { kernel: string; initrd?: string | undefined } | undefined): Result<unknown> => {
     for (const disk of disks) {
       const checked = isAbsoluteMediumPath(disk.path) ? checkMedium(disk.path, (disk.format ?? 'raw') === 'raw' ? 'raw disk' : 'disk', disk.readOnly !== true && disk.discardChanges !== true) : ok(0);
       if (!checked.ok) return checked;
     }
     for (const cdrom of cdroms) {
-      const checked = isAbsoluteMediumPath(cdrom.path) ? checkMedium(cdrom.path, 'CD image', false) : ok(0);
+      const checked = cdrom.path !== undefined && isAbsoluteMediumPath(cdrom.path) ? checkMedium(cdrom.path, 'CD image', false) : ok(0);
       if (!checked.ok) return checked;
     }
     for (const [path, purpose] of [[boot?.kernel, 'kernel'], [boot?.initrd, 'initrd']] as const) {
@@ -71,13 +70,11 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     },
 
     async change({ name, changes }) {
-      const off = Object.keys(changes).every(isDescription) ? ok({}) : mustBeOff(name);
-      if (!off.ok) return off;
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;
-      const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], undefined);
+      const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], changes.directBoot ?? undefined);
       if (!media.ok) return media;
-      return changed(await library.change(name, Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined).map(([setting, value]) => [setting, value ?? undefined]))));
+      return settings.change(name, changes, false);
     },
 
     async rename({ name, newName }) {

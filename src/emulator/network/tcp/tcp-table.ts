@@ -43,6 +43,8 @@ export class TcpTable {
   readonly #all = new Set<TcpConnection>();
   readonly #toFlush = new Set<TcpConnection>();
   readonly #waitingForSpace = new Set<TcpConnection>();
+  /** Those that the guest opened. */
+  readonly #byGuest = new Set<TcpConnection>();
   #nextPort = 0;
   /** Connections opened so far. */
   opened = 0;
@@ -104,6 +106,11 @@ export class TcpTable {
     for (const connection of waiting) connection.flush();
   }
 
+  /** Breaks what the guest opened to places that it may no longer reach. */
+  abortForbidden(isAllowed: (remote: TcpSide) => boolean): void {
+    for (const connection of [...this.#byGuest]) if (!isAllowed(connection.remote)) connection.abort();
+  }
+
   /** It is known now who has an address. */
   neighbourFound(address: IpAddress): void {
     const waiting = [...this.#waitingForSpace].filter(({ guest }) => guest.address === address);
@@ -142,6 +149,7 @@ export class TcpTable {
       return;
     }
     this.#enter(connection);
+    this.#byGuest.add(connection);
     connection.attach(peer);
   }
 
@@ -168,7 +176,10 @@ export class TcpTable {
         this.#toFlush.delete(connection);
         this.#waitingForSpace.delete(connection);
       },
-      released: (connection) => { if (this.#all.delete(connection)) this.#shareOf(connection).connections--; },
+      released: (connection) => {
+        this.#byGuest.delete(connection);
+        if (this.#all.delete(connection)) this.#shareOf(connection).connections--;
+      },
     }, guest, remote, random32(), syn);
   }
 

@@ -20,6 +20,7 @@ export const managerTexts: Pick<Texts, 'manager' | 'firstRun' | 'description' | 
     disk: '{{path}} ({{bus}})',
     noDisk: 'keine',
     cdroms: 'CD-Laufwerk',
+    emptyDrive: 'leer',
     noCd: 'keines',
     boot: 'Startet von',
     bootHd: 'Festplatte',

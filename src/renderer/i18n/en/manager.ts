@@ -19,6 +19,7 @@ export const managerTexts = {
     noDisk: 'none',
     cdroms: 'CD drive',
     noCd: 'none',
+    emptyDrive: 'empty',
     boot: 'Starts from',
     bootHd: 'disk',
     bootCd: 'CD',

@@ -65,7 +65,7 @@ export function MachineDetails({ entry, onSearchTag }: { readonly entry: Library
               <Fact icon="chip" term={t('manager.processor')}>{config.architecture === 'x86_64' ? t('manager.archX86_64') : t('manager.archI386')}</Fact>
               <Fact icon="sparkle" term={t('manager.accelerator')}><Accelerator config={config} /></Fact>
               <Fact icon="disk" term={t('manager.disks')}>{config.disks.length === 0 ? t('manager.noDisk') : config.disks.map((disk) => <div key={disk.path} title={disk.path}>{diskText(disk, t)}</div>)}</Fact>
-              <Fact icon="disc" term={t('manager.cdroms')}>{config.cdroms.length === 0 ? t('manager.noCd') : config.cdroms.map(({ path }) => <div key={path} title={path}>{fileName(path)}</div>)}</Fact>
+              <Fact icon="disc" term={t('manager.cdroms')}>{config.cdroms.length === 0 ? t('manager.noCd') : config.cdroms.map(({ path }, index) => <div key={index} title={path}>{path === undefined ? t('manager.emptyDrive') : fileName(path)}</div>)}</Fact>
               <Fact icon="network" term={t('manager.network')}>{config.adapters.length === 0 ? t('manager.noNetwork') : config.adapters.map(({ model, reach }, index) => <div key={index}>{t('manager.adapter', { model, reach: t(`manager.networkReach.${reach}`) })}</div>)}</Fact>
               {config.adapters.every(({ forwards }) => forwards.length === 0) ? null : (
                 <Fact icon="cable" term={t('manager.forwards')}>{config.adapters.flatMap(({ forwards }) => forwards).map(({ protocol, host, guest }, index) => <div key={index}>{protocol.toUpperCase()} {host.address}:{host.port} → {guest.port}</div>)}</Fact>
