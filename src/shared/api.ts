@@ -15,6 +15,7 @@ import { z } from 'zod';
 import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
 import { machineErrorSchema } from './machine-error.ts';
+import { mediumFactsSchema } from './medium-facts.ts';
 import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
 import type { MachineError, Result } from './result.ts';
 import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
@@ -74,6 +75,8 @@ export const newMachineSchema = z.object({
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
+  /** A disk image that is copied into the VM folder, where it becomes the first disk. */
+  importDisk: z.object({ path: mediumPathSchema, bus: z.enum(['ide', 'virtio']).default('ide') }).optional(),
   directBoot: directBootSchema.optional(),
   ...descriptionShape,
 });
@@ -176,6 +179,10 @@ export const api = {
   guests: {
     bundled: { input: nothing, output: z.object({ guests: z.array(bundledGuestSchema) }) },
   },
+  media: {
+    /** What a disk or CD image holds, by its content. */
+    recognize: { input: z.object({ path: z.string().min(1).max(4096) }), output: mediumFactsSchema },
+  },
   dialogs: {
     /** Desktop shell only (elsewhere `dialogs.not-here`: use `files.browse`). `path` is absent when the person cancelled. */
     pickFile: { input: z.object({ title: z.string(), purpose: z.enum(FILE_PURPOSES) }), output: z.object({ path: z.string().optional() }) },
@@ -242,6 +249,8 @@ export const apiEventSchema = z.discriminatedUnion('event', [
   /** Machines came, went or changed: list again. */
   z.object({ event: z.literal('library.changed'), payload: nothing }),
   z.object({ event: z.literal('machines.status'), payload: z.object({ name: z.string(), status: machineStatusSchema }) }),
+  /** How much of a new machine's disk has been copied, between 0 and 1. */
+  z.object({ event: z.literal('library.importing'), payload: z.object({ name: z.string(), done: z.number() }) }),
   /** Something the person should know that is no change of state, such as characters that have no key. */
   z.object({ event: z.literal('machines.warning'), payload: z.object({ name: z.string(), message: z.string() }) }),
   z.object({ event: z.literal('preferences.changed'), payload: preferencesSchema }),

@@ -10,6 +10,7 @@ import { guestHandlers } from './guests.ts';
 import { hostHandlers } from './host.ts';
 import { libraryHandlers } from './library.ts';
 import { machineHandlers } from './machines.ts';
+import { mediaHandlers } from './media.ts';
 import { preferenceHandlers } from './preferences.ts';
 import type { Services } from './services.ts';
 
@@ -22,6 +23,7 @@ export function handlersOf(services: Services): ApiHandlers {
     guests: guestHandlers(services),
     dialogs: dialogHandlers(services),
     files: fileHandlers(),
+    media: mediaHandlers(services),
   };
 }
 
