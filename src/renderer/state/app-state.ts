@@ -23,6 +23,8 @@ export class AppState {
   readonly host = new Store<HostInfo | undefined>(undefined);
   readonly preferences = new Store<Preferences>(preferencesSchema.parse({}));
   /** Names of machines with a call under way that changes their state. */
+  /** A start that was refused for want of memory, until the person has decided. */
+  readonly refusedStart = new Store<{ readonly name: string; readonly error: MachineError } | undefined>(undefined);
   readonly busy = new Store<ReadonlySet<string>>(new Set());
 
   constructor(shell: Shell) {
@@ -38,6 +40,8 @@ export class AppState {
         case 'library.changed': void this.refreshLibrary(); break;
         case 'machines.status': this.#setStatus(event.payload.name, event.payload.status); break;
         case 'machines.warning': showNotice({ kind: 'warning', text: `${event.payload.name}: ${event.payload.message}` }); break;
+        // Whoever runs the job hears it.
+        case 'media.progress': break;
         case 'preferences.changed': this.preferences.set(event.payload); break;
       }
     });
@@ -71,19 +75,25 @@ export class AppState {
     else showNotice({ kind: 'error', error: answer.error });
   }
 
-  start(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.start({ name })); }
+  start(name: string, overcommit = false): Promise<boolean> {
+    return this.#act(name, this.shell.client.machines.start({ name, overcommit }), (error) => {
+      if (error.code !== 'memory.host-low') return false;
+      this.refusedStart.set({ name, error });
+      return true;
+    });
+  }
   pause(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.pause({ name })); }
   resume(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.resume({ name })); }
   shutDown(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.stop({ name, how: 'acpi' })); }
   powerOff(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.stop({ name, how: 'force' })); }
   reset(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.reset({ name })); }
 
-  /** True when it succeeded; a failure is shown at the window's edge. */
-  async #act(name: string, call: Promise<Result<unknown>>): Promise<boolean> {
+  /** True when it succeeded; a failure is shown at the window's edge, unless `deals` deals with it. */
+  async #act(name: string, call: Promise<Result<unknown>>, deals: (error: MachineError) => boolean = () => false): Promise<boolean> {
     this.busy.update((busy) => new Set(busy).add(name));
     const answer = await call;
     this.busy.update((busy) => new Set([...busy].filter((other) => other !== name)));
-    if (!answer.ok) showNotice({ kind: 'error', error: answer.error });
+    if (!answer.ok && !deals(answer.error)) showNotice({ kind: 'error', error: answer.error });
     return answer.ok;
   }
 
