@@ -12,11 +12,12 @@
  */
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
-import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, HOST_KEYS, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
+import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
 import { DISK_FORMATS } from './disk-format.ts';
 import { mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
+import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
 import type { MachineError, Result } from './result.ts';
 import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
 import type { VmCommand } from './vm-protocol.ts';
@@ -102,15 +103,6 @@ export const machineChangesSchema = z.object({
 });
 export type MachineChanges = z.input<typeof machineChangesSchema>;
 
-export const preferencesSchema = z.object({
-  /** `system` follows the host's language. */
-  language: z.enum(['system', 'en', 'de']).default('system'),
-  theme: z.enum(['system', 'light', 'dark']).default('system'),
-  /** Releases the captured mouse and keyboard. DOM `KeyboardEvent.code` values. */
-  hostKey: z.enum(HOST_KEYS).default('ControlRight'),
-});
-export type Preferences = z.infer<typeof preferencesSchema>;
-
 export const hostInfoSchema = z.object({
   shell: z.enum(['desktop', 'browser', 'command-line']),
   version: z.string(),
@@ -158,7 +150,7 @@ export const mediumJobSchema = z.discriminatedUnion('kind', [
 export type MediumJob = z.infer<typeof mediumJobSchema>;
 const jobId = z.string().min(1).max(64);
 
-export const FILE_PURPOSES = ['disk-image', 'cd-image', 'kernel', 'any'] as const;
+export const FILE_PURPOSES = ['disk-image', 'cd-image', 'bootable', 'kernel', 'folder', 'any'] as const;
 
 const keyChanges = z.array(z.object({ code: z.string().max(32), down: z.boolean() })).max(1024);
 const pointerMotion = { dx: z.number(), dy: z.number(), wheel: z.number(), buttons: z.number().int().min(0).max(7) };
@@ -209,7 +201,7 @@ export const api = {
   },
   preferences: {
     get: { input: nothing, output: preferencesSchema },
-    set: { input: z.object({ language: z.enum(['system', 'en', 'de']).optional(), theme: z.enum(['system', 'light', 'dark']).optional(), hostKey: z.enum(HOST_KEYS).optional() }), output: preferencesSchema },
+    set: { input: preferenceChangesSchema, output: preferencesSchema },
   },
   host: {
     info: { input: nothing, output: hostInfoSchema },

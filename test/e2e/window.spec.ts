@@ -247,6 +247,12 @@ test('the library can be used with the keyboard alone', async ({ page }) => {
     await expect(page.getByRole('button', { name })).toBeFocused();
   }
   await page.keyboard.press('Tab');
+  await expect(page.getByRole('searchbox', { name: 'Search' })).toBeFocused();
+  for (const name of ['Sorted by Own order', 'Show as a grid']) {
+    await page.keyboard.press('Tab');
+    await expect(page.getByRole('button', { name })).toBeFocused();
+  }
+  await page.keyboard.press('Tab');
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('ArrowDown');
   await expect(page.getByRole('heading', { name: 'Gamma' })).toBeVisible();

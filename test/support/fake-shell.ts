@@ -9,9 +9,12 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
-import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, preferencesSchema, schemasOf } from '../../src/shared/api.ts';
+import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, schemasOf } from '../../src/shared/api.ts';
 import type { ApiEvent, ApiHandlers, MachineChanges, LibraryEntry, MachineStatus } from '../../src/shared/api.ts';
 import { machineConfigSchema } from '../../src/shared/machine-config.ts';
+import type { MachineConfigInput } from '../../src/shared/machine-config.ts';
+import { readPreferences } from '../../src/shared/preferences.ts';
+import type { Preferences } from '../../src/shared/preferences.ts';
 import { fail, ok } from '../../src/shared/result.ts';
 import type { Result } from '../../src/shared/result.ts';
 import { GIB, MIB } from '../../src/shared/sizes.ts';
@@ -26,10 +29,13 @@ const BUNDLED_GUEST = { memoryBytes: 256 * MIB, disks: [{ path: 'disks/disk0.img
 
 interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[] }
 
+/** A machine by its name and what differs from the fake library's usual one. */
+export interface FakeMachineOptions extends Omit<MachineConfigInput, 'schemaVersion'> { readonly name: string }
+
 export interface FakeShellOptions {
   readonly rendererFolder?: string;
   /** Machines that are there from the beginning; none is a first run. */
-  readonly machines?: readonly string[];
+  readonly machines?: readonly (string | FakeMachineOptions)[];
   /** The machine of the bundled guest is there from the beginning, as after the app's own first start. */
   readonly hasBundledGuest?: boolean;
 }
@@ -41,14 +47,18 @@ export class FakeShell {
   readonly #jobs = new Map<string, () => void>();
   readonly #server: Server;
   readonly #rendererFolder: string;
-  #preferences = preferencesSchema.parse({});
+  #preferences = readPreferences({});
   /** What the next call of a method answers in place of its own answer. */
   readonly failures = new Map<string, Result<never>>();
+  readonly #calls: { readonly method: string; readonly input: unknown }[] = [];
   url = '';
 
   constructor({ rendererFolder = join(import.meta.dirname, '../../dist/renderer'), machines = [], hasBundledGuest = false }: FakeShellOptions = {}) {
     this.#rendererFolder = rendererFolder;
-    for (const name of machines) this.#add(name, { memoryBytes: 512 * MIB, disks: [{ path: 'disks/disk.img' }] });
+    for (const machine of machines) {
+      const { name, ...config } = typeof machine === 'string' ? { name: machine } : machine;
+      this.#add(name, { memoryBytes: 512 * MIB, disks: [{ path: 'disks/disk.img' }], ...config });
+    }
     if (hasBundledGuest) this.#add('Guesthouse Linux', BUNDLED_GUEST);
     this.#server = createServer((request, response) => { void this.#serve(request, response); });
     const sockets = new WebSocketServer({ noServer: true, maxPayload: 1 << 26 });
@@ -103,6 +113,21 @@ export class FakeShell {
     this.#tell({ event: 'machines.status', payload: { name, status: machine.entry.status } });
   }
 
+  /** The inputs with which a method was called. */
+  callsOf(method: string): readonly unknown[] {
+    return this.#calls.filter((call) => call.method === method).map(({ input }) => input);
+  }
+
+  turnOn(name: string): void {
+    this.guest(name).powerOn();
+    this.setStatus(name, { ...MACHINE_OFF, state: 'running', startedAt: Date.now() });
+  }
+
+  setPreferences(changes: Partial<Preferences>): void {
+    this.#preferences = readPreferences({ ...this.#preferences, ...changes });
+    this.#tell({ event: 'preferences.changed', payload: this.#preferences });
+  }
+
   break(name: string, broken: LibraryEntry['broken']): void {
     const machine = this.#machines.get(name);
     if (machine === undefined) return;
@@ -111,7 +136,7 @@ export class FakeShell {
     this.#tell({ event: 'library.changed', payload: {} });
   }
 
-  #add(name: string, config: { memoryBytes: number; [key: string]: unknown }): FakeMachine {
+  #add(name: string, config: Readonly<Record<string, unknown>>): FakeMachine {
     const serial: Uint8Array[] = [];
     const machine: FakeMachine = {
       entry: { name, folder: `/home/user/Guesthouse/${name}.guestvm`, status: MACHINE_OFF, config: machineConfigSchema.parse({ schemaVersion: 1, ...config }) },
@@ -190,6 +215,7 @@ export class FakeShell {
 
   async #call(socket: WebSocket, data: Buffer): Promise<void> {
     const { id, method, input } = clientMessageSchema.parse(decodeWire(data));
+    this.#calls.push({ method, input });
     const failure = this.failures.get(method);
     this.failures.delete(method);
     socket.send(encodeWire({ id, result: failure ?? await this.#answer(method, input) }));
@@ -230,10 +256,9 @@ export class FakeShell {
         return Promise.resolve(ok(entry));
       },
       change: ({ name, changes }) => this.#with(name, (machine) => {
-        const { directBoot, ...given } = changes;
-        const config = machineConfigSchema.parse({ ...machine.entry.config, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)), ...(directBoot === undefined ? {} : { directBoot: directBoot ?? undefined }) });
+        const whole = Object.fromEntries(Object.entries(changes).map(([setting, value]) => [setting, value ?? undefined]));
         machine.changes.push(changes);
-        machine.entry = { ...machine.entry, config };
+        machine.entry = { ...machine.entry, config: machineConfigSchema.parse({ ...machine.entry.config, ...whole }) };
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
@@ -246,8 +271,7 @@ export class FakeShell {
     },
     machines: {
       start: ({ name }) => this.#with(name, (machine) => {
-        machine.guest.powerOn();
-        this.setStatus(name, { ...MACHINE_OFF, state: 'running', startedAt: Date.now() });
+        this.turnOn(name);
         return machine.entry.status;
       }),
       pause: ({ name }) => this.#with(name, (machine) => {
@@ -315,8 +339,7 @@ export class FakeShell {
     preferences: {
       get: () => Promise.resolve(ok(this.#preferences)),
       set: (changes) => {
-        this.#preferences = preferencesSchema.parse({ ...this.#preferences, ...changes });
-        this.#tell({ event: 'preferences.changed', payload: this.#preferences });
+        this.setPreferences(changes as Partial<Preferences>);
         return Promise.resolve(ok(this.#preferences));
       },
     },
@@ -343,7 +366,18 @@ export class FakeShell {
   };
 }
 
+/** A library as somebody might have it after a year. */
+export const SHOWN_MACHINES: readonly FakeMachineOptions[] = [
+  { name: 'Debian 12', guestSystem: 'linux-64', tags: ['work'], adapters: [{ forwards: [{ protocol: 'tcp', host: { port: 2222 }, guest: { port: 22 } }] }], cdroms: [{ path: '/home/user/Downloads/debian-12.iso' }], notes: 'Builds the packages.\nKeep it small.', memoryBytes: 2 * GIB, disks: [{ path: 'disks/disk.qcow2', format: 'qcow2', bus: 'virtio' }] },
+  { name: 'Guesthouse Linux', bundledGuest: 'guesthouse-linux', memoryBytes: 256 * MIB },
+  { name: 'FreeDOS', guestSystem: 'dos', group: 'Museum', tags: ['games', 'old'], memoryBytes: 64 * MIB, architecture: 'i386' },
+  { name: 'Windows 98 for the old scanner', guestSystem: 'windows-9x', group: 'Museum', tags: ['old', 'scanner', 'office'], memoryBytes: 128 * MIB, architecture: 'i386' },
+  { name: 'Router test', guestSystem: 'bsd', group: 'Lab', tags: ['network'], adapters: [{}, { reach: 'nothing' }] },
+  { name: 'Lesson 1', guestSystem: 'linux-32', group: 'Lab', icon: 'book' },
+  { name: 'Lesson 2', guestSystem: 'linux-32', group: 'Lab', icon: 'book' },
+];
+
 if (process.argv[1] === import.meta.filename) {
-  const shell = new FakeShell({ machines: process.argv.includes('--empty') ? [] : ['Debian 12', 'Guesthouse Linux', 'FreeDOS', 'Windows 98 for the old scanner', 'Router test'] });
+  const shell = new FakeShell({ machines: process.argv.includes('--empty') ? [] : SHOWN_MACHINES });
   process.stdout.write(`${await shell.listen(Number(process.argv.at(-1)) || 0)}\n`);
 }

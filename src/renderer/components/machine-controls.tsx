@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LibraryEntry } from '../../shared/api.ts';
 import { ConfirmDelete, ConfirmPowerOff, ConfirmReset } from '../dialogs/confirm/confirm-dialogs.tsx';
+import { DescriptionDialog } from '../dialogs/description/description-dialog.tsx';
 import { SettingsDialog } from '../dialogs/settings/settings-dialog.tsx';
 import { useApp } from '../state/app-state.ts';
 import { possibleActions } from '../state/machine-actions.ts';
@@ -22,6 +23,7 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
   const can = possibleActions(entry);
   const isBusy = useStore(app.busy).has(name) || entry.status.state === 'starting';
   const [question, setQuestion] = useState<Question>();
+  const [isDescribing, setDescribing] = useState(false);
   const inManager = place === 'manager';
 
   const start = async (): Promise<void> => {
@@ -45,6 +47,7 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
     [
       // The desktop shell keeps to one window.
       ...(app.shell.kind === 'browser' ? [ownWindow] : []),
+      { id: 'describe', label: t('action.describe'), icon: 'tag', isDisabled: entry.config === undefined, onAction: () => { setDescribing(true); } },
       { id: 'copy-path', label: t('action.copyPath'), icon: 'folder', onAction: copyPath },
     ],
     [{ id: 'delete', label: t('action.delete'), icon: 'trash', isDanger: true, isDisabled: !can.delete, onAction: () => { setQuestion('delete'); } }],
@@ -62,6 +65,7 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
       <AppButton label={t('action.reset')} icon="reset" kind={kind} iconOnly={!inManager} isDisabled={!can.reset || isBusy} onPress={() => { setQuestion('reset'); }} />
       {inManager && entry.config !== undefined ? <AppButton label={t('settings.open')} icon="gear" kind={kind} onPress={() => { setQuestion('settings'); }} /> : null}
       {inManager ? <MenuButton label={t('action.more')} icon="more" iconOnly kind={kind} groups={moreEntries} /> : null}
+      {isDescribing ? <DescriptionDialog entries={[entry]} onClose={() => { setDescribing(false); }} /> : null}
       {question === 'power-off' ? <ConfirmPowerOff name={name} onClose={() => { setQuestion(undefined); }} /> : null}
       {question === 'settings' && entry.config !== undefined ? <SettingsDialog entry={{ ...entry, config: entry.config }} onClose={() => { setQuestion(undefined); }} /> : null}
       {question === 'reset' ? <ConfirmReset name={name} onClose={() => { setQuestion(undefined); }} /> : null}
