@@ -12,8 +12,10 @@
  */
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
-import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
+import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
+import { DISK_FORMATS } from './disk-format.ts';
+import { mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
 import { mediumFactsSchema } from './medium-facts.ts';
 import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
@@ -128,6 +130,29 @@ export const bundledGuestSchema = z.object({
 });
 export type BundledGuest = z.infer<typeof bundledGuestSchema>;
 
+/** An image that machines of the library use, or that lies among their disks. */
+export const knownMediumSchema = z.object({
+  path: z.string(),
+  kind: z.enum(['disk', 'cdrom']),
+  /** As who uses it says. */
+  format: z.enum(DISK_FORMATS).optional(),
+  hostBytes: z.number().optional(),
+  isMissing: z.boolean(),
+  users: z.array(z.object({ machine: z.string(), isOn: z.boolean() })),
+});
+export type KnownMedium = z.infer<typeof knownMediumSchema>;
+
+const image = { path: mediumPathSchema.refine(isAbsoluteMediumPath, 'is no whole path'), format: z.enum(DISK_FORMATS).optional() };
+export const mediumJobSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('info'), ...image }),
+  z.object({ kind: z.literal('check'), ...image, repair: z.boolean() }),
+  z.object({ kind: z.literal('compact'), ...image }),
+  z.object({ kind: z.literal('resize'), ...image, bytes: z.number(), shrink: z.boolean() }),
+  z.object({ kind: z.literal('convert'), ...image, targetPath: image.path, targetFormat: z.enum(DISK_FORMATS) }),
+]);
+export type MediumJob = z.infer<typeof mediumJobSchema>;
+const jobId = z.string().min(1).max(64);
+
 export const FILE_PURPOSES = ['disk-image', 'cd-image', 'bootable', 'kernel', 'folder', 'any'] as const;
 
 const keyChanges = z.array(z.object({ code: z.string().max(32), down: z.boolean() })).max(1024);
@@ -169,6 +194,16 @@ export const api = {
     /** The last lines of the machine's log file, also when it is off. */
     logs: { input: z.object({ name, lines: z.number().int().min(1).max(10_000).default(200) }), output: z.object({ lines: z.array(z.string()) }) },
   },
+  media: {
+    /** What a disk or CD image holds, by its content. */
+    recognize: { input: z.object({ path: z.string().min(1).max(4096) }), output: mediumFactsSchema },
+    list: { input: nothing, output: z.object({ media: z.array(knownMediumSchema) }) },
+    /** An empty disk in the machine's own folder; `path` is for its settings, which are left as they are. */
+    createDisk: { input: z.object({ machine: name, bytes: z.number(), format: z.enum(['qcow2', 'raw']) }), output: z.object({ path: z.string() }) },
+    /** Answers when the job is over; until then `media.progress` tells how far it is. `id` is the caller's, to tell jobs apart and cancel them. */
+    run: { input: z.object({ id: jobId, job: mediumJobSchema }), output: z.object({ info: mediaInfoSchema.optional(), check: mediaCheckSchema.optional(), done: mediaDoneSchema.optional() }) },
+    cancel: { input: z.object({ id: jobId }), output: nothing },
+  },
   preferences: {
     get: { input: nothing, output: preferencesSchema },
     set: { input: preferenceChangesSchema, output: preferencesSchema },
@@ -178,10 +213,6 @@ export const api = {
   },
   guests: {
     bundled: { input: nothing, output: z.object({ guests: z.array(bundledGuestSchema) }) },
-  },
-  media: {
-    /** What a disk or CD image holds, by its content. */
-    recognize: { input: z.object({ path: z.string().min(1).max(4096) }), output: mediumFactsSchema },
   },
   dialogs: {
     /** Desktop shell only (elsewhere `dialogs.not-here`: use `files.browse`). `path` is absent when the person cancelled. */
@@ -253,6 +284,7 @@ export const apiEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('library.importing'), payload: z.object({ name: z.string(), done: z.number() }) }),
   /** Something the person should know that is no change of state, such as characters that have no key. */
   z.object({ event: z.literal('machines.warning'), payload: z.object({ name: z.string(), message: z.string() }) }),
+  z.object({ event: z.literal('media.progress'), payload: z.object({ id: z.string(), done: z.number() }) }),
   z.object({ event: z.literal('preferences.changed'), payload: preferencesSchema }),
 ]);
 export type ApiEvent = z.infer<typeof apiEventSchema>;
@@ -277,7 +309,7 @@ export const displayUpSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('watch-display'), watch: z.boolean() }),
   z.object({ kind: z.literal('frame-drawn') }),
   z.object({ kind: z.literal('keys'), events: keyChanges }),
-  z.object({ kind: z.literal('type-text'), text: z.string().max(65_536) }),
+  z.object({ kind: z.literal('type-text'), text: z.string().max(65_536), layout: z.enum(KEYBOARD_LAYOUTS).optional() }),
   z.object({ kind: z.literal('pointer'), ...pointerMotion }),
 ]);
 export type DisplayUp = Extract<VmCommand, { kind: 'watch-display' | 'frame-drawn' | 'keys' | 'type-text' | 'pointer' }>;

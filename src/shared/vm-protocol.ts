@@ -106,8 +106,8 @@ export type VmCommand =
   | { readonly kind: 'virtio-console-input'; readonly bytes: Uint8Array }
   /** Physical keys as DOM `KeyboardEvent.code` values, in order. */
   | { readonly kind: 'keys'; readonly events: readonly KeyChange[] }
-  /** Text as keystrokes on a US keyboard; characters that have no key are reported back as a warning. */
-  | { readonly kind: 'type-text'; readonly text: string }
+  /** Text as keystrokes on a keyboard of a layout, US where nothing is said; characters that have no key are reported back as a warning. */
+  | { readonly kind: 'type-text'; readonly text: string; readonly layout?: 'us' | 'de' | undefined }
   /** Relative motion in counts, buttons as bits (1 left, 2 right, 4 middle), wheel in clicks (positive = towards the user). */
   | { readonly kind: 'pointer'; readonly dx: number; readonly dy: number; readonly wheel: number; readonly buttons: number }
   /** Starts or stops `display-frame` events on this port; a new subscription begins with a whole frame. */

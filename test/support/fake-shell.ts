@@ -45,6 +45,7 @@ export class FakeShell {
   readonly #machines = new Map<string, FakeMachine>();
   readonly #clients = new Set<WebSocket>();
   readonly #sockets = new Set<WebSocket>();
+  readonly #jobs = new Map<string, () => void>();
   readonly #server: Server;
   readonly #rendererFolder: string;
   #preferences = readPreferences({});
@@ -88,6 +89,19 @@ export class FakeShell {
 
   dropConnections(): void {
     for (const socket of this.#sockets) socket.terminate();
+  }
+
+  /** What was asked to be changed of a machine's settings, in order. */
+  changesOf(name: string): readonly MachineChanges[] {
+    return this.#machines.get(name)?.changes ?? [];
+  }
+
+  /** Gives a machine other settings, as if they had always been so. */
+  configure(name: string, config: Record<string, unknown>): void {
+    const machine = this.#machines.get(name);
+    if (machine === undefined) return;
+    machine.entry = { ...machine.entry, config: machineConfigSchema.parse({ ...machine.entry.config, ...config }) };
+    this.#tell({ event: 'library.changed', payload: {} });
   }
 
   guest(name: string): FakeGuest {
@@ -297,8 +311,37 @@ export class FakeShell {
       serialInput: ({ name }) => this.#with(name, () => ({})),
       screenshot: ({ name }) => this.#with(name, ({ guest }) => ({ png: guest.screenshot() })),
       screenText: ({ name }) => this.#with(name, ({ guest }) => ({ rows: guest.rows })),
-      stats: () => Promise.resolve(fail('machines.not-running', 'a fake machine has no statistics')),
+      stats: ({ name }) => this.#with(name, () => {
+        const wallSeconds = performance.now() / 1000;
+        return {
+          accelerator: 'interpreter', wallSeconds, guestSeconds: wallSeconds, haltedSeconds: 0, cpuSeconds: wallSeconds * 0.37, instructions: 0, mips: 0, exits: {}, regions: 0, compileMillis: 0, tlbMisses: 0,
+          peakRssBytes: 0, diskBytesRead: wallSeconds * 4 * MIB, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: wallSeconds * 120_000, netBytesOut: 0,
+        };
+      }),
       logs: ({ name }) => this.#with(name, () => ({ lines: ['2026-11-23T13:00:00Z info machine: power on', '2026-11-23T13:00:01Z info board: ready'] })),
+    },
+    media: {
+      recognize: ({ path }) => Promise.resolve(this.mediumFacts.has(path) ? ok(this.mediumFacts.get(path)!) : path.includes('missing') ? fail('media.missing', `the disk ${path} does not exist`, 'check the path')
+        : ok({ kind: path.endsWith('.iso') ? 'disc' : 'disk', format: path.endsWith('.iso') ? 'iso' : 'raw', bytes: 661 * MIB, startsFrom: ['bios'], partitions: [], partitionTable: 'none' })),
+      list: () => Promise.resolve(ok({ media: [...this.#machines.values()].flatMap(({ entry: { name, folder, config } }) => (config?.disks ?? []).map(({ path, format }) => ({
+        path: path.startsWith('/') ? path : `${folder}/${path}`, kind: 'disk' as const, format, hostBytes: 91 * MIB, isMissing: false, users: [{ machine: name, isOn: false }],
+      }))) })),
+      createDisk: () => Promise.resolve(ok({ path: 'disks/disk1.qcow2' })),
+      run: async ({ id, job }) => {
+        this.#tell({ event: 'media.progress', payload: { id, done: 0.4 } });
+        await new Promise<void>((resolve) => { this.#jobs.set(id, resolve); setTimeout(resolve, job.kind === 'info' ? 0 : 1500); });
+        if (!this.#jobs.delete(id)) return fail('media.cancelled', 'the job was cancelled');
+        const facts = { path: job.path, format: job.format ?? 'qcow2', virtualBytes: 8 * GIB, hostBytes: 64 * MIB };
+        if (job.kind === 'info') return ok({ info: { ...facts, backing: [] } });
+        if (job.kind === 'check') return ok({ check: { path: job.path, format: facts.format, errors: [], errorCount: 0, leakedBytes: 0, repaired: 0, allocatedBytes: facts.hostBytes, virtualBytes: facts.virtualBytes } });
+        return ok({ done: { ...facts, hostBytesBefore: 91 * MIB } });
+      },
+      cancel: ({ id }) => {
+        const end = this.#jobs.get(id);
+        this.#jobs.delete(id);
+        end?.();
+        return Promise.resolve(ok({}));
+      },
     },
     preferences: {
       get: () => Promise.resolve(ok(this.#preferences)),
@@ -318,10 +361,6 @@ export class FakeShell {
     },
     dialogs: {
       pickFile: () => Promise.resolve(fail('dialogs.not-here', 'files are chosen in the page here', 'use files.browse')),
-    },
-    media: {
-      recognize: ({ path }) => Promise.resolve(this.mediumFacts.has(path) ? ok(this.mediumFacts.get(path)!) : path.includes('missing') ? fail('media.missing', `the disk ${path} does not exist`, 'check the path')
-        : ok({ kind: path.endsWith('.iso') ? 'disc' : 'disk', format: path.endsWith('.iso') ? 'iso' : 'raw', bytes: 661 * MIB, startsFrom: ['bios'], partitions: [], partitionTable: 'none' })),
     },
     files: {
       browse: ({ path = '/home/user' }) => Promise.resolve(path.includes('missing') ? fail('media.missing', `the folder ${path} does not exist`, 'check the path') : ok({

@@ -155,7 +155,7 @@ class MachineSession {
         this.#pc.keys(letter.events);
         break;
       case 'type-text':
-        this.#pc.typeText(letter.text);
+        this.#pc.typeText(letter.text, letter.layout);
         break;
       case 'pointer':
         this.#pc.pointer(letter);

@@ -2,6 +2,7 @@
  * The board: constructs every chip and wires them, one paragraph each. Addresses, ports, IRQs and rates are pc-layout's;
  * what a chip does is its own file's.
  */
+import { keysForText } from '../../shared/keyboard-text.ts';
 import type { Result } from '../../shared/result.ts';
 import type { KeyChange, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
 import {
@@ -31,7 +32,6 @@ import { Piix4Pm } from '../devices/piix4-pm.ts';
 import { Pit8254 } from '../devices/pit.ts';
 import { Port92 } from '../devices/port92.ts';
 import { Ps2Controller8042 } from '../devices/ps2/ps2-controller.ts';
-import { keysForText } from '../devices/ps2/us-keyboard-text.ts';
 import { Rtl8139 } from '../devices/rtl8139.ts';
 import { Rtc146818 } from '../devices/rtc.ts';
 import { SystemControlPort } from '../devices/system-control.ts';
@@ -369,9 +369,9 @@ export class Pc {
     this.#typist.press(changes);
   }
 
-  /** Types on a US keyboard; says in the log what has no key there. */
-  typeText(text: string): void {
-    const { changes, untypable } = keysForText(text);
+  /** Types on a keyboard of a layout, which the guest must think it has; says in the log what has no key there. */
+  typeText(text: string, layout: 'us' | 'de' = 'us'): void {
+    const { changes, untypable } = keysForText(text, layout);
     if (untypable.length > 0) this.#options.log.log('warning', 'typing', `no key types ${untypable.join(' ')}`);
     this.#typist.type(changes);
   }

@@ -18,12 +18,12 @@ export function handlersOf(services: Services): ApiHandlers {
   return {
     library: libraryHandlers(services),
     machines: machineHandlers(services),
+    media: mediaHandlers(services),
     preferences: preferenceHandlers(services),
     host: hostHandlers(services),
     guests: guestHandlers(services),
     dialogs: dialogHandlers(services),
     files: fileHandlers(),
-    media: mediaHandlers(services),
   };
 }
 

@@ -210,6 +210,12 @@ export class Library {
     return bytes;
   }
 
+  /** Absolute paths of the files among a machine's disks. */
+  async diskFiles(folder: string): Promise<string[]> {
+    const entries = await readdir(join(folder, 'disks'), { withFileTypes: true }).catch(() => []);
+    return entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map((entry) => join(folder, 'disks', entry.name));
+  }
+
   #existingFolder(name: string): Result<string> {
     const checked = checkMachineName(name);
     // A folder made by hand may have a name that we wouldn't give, but never one that leads elsewhere.

@@ -20,14 +20,15 @@ export interface MenuEntry {
 export interface MenuButtonProps extends Omit<AppButtonProps, 'onPress' | 'slot' | 'type' | 'autoFocus'> {
   /** Groups of entries, with lines between. */
   readonly groups: readonly (readonly MenuEntry[])[];
+  readonly placement?: 'bottom end' | 'top end';
 }
 
-export function MenuButton({ groups, ...button }: MenuButtonProps) {
+export function MenuButton({ groups, placement = 'bottom end', ...button }: MenuButtonProps) {
   const shown = groups.filter((group) => group.length > 0);
   return (
     <MenuTrigger>
       <AppButton {...button} opensMenu={!(button.iconOnly ?? false)} />
-      <Popover className="popover" placement="bottom end" offset={6}>
+      <Popover className="popover" placement={placement} offset={6}>
         <Menu className="menu" aria-label={button.label}>
           {shown.map((group, index) => (
             <Fragment key={group[0]?.id}>

@@ -23,6 +23,8 @@ export class AppState {
   readonly guests = new Store<readonly BundledGuest[]>([]);
   readonly host = new Store<HostInfo | undefined>(undefined);
   readonly preferences = new Store<Preferences>(PREFERENCES_DEFAULT);
+  /** A start that was refused for want of memory, until the person has decided. */
+  readonly refusedStart = new Store<{ readonly name: string; readonly error: MachineError } | undefined>(undefined);
   /** Names of machines with a call under way that changes their state. */
   readonly busy = new Store<ReadonlySet<string>>(new Set());
   /** How much of new machines' disks has been copied, between 0 and 1. */
@@ -44,6 +46,8 @@ export class AppState {
         case 'machines.status': this.#setStatus(event.payload.name, event.payload.status); break;
         case 'library.importing': this.imports.update((imports) => new Map(imports).set(event.payload.name, event.payload.done)); break;
         case 'machines.warning': showNotice({ kind: 'warning', text: `${event.payload.name}: ${event.payload.message}` }); break;
+        // Whoever runs the job hears it.
+        case 'media.progress': break;
         case 'preferences.changed': this.preferences.set(event.payload); break;
       }
     });
@@ -96,19 +100,25 @@ export class AppState {
     return failure === undefined;
   }
 
-  start(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.start({ name })); }
+  start(name: string, overcommit = false): Promise<boolean> {
+    return this.#act(name, this.shell.client.machines.start({ name, overcommit }), (error) => {
+      if (error.code !== 'memory.host-low') return false;
+      this.refusedStart.set({ name, error });
+      return true;
+    });
+  }
   pause(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.pause({ name })); }
   resume(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.resume({ name })); }
   shutDown(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.stop({ name, how: 'acpi' })); }
   powerOff(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.stop({ name, how: 'force' })); }
   reset(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.reset({ name })); }
 
-  /** True when it succeeded; a failure is shown at the window's edge. */
-  async #act(name: string, call: Promise<Result<unknown>>): Promise<boolean> {
+  /** True when it succeeded; a failure is shown at the window's edge, unless `deals` deals with it. */
+  async #act(name: string, call: Promise<Result<unknown>>, deals: (error: MachineError) => boolean = () => false): Promise<boolean> {
     this.busy.update((busy) => new Set(busy).add(name));
     const answer = await call;
     this.busy.update((busy) => new Set([...busy].filter((other) => other !== name)));
-    if (!answer.ok) showNotice({ kind: 'error', error: answer.error });
+    if (!answer.ok && !deals(answer.error)) showNotice({ kind: 'error', error: answer.error });
     return answer.ok;
   }
 

@@ -4,6 +4,7 @@ import type { LibraryEntry } from '../../../shared/api.ts';
 import { AppButton } from '../../components/button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon, Mark } from '../../components/icon.tsx';
+import { MediaButton } from '../../dialogs/media/media-button.tsx';
 import { NewMachineDialog } from '../../dialogs/new-machine/new-machine-dialog.tsx';
 import { PreferencesDialog } from '../../dialogs/preferences/preferences-dialog.tsx';
 import { formatBytes } from '../../i18n/format.ts';
@@ -61,6 +62,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
         <header className="brand">
           <Mark />
           <h1>Guesthouse</h1>
+          <MediaButton />
           <AppButton label={t('action.preferences')} icon="sliders" iconOnly kind="quiet" onPress={() => { setDialog('preferences'); }} />
         </header>
         <AppButton label={t('action.newMachine')} icon="plus" kind="plain" onPress={openNewMachine} />
