@@ -1,5 +1,5 @@
 import { Fragment } from 'react';
-import { Menu, MenuItem, MenuTrigger, Popover, Separator, Text } from 'react-aria-components';
+import { Menu, MenuItem, MenuTrigger, Popover, Separator } from 'react-aria-components';
 import { AppButton } from './button.tsx';
 import type { AppButtonProps } from './button.tsx';
 import { Icon } from './icon.tsx';
@@ -37,8 +37,8 @@ export function MenuButton({ groups, placement = 'bottom end', ...button }: Menu
                 <MenuItem key={entry.id} id={entry.id} textValue={entry.label} onAction={entry.onAction} isDisabled={entry.isDisabled ?? false}
                   className={`menu-entry${entry.isDanger === true ? ' menu-entry-danger' : ''}`}>
                   <span className="menu-icon">{entry.isChosen === true ? <Icon name="check" size={16} /> : entry.icon === undefined ? null : <Icon name={entry.icon} size={16} />}</span>
-                  <Text slot="label" className="menu-label">{entry.label}</Text>
-                  {entry.hint === undefined ? null : <Text slot="description" className="menu-hint">{entry.hint}</Text>}
+                  <span className="menu-label">{entry.label}</span>
+                  {entry.hint === undefined ? null : <span className="menu-hint">{entry.hint}</span>}
                 </MenuItem>
               ))}
             </Fragment>

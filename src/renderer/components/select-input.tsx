@@ -25,8 +25,8 @@ export function SelectInput<T extends string>({ label, hint, value, options, onC
           {options.map((option) => (
             <ListBoxItem key={option.value} id={option.value} textValue={option.label} className="menu-entry">
               <span className="menu-icon">{option.value === value ? <Icon name="check" size={16} /> : null}</span>
-              <Text slot="label" className="menu-label">{option.label}</Text>
-              {option.hint === undefined ? null : <Text slot="description" className="menu-hint">{option.hint}</Text>}
+              <span className="menu-label">{option.label}</span>
+              {option.hint === undefined ? null : <span className="menu-hint">{option.hint}</span>}
             </ListBoxItem>
           ))}
         </ListBox>

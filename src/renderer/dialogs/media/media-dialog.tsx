@@ -1,6 +1,6 @@
 /** All images that the library knows: who uses them, how large they are, and what can be done with them. */
 import { useCallback, useEffect, useState } from 'react';
-import { ListBox, ListBoxItem, ProgressBar, Text } from 'react-aria-components';
+import { ListBox, ListBoxItem, ProgressBar } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import type { KnownMedium, MediumJob } from '../../../shared/api.ts';
 import type { MediaInfo } from '../../../shared/media-protocol.ts';
@@ -43,8 +43,8 @@ export function MediaDialog({ onClose }: { readonly onClose: () => void }) {
             {media.map(({ path, kind, users, isMissing }) => (
               <ListBoxItem key={path} id={path} textValue={fileName(path)} className="file-item known-medium">
                 <Icon name={isMissing ? 'alert' : kind === 'disk' ? 'disk' : 'disc'} size={18} />
-                <Text slot="label">{fileName(path)}</Text>
-                <Text slot="description">{isMissing ? t('media.missing') : users.length === 0 ? t('media.unused') : users.map(({ machine }) => machine).join(', ')}</Text>
+                <span className="known-medium-name">{fileName(path)}</span>
+                <span className="known-medium-users">{isMissing ? t('media.missing') : users.length === 0 ? t('media.unused') : users.map(({ machine }) => machine).join(', ')}</span>
               </ListBoxItem>
             ))}
           </ListBox>

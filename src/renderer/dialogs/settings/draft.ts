@@ -76,6 +76,9 @@ export interface DraftEditor {
   readonly draft: Draft;
   readonly isOn: boolean;
   set(path: string, value: unknown): void;
+  /** What stands in a field that is being typed in, for as long as it differs from how its value is shown. */
+  typed(path: string): string | undefined;
+  type(path: string, text: string | undefined): void;
   /** The field has been left: from now on it says what is wrong with it. */
   touch(path: string): void;
   reason(path: string): string | undefined;

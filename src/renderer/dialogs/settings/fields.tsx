@@ -1,5 +1,4 @@
 /** Fields of the settings: each knows its place in the draft, and says what is wrong with it once it has been left. */
-import { useState } from 'react';
 import { TextArea, TextField, Label, FieldError, Text } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import { KIB, parseMemorySize, parseSize } from '../../../shared/sizes.ts';
@@ -45,17 +44,16 @@ interface NumberFormat {
 
 /** A number, shown as it was typed for as long as it is being typed. */
 function NumberSettingBase({ path, label, hint, value, isOptional = false, format }: FieldProps & { readonly value: number | undefined; readonly isOptional?: boolean; readonly format: NumberFormat }) {
-  const { set, touch, reason } = useDraft();
+  const { set, typed, type, touch, reason } = useDraft();
   const shown = value === undefined ? '' : Number.isNaN(value) ? undefined : format.show(value);
-  const [typed, setTyped] = useState<string>();
   return (
-    <TextInput label={label} value={typed ?? shown ?? ''} hint={hint} error={reason(path)} inputMode="decimal"
+    <TextInput label={label} value={typed(path) ?? shown ?? ''} hint={hint} error={reason(path)} inputMode="decimal"
       onBlur={() => {
         touch(path);
-        if (shown !== undefined) setTyped(undefined);
+        if (shown !== undefined) type(path, undefined);
       }}
       onChange={(text) => {
-        setTyped(text);
+        type(path, text);
         set(path, isOptional && text.trim() === '' ? undefined : format.read(text));
       }} />
   );

@@ -1,5 +1,4 @@
 /** Ports of this computer that lead into the guest. */
-import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { FieldError, Input, TextField } from 'react-aria-components';
 import type { PortForwardConfig } from '../../../shared/network-config.ts';
@@ -11,7 +10,7 @@ const GUEST_PORT = 22;
 
 export function ForwardTable({ index }: { readonly index: number }) {
   const { t } = useTranslation();
-  const { draft, set } = useDraft();
+  const { draft, set, type } = useDraft();
   const adapter = draft.adapters[index];
   if (adapter === undefined) return null;
   const at = `adapters.${index}.forwards`;
@@ -46,7 +45,11 @@ export function ForwardTable({ index }: { readonly index: number }) {
                 <td><PortCell path={`${at}.${row}.host.port`} label={t('settings.hostPort')} value={forward.host.port} /></td>
                 <td><Cell path={`${at}.${row}.guest.address`} label={t('settings.guestAddress')} value={forward.guest.address} placeholder={t('settings.guestAddressHint')} /></td>
                 <td><PortCell path={`${at}.${row}.guest.port`} label={t('settings.guestPort')} value={forward.guest.port} /></td>
-                <td><AppButton label={t('settings.removeForward', { port: String(forward.host.port) })} icon="trash" iconOnly kind="quiet" onPress={() => { set(at, adapter.forwards.filter((_, other) => other !== row)); }} /></td>
+                <td><AppButton label={t('settings.removeForward', { port: String(forward.host.port) })} icon="trash" iconOnly kind="quiet" onPress={() => {
+                  // The rows below move up, and what is typed in them is theirs no more.
+                  for (let other = 0; other < adapter.forwards.length; other++) for (const place of ['host', 'guest']) type(`${at}.${other}.${place}.port`, undefined);
+                  set(at, adapter.forwards.filter((_, other) => other !== row));
+                }} /></td>
               </tr>
             ))}
           </tbody>
@@ -65,12 +68,11 @@ function Cell({ path, label, value, placeholder }: CellProps & { readonly value:
 }
 
 function PortCell({ path, label, value }: CellProps & { readonly value: number }) {
-  const { set, touch, reason } = useDraft();
-  const [typed, setTyped] = useState<string>();
+  const { set, typed, type, touch, reason } = useDraft();
   return (
-    <CellInput label={label} value={typed ?? (Number.isNaN(value) ? '' : String(value))} placeholder={undefined} error={reason(path)} onBlur={() => { touch(path); }}
+    <CellInput label={label} value={typed(path) ?? (Number.isNaN(value) ? '' : String(value))} placeholder={undefined} error={reason(path)} onBlur={() => { touch(path); }}
       onChange={(text) => {
-        setTyped(text);
+        type(path, text);
         set(path, /^\s*\d{1,9}\s*$/.test(text) ? Number(text) : Number.NaN);
       }} />
   );

@@ -1,4 +1,3 @@
-import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { TextInput } from '../../components/text-input.tsx';
 import { useDraft } from './draft.ts';
@@ -12,16 +11,15 @@ export interface GeneralPageProps {
 
 export function GeneralPage({ name, nameError, onName }: GeneralPageProps) {
   const { t } = useTranslation();
-  const { draft, isOn, set, touch, reason } = useDraft();
-  const [tags, setTags] = useState(draft.tags.join(', '));
+  const { draft, isOn, set, typed, type, touch, reason } = useDraft();
   return (
     <>
       <TextInput label={t('newMachine.name')} value={name} onChange={onName} error={nameError} isDisabled={isOn} hint={isOn ? t('settings.nameWhileOn') : t('newMachine.nameHint')} />
       <div className="form-columns">
         <TextSetting path="group" label={t('settings.group')} value={draft.group} hint={t('settings.groupHint')} />
-        <TextInput label={t('settings.tags')} value={tags} hint={t('settings.tagsHint')} error={reason('tags')} onBlur={() => { touch('tags'); }}
+        <TextInput label={t('settings.tags')} value={typed('tags') ?? draft.tags.join(', ')} hint={t('settings.tagsHint')} error={reason('tags')} onBlur={() => { touch('tags'); }}
           onChange={(text) => {
-            setTags(text);
+            type('tags', text);
             set('tags', text.split(',').map((tag) => tag.trim()).filter((tag) => tag !== ''));
           }} />
       </div>

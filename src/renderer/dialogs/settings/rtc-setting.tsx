@@ -1,7 +1,8 @@
 import { useTranslation } from 'react-i18next';
 import { TextInput } from '../../components/text-input.tsx';
 import { useDraft } from './draft.ts';
-import { useState } from 'react';
+
+const PATH = 'time.rtcEpochSeconds';
 
 /** `2001-02-03 04:05`, as the clock chip shows it: in UTC. */
 function shown(seconds: number): string {
@@ -16,18 +17,17 @@ function read(text: string): number {
 /** The date that the guest finds at power-on; empty follows the host. */
 export function RtcSetting() {
   const { t } = useTranslation();
-  const { draft, set, touch, reason } = useDraft();
+  const { draft, set, typed, type, touch, reason } = useDraft();
   const { rtcEpochSeconds } = draft.time;
-  const [typed, setTyped] = useState<string>();
   return (
-    <TextInput label={t('settings.clock')} value={typed ?? (rtcEpochSeconds === undefined ? '' : shown(rtcEpochSeconds))} hint={t('settings.clockHint')} error={reason('time.rtcEpochSeconds')}
+    <TextInput label={t('settings.clock')} value={typed(PATH) ?? (rtcEpochSeconds === undefined || Number.isNaN(rtcEpochSeconds) ? '' : shown(rtcEpochSeconds))} hint={t('settings.clockHint')} error={reason(PATH)}
       onBlur={() => {
-        touch('time.rtcEpochSeconds');
-        if (!Number.isNaN(rtcEpochSeconds)) setTyped(undefined);
+        touch(PATH);
+        if (!Number.isNaN(rtcEpochSeconds)) type(PATH, undefined);
       }}
       onChange={(text) => {
-        setTyped(text);
-        set('time.rtcEpochSeconds', text.trim() === '' ? undefined : read(text));
+        type(PATH, text);
+        set(PATH, text.trim() === '' ? undefined : read(text));
       }} />
   );
 }

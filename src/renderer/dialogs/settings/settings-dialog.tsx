@@ -55,6 +55,7 @@ export function SettingsDialog({ entry, page = 'general', onClose }: SettingsDia
   const [draft, setDraft] = useState(entry.config);
   const [name, setName] = useState(entry.name);
   const [touched, setTouched] = useState<ReadonlySet<string>>(new Set());
+  const [texts, setTexts] = useState<ReadonlyMap<string, string>>(new Map());
   const [wasTried, setTried] = useState(false);
   const [isPending, setPending] = useState(false);
   const [error, setError] = useState<MachineError>();
@@ -89,6 +90,15 @@ export function SettingsDialog({ entry, page = 'general', onClose }: SettingsDia
       <DraftProvider value={{
         entry, saved, draft, isOn: isRunning,
         set: (path, value) => { setDraft((present) => withValue(present, path, value)); },
+        typed: (path) => texts.get(path),
+        type: (path, text) => {
+          setTexts((present) => {
+            const next = new Map(present);
+            if (text === undefined) next.delete(path);
+            else next.set(path, text);
+            return next;
+          });
+        },
         touch: (path) => { setTouched((present) => new Set(present).add(path)); },
         reason: (path) => {
           const reason = touched.has(path) || wasTried ? problems.get(path) : undefined;

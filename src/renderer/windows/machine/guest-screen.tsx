@@ -24,6 +24,9 @@ import { ScreenOverlay } from './screen-overlay.tsx';
 import { StatusBar } from './status-bar.tsx';
 import { useFullscreen } from './use-fullscreen.ts';
 
+/** By then a menu or dialog is gone and has given the focus back to where it was. */
+const MENU_CLOSED_MILLIS = 250;
+
 /** Of a machine that is broken. */
 const DEFAULTS = { display: { adapter: 'stdvga', scaling: 'fit' }, input: { keyboardLayout: 'us', hostKey: undefined, captureOnClick: true } } as const;
 
@@ -106,7 +109,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
         [
           { id: 'text', label: t('machine.typeText'), icon: 'note', onAction: () => { setTyping(true); } },
           { id: 'keyboard', label: t('machine.onScreenKeyboard'), icon: 'keyboard', isChosen: hasKeyboard, onAction: () => { setKeyboard(!hasKeyboard); } },
-          { id: 'capture', label: t('machine.captureMouse'), icon: 'mouse', onAction: () => { input.take(true); } },
+          { id: 'capture', label: t('machine.captureMouse'), icon: 'mouse', onAction: () => { setTimeout(() => { input.take(true); }, MENU_CLOSED_MILLIS); } },
         ],
       ]} />
       <MenuButton label={t('machine.view')} icon="sliders" iconOnly kind="quiet" groups={[
@@ -145,7 +148,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
         <StatusBar entry={entry} />
         <span className="machine-resolution">{size === undefined ? '' : t('machine.resolution', { width: size.width, height: size.height })}{placement === undefined ? '' : ` · ${Math.round(placement.scale * 100)} %`}</span>
       </div>
-      {isTyping ? <TypeTextDialog layout={keyboardLayout} onClose={() => { setTyping(false); }} onType={(text, layout) => { channel.current?.send({ kind: 'type-text', text, layout }); setTimeout(() => { input.take(false); }); }} /> : null}
+      {isTyping ? <TypeTextDialog layout={keyboardLayout} onClose={() => { setTyping(false); }} onType={(text, layout) => { channel.current?.send({ kind: 'type-text', text, layout }); setTimeout(() => { input.take(false); }, MENU_CLOSED_MILLIS); }} /> : null}
     </section>
   );
 }

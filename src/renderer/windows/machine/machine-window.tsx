@@ -39,32 +39,34 @@ export function MachineWindow({ name }: { readonly name: string }) {
   }
 
   return (
-    // Arrow keys only move between the tabs: a view takes the keyboard when it opens, and must be asked to.
-    <Tabs className="machine" keyboardActivation="manual" selectedKey={view} onSelectionChange={(key) => { setView(key as View); }}>
-      <header className="machine-bar">
-        {back}
-        <div className="machine-title">
-          <h1>{name}</h1>
-          <StateBadge entry={entry} size="small" />
-        </div>
-        <MachineControls entry={entry} place="machine" />
-        {entry.config === undefined ? null : <AppButton label={t('settings.open')} icon="gear" iconOnly kind="quiet" onPress={() => { setDialog('settings'); }} />}
-        <TabList className="tabs" aria-label={t('machine.views')}>
-          {VIEWS.map(([id, icon]) => <Tab key={id} id={id} className="tab"><Icon name={icon} size={17} /><span>{t(`machine.${id}`)}</span></Tab>)}
-        </TabList>
-        {/* The present view's own tools: the view puts them here. */}
-        <div ref={setTools} className="machine-tools" />
-        {isOn(entry.status.state) ? <AppButton label={t('closeMachine.open')} icon="close" iconOnly kind="quiet" onPress={() => { setDialog('close'); }} /> : null}
-      </header>
-      <TabPanel id="display" className="machine-view"><GuestScreen entry={entry} tools={tools} /></TabPanel>
-      {(['console', 'virtio'] as const).map((id) => (
-        <TabPanel key={id} id={id} className="machine-view">
-          <SerialConsole name={name} kind={id === 'console' ? 'console' : 'virtio-console'} hostKey={entry.config?.input.hostKey ?? preferences.hostKey} tools={tools} onLeave={() => { document.querySelector<HTMLElement>('.tab[data-selected]')?.focus(); }} />
-        </TabPanel>
-      ))}
-      <TabPanel id="log" className="machine-view"><MachineLog name={name} /></TabPanel>
+    <main className="machine-place">
+      {/* Arrow keys only move between the tabs: a view takes the keyboard when it opens, and must be asked to. */}
+      <Tabs className="machine" keyboardActivation="manual" selectedKey={view} onSelectionChange={(key) => { setView(key as View); }}>
+        <header className="machine-bar">
+          {back}
+          <div className="machine-title">
+            <h1>{name}</h1>
+            <StateBadge entry={entry} size="small" />
+          </div>
+          <MachineControls entry={entry} place="machine" />
+          {entry.config === undefined ? null : <AppButton label={t('settings.open')} icon="gear" iconOnly kind="quiet" onPress={() => { setDialog('settings'); }} />}
+          <TabList className="tabs" aria-label={t('machine.views')}>
+            {VIEWS.map(([id, icon]) => <Tab key={id} id={id} className="tab"><Icon name={icon} size={17} /><span>{t(`machine.${id}`)}</span></Tab>)}
+          </TabList>
+          {/* The present view's own tools: the view puts them here. */}
+          <div ref={setTools} className="machine-tools" />
+          {isOn(entry.status.state) ? <AppButton label={t('closeMachine.open')} icon="close" iconOnly kind="quiet" onPress={() => { setDialog('close'); }} /> : null}
+        </header>
+        <TabPanel id="display" className="machine-view"><GuestScreen entry={entry} tools={tools} /></TabPanel>
+        {(['console', 'virtio'] as const).map((id) => (
+          <TabPanel key={id} id={id} className="machine-view">
+            <SerialConsole name={name} kind={id === 'console' ? 'console' : 'virtio-console'} hostKey={entry.config?.input.hostKey ?? preferences.hostKey} tools={tools} onLeave={() => { document.querySelector<HTMLElement>('.tab[data-selected]')?.focus(); }} />
+          </TabPanel>
+        ))}
+        <TabPanel id="log" className="machine-view"><MachineLog name={name} /></TabPanel>
+      </Tabs>
       {dialog === 'settings' && entry.config !== undefined ? <SettingsDialog entry={{ ...entry, config: entry.config }} onClose={() => { setDialog(undefined); }} /> : null}
       {dialog === 'close' ? <CloseMachineDialog entry={entry} onClose={() => { setDialog(undefined); }} onLeave={() => { go({ window: 'manager', selected: name }); }} /> : null}
-    </Tabs>
+    </main>
   );
 }
