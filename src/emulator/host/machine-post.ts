@@ -28,14 +28,15 @@ export interface MachineThreadStart {
   readonly memory: WebAssembly.Memory;
   readonly engine: EngineModules;
   readonly files: BoardFiles;
-  readonly disks: readonly DiskFacts[];
+  /** `undefined` is an empty drive. */
+  readonly disks: readonly (DiskFacts | undefined)[];
   /** Letters come in here, posts go out there. */
   readonly letters: MessagePort;
   readonly posts: MessagePort;
 }
 
 /** The part of the statistics that the machine thread knows. */
-export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'diskBytesWritten' | 'netBytesIn' | 'netBytesOut'>;
+export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'diskBytesWritten' | 'discBytesRead' | 'netBytesIn' | 'netBytesOut'>;
 
 export type MachinePost =
   | { readonly kind: 'event'; readonly event: VmEvent }
@@ -45,5 +46,7 @@ export type MachinePost =
   /** An adapter has something for its network, or room for what comes from it. */
   | { readonly kind: 'network'; readonly adapter: number }
   | { readonly kind: 'stats'; readonly requestId: number; readonly stats: MachineStats }
+  /** Whether the guest let go of the disc that was in. */
+  | { readonly kind: 'disc-changed'; readonly requestId: number; readonly isHeld: boolean }
   | { readonly kind: 'start-failed'; readonly code: string; readonly message: string; readonly advice: string }
   | { readonly kind: 'ended'; readonly end: MachineEnd; readonly stats: MachineStats };

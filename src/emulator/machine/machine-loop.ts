@@ -5,6 +5,7 @@
  */
 import type { Accelerator } from '../interfaces/accelerator.ts';
 import type { ResetKind } from '../interfaces/device.ts';
+import type { CpuShare } from './cpu-share.ts';
 import { IdleRhythm } from './idle-rhythm.ts';
 import type { BoardLetter, Mailbox } from './mailbox.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -27,6 +28,7 @@ export interface LoopBoard {
   /** Monotonic host time, for statistics and the length of slices; never seen by the guest. */
   readonly hostNanos: () => number;
   readonly onReset: 'reboot' | 'stop';
+  readonly cpuShare: CpuShare;
   /** Letters that aren't the loop's own. */
   deliver(letter: BoardLetter): void;
   /** Resets every chip and the CPU. */
@@ -114,6 +116,12 @@ export class MachineLoop {
       this.#sleep(undefined);
       return undefined;
     }
+    const rest = board.cpuShare.restNanos();
+    if (rest > 0) {
+      board.flush();
+      board.mailbox.wait(rest);
+      return undefined;
+    }
     board.scheduler.runDue();
     // A timer may have ended or reset the machine (a power button held, a watchdog).
     if (this.#end !== undefined || this.#pendingReset !== undefined) return undefined;
@@ -195,6 +203,9 @@ export class MachineLoop {
             board.timeSource.resume();
             board.announceState(this.#haltedForever ? 'halted-forever' : 'running');
           }
+          break;
+        case 'cpu-limit':
+          board.cpuShare.limit(letter.percent);
           break;
         case 'reset':
           this.#pendingReset ??= 'user';

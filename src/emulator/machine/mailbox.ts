@@ -14,14 +14,25 @@ export type Letter =
   | { readonly kind: 'block-done'; readonly disk: number; readonly requestId: number; readonly status: BlockStatus }
   /** A network has something for its adapter, or room for what it sends. */
   | { readonly kind: 'network'; readonly adapter: number }
+  /** Another disc for the drive that is disk `drive` of the start, or none. Answered by a `disc-changed` post. */
+  | { readonly kind: 'disc'; readonly requestId: number; readonly drive: number; readonly force: boolean; readonly disc: NewDisc | undefined }
+  /** An adapter's cable was plugged in or pulled out. */
+  | { readonly kind: 'cable'; readonly adapter: number; readonly connected: boolean }
+  | { readonly kind: 'cpu-limit'; readonly percent: number }
   /** The receiver of a line's output has taken this many bytes. */
   | { readonly kind: 'output-drained'; readonly line: CharacterLine; readonly bytes: number };
+
+/** A disc that the control thread has opened, and its number in letters and posts. */
+export interface NewDisc {
+  readonly disk: number;
+  readonly sectorCount: number;
+}
 
 /** The machine's lines to the outside: COM1 and the virtio console. */
 export type CharacterLine = 'serial' | 'virtio-console';
 
 /** Letters that the machine loop keeps to itself. */
-export type LoopLetter = Extract<Letter, { kind: 'pause' | 'resume' | 'reset' | 'power-off' }>;
+export type LoopLetter = Extract<Letter, { kind: 'pause' | 'resume' | 'reset' | 'power-off' | 'cpu-limit' }>;
 /** Letters for the board and what hangs on it. */
 export type BoardLetter = Exclude<Letter, LoopLetter>;
 

@@ -8,7 +8,8 @@ export function addStartVerb(program: Command, context: CommandLineContext): voi
     .description('start a machine; it runs on when this command has ended')
     .argument('<name>')
     .option('--headless', 'without a window (as always from here: open the app to see it)')
-    .action(async (name: string) => {
-      unwrap(await withService(context, (core) => core.client.machines.start({ name })));
+    .option('--overcommit', 'also where the host will have little memory left')
+    .action(async (name: string, { overcommit }: { overcommit?: boolean }) => {
+      unwrap(await withService(context, (core) => core.client.machines.start({ name, overcommit })));
     });
 }

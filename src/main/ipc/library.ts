@@ -1,4 +1,5 @@
 import type { ApiHandlers, LibraryEntry } from '../../shared/api.ts';
+import { mediaDoneSchema } from '../../shared/media-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import { checkMemoryBytes } from '../../shared/sizes.ts';
@@ -6,15 +7,16 @@ import { readBundledGuest } from '../library/bundled-guests.ts';
 import type { FoundMachine } from '../library/library.ts';
 import { checkHostMemory } from '../machines/host-memory.ts';
 import { checkMedium } from '../machines/media-check.ts';
+import { runMediaJob } from '../media/media-process.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
+import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
 
 export function libraryHandlers(services: Services): ApiHandlers['library'] {
   const { library, supervisor } = services;
 
-  const entryOf = ({ name, folder, config }: FoundMachine): LibraryEntry => ({
-    name, folder, status: supervisor.statusOf(name), ...(config.ok ? { config: config.value } : { broken: config.error }),
-  });
+  const settings = new MachineSettings(services);
+  const entryOf = (found: FoundMachine): LibraryEntry => settings.entryOf(found);
   const changed = (result: Result<FoundMachine>): Result<LibraryEntry> => {
     if (!result.ok) return result;
     services.emit({ event: 'library.changed', payload: {} });
@@ -25,13 +27,13 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     const sensible = checkMemoryBytes(bytes);
     return sensible.ok ? checkHostMemory(bytes, 0) : sensible;
   };
-  const checkMedia = (disks: readonly { path: string; format?: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path: string }[], boot: { kernel: string; initrd?: string | undefined } | undefined): Result<unknown> => {
+  const checkMedia = (disks: readonly { path: string; format?: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path?: string | undefined }[], boot: { kernel: string; initrd?: string | undefined } | undefined): Result<unknown> => {
     for (const disk of disks) {
       const checked = isAbsoluteMediumPath(disk.path) ? checkMedium(disk.path, (disk.format ?? 'raw') === 'raw' ? 'raw disk' : 'disk', disk.readOnly !== true && disk.discardChanges !== true) : ok(0);
       if (!checked.ok) return checked;
     }
     for (const cdrom of cdroms) {
-      const checked = isAbsoluteMediumPath(cdrom.path) ? checkMedium(cdrom.path, 'CD image', false) : ok(0);
+      const checked = cdrom.path !== undefined && isAbsoluteMediumPath(cdrom.path) ? checkMedium(cdrom.path, 'CD image', false) : ok(0);
       if (!checked.ok) return checked;
     }
     for (const [path, purpose] of [[boot?.kernel, 'kernel'], [boot?.initrd, 'initrd']] as const) {
@@ -39,6 +41,19 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       if (!checked.ok) return checked;
     }
     return ok(0);
+  };
+
+  const importImage = async (name: string, path: string, target: string): Promise<Result<unknown>> => {
+    const source = checkMedium(path, 'disk', false);
+    if (!source.ok) return source;
+    return runMediaJob({
+      program: services.paths.mediaProcess, answer: mediaDoneSchema, signal: new AbortController().signal,
+      job: {
+        kind: 'convert', compress: false, image: { path, format: undefined, backingFolders: [] },
+        target: { path: target, format: 'qcow2', replace: false, subformat: undefined, blockBytes: undefined, version: undefined, compression: undefined, lazyRefcounts: false },
+      },
+      progress: (done) => { services.emit({ event: 'library.importing', payload: { name, done } }); },
+    });
   };
 
   return {
@@ -52,11 +67,12 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       return found.ok ? ok({ ...entryOf(found.value), bytesOnHost: await library.bytesOnHost(found.value.folder) }) : found;
     },
 
-    async create({ name, newDiskBytes, newDiskBus, ...config }) {
+    async create({ name, newDiskBytes, newDiskBus, importDisk, ...config }) {
       const memory = checkMemory(config.memoryBytes);
       if (!memory.ok) return memory;
       const media = checkMedia(config.disks, config.cdroms, config.directBoot);
       if (!media.ok) return media;
+      if (importDisk !== undefined) return changed(await library.create(name, config, { bus: importDisk.bus, importTo: (target) => importImage(name, importDisk.path, target) }));
       return changed(await library.create(name, config, newDiskBytes === undefined ? undefined : { bytes: newDiskBytes, bus: newDiskBus }));
     },
 
@@ -70,13 +86,11 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     },
 
     async change({ name, changes }) {
-      const off = mustBeOff(name);
-      if (!off.ok) return off;
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;
-      const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], undefined);
+      const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], changes.directBoot ?? undefined);
       if (!media.ok) return media;
-      return changed(await library.change(name, Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))));
+      return settings.change(name, changes, false);
     },
 
     async rename({ name, newName }) {

@@ -1,16 +1,18 @@
 import { join } from 'node:path';
 import type { ApiHandlers } from '../../shared/api.ts';
-import { ok } from '../../shared/result.ts';
+import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { VmCommand } from '../../shared/vm-protocol.ts';
 import { readBundledGuest } from '../library/bundled-guests.ts';
 import { lastLines } from '../machines/machine-log.ts';
 import type { RunningMachine } from '../machines/running-machine.ts';
 import { vmStartOf } from '../machines/vm-start.ts';
+import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
 
 export function machineHandlers(services: Services): ApiHandlers['machines'] {
   const { library, supervisor, paths } = services;
+  const settings = new MachineSettings(services);
 
   /** Of a machine that exists. */
   const machine = async (name: string): Promise<Result<RunningMachine>> => {
@@ -24,7 +26,7 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
   };
 
   return {
-    async start({ name }) {
+    async start({ name, overcommit }) {
       const found = await library.findWhole(name);
       if (!found.ok) return found;
       const { folder, config } = found.value;
@@ -32,7 +34,7 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
       if (guest?.ok === false) return guest;
       const start = vmStartOf(name, config, folder, guest?.value.directBoot, paths);
       if (!start.ok) return start;
-      return supervisor.start(name, start.value, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile });
+      return supervisor.start(name, start.value, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile, config, overcommit });
     },
 
     async pause({ name }) {
@@ -49,6 +51,14 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
       const found = await machine(name);
       if (!found.ok) return found;
       return how === 'acpi' ? found.value.pressPowerButton() : found.value.forceOff();
+    },
+
+    async changeDisc({ name, drive, path, force }) {
+      const found = await library.findWhole(name);
+      if (!found.ok) return found;
+      const { cdroms } = found.value.config;
+      if (cdroms[drive] === undefined) return fail('machines.no-such-part', `the machine ${name} has no CD drive ${drive + 1}`, 'add one in its settings');
+      return settings.change(name, { cdroms: cdroms.map((cdrom, index) => index !== drive ? cdrom : path === undefined ? {} : { path }) }, force);
     },
 
     async reset({ name }) {

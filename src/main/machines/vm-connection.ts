@@ -3,7 +3,7 @@
  * remembers its last log lines. What that means for a machine is `running-machine.ts`'s.
  */
 import { UNASKED_REQUEST, vmEventSchema } from '../../shared/vm-protocol.ts';
-import type { VmCommand, VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
+import type { VmChange, VmCommand, VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { MachineError, Result } from '../../shared/result.ts';
 import type { VmLauncher, VmProcess } from './launcher.ts';
@@ -110,7 +110,14 @@ export class VmConnection {
     return answer.ok && answer.value.kind === 'stats' ? ok(answer.value.stats) : unexpected(answer);
   }
 
-  #request(kind: 'screenshot' | 'screen-text' | 'stats'): Promise<Result<Answer>> {
+  /** Errors: those of the change. */
+  async change(change: VmChange): Promise<Result<Record<string, never>>> {
+    const answer = await this.#request('changed', change);
+    if (!answer.ok || answer.value.kind !== 'changed') return unexpected(answer);
+    return answer.value.error === undefined ? ok({}) : { ok: false, error: answer.value.error };
+  }
+
+  #request(kind: 'screenshot' | 'screen-text' | 'stats' | 'changed', change?: VmChange): Promise<Result<Answer>> {
     if (this.#exited) return Promise.resolve(notRunning());
     const requestId = this.#nextRequestId++;
     return new Promise((resolve) => {
@@ -119,7 +126,8 @@ export class VmConnection {
         resolve(fail('machines.unresponsive', 'the machine does not answer', 'wait, or stop it by force'));
       }, REQUEST_TIMEOUT_MILLIS);
       this.#waiting.set(requestId, { kind, answer: resolve, timeout });
-      this.post({ kind, requestId });
+      if (kind !== 'changed') this.post({ kind, requestId });
+      else if (change !== undefined) this.post({ kind: 'change', requestId, change });
     });
   }
 
@@ -136,11 +144,12 @@ export class VmConnection {
         return;
       case 'screenshot':
       case 'screen-text':
+      case 'changed':
       case 'stats': {
         if (event.requestId === UNASKED_REQUEST) {
           if (event.kind === 'stats') this.#final.stats = event.stats;
           else if (event.kind === 'screenshot') this.#final.png = event.png;
-          else if (event.rows !== undefined) this.#final.rows = event.rows;
+          else if (event.kind === 'screen-text' && event.rows !== undefined) this.#final.rows = event.rows;
           return;
         }
         const waiting = this.#waiting.get(event.requestId);
