@@ -14,14 +14,28 @@ export type Letter =
   | { readonly kind: 'block-done'; readonly disk: number; readonly requestId: number; readonly status: BlockStatus }
   /** A network has something for its adapter, or room for what it sends. */
   | { readonly kind: 'network'; readonly adapter: number }
+  /** The machine's state is wanted as it is between two instructions. */
+  | CaptureLetter
+  /** A machine that was captured and held goes on after all. */
+  | { readonly kind: 'release' }
   /** The receiver of a line's output has taken this many bytes. */
   | { readonly kind: 'output-drained'; readonly line: CharacterLine; readonly bytes: number };
+
+export interface CaptureLetter {
+  readonly kind: 'capture';
+  readonly captureId: number;
+  /** The machine stands still from then on, until it is released or ends. */
+  readonly thenHold: boolean;
+  /** There is an earlier state, of which chunks of memory may be taken over that have not changed since, except those that are 1 in `lost`. */
+  readonly hasLast: boolean;
+  readonly lost: Uint8Array | undefined;
+}
 
 /** The machine's lines to the outside: COM1 and the virtio console. */
 export type CharacterLine = 'serial' | 'virtio-console';
 
 /** Letters that the machine loop keeps to itself. */
-export type LoopLetter = Extract<Letter, { kind: 'pause' | 'resume' | 'reset' | 'power-off' }>;
+export type LoopLetter = Extract<Letter, { kind: 'pause' | 'resume' | 'reset' | 'power-off' | 'capture' | 'release' }>;
 /** Letters for the board and what hangs on it. */
 export type BoardLetter = Exclude<Letter, LoopLetter>;
 

@@ -1,16 +1,29 @@
 import { join } from 'node:path';
-import type { ApiHandlers } from '../../shared/api.ts';
+import type { ApiHandlers, MachineStatus } from '../../shared/api.ts';
+import type { MachineConfig } from '../../shared/machine-config.ts';
 import { ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
-import type { VmCommand } from '../../shared/vm-protocol.ts';
+import type { ResumeFrom, VmCommand } from '../../shared/vm-protocol.ts';
 import { readBundledGuest } from '../library/bundled-guests.ts';
 import { lastLines } from '../machines/machine-log.ts';
 import type { RunningMachine } from '../machines/running-machine.ts';
 import { vmStartOf } from '../machines/vm-start.ts';
 import type { Services } from './services.ts';
 
+/** Starts a machine of the library with the images that its disks write now, perhaps from a saved state. */
+export function starterOf({ library, supervisor, paths }: Services, name: string): (config: MachineConfig, resumeFrom: ResumeFrom | undefined) => Promise<Result<MachineStatus>> {
+  return async (config, resumeFrom) => {
+    const folder = library.folderOf(name);
+    const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
+    if (guest?.ok === false) return guest;
+    const start = vmStartOf(name, config, folder, guest?.value.directBoot, paths);
+    if (!start.ok) return start;
+    return supervisor.start(name, { ...start.value, resumeFrom }, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile });
+  };
+}
+
 export function machineHandlers(services: Services): ApiHandlers['machines'] {
-  const { library, supervisor, paths } = services;
+  const { library, supervisor, snapshots, paths } = services;
 
   /** Of a machine that exists. */
   const machine = async (name: string): Promise<Result<RunningMachine>> => {
@@ -24,16 +37,9 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
   };
 
   return {
-    async start({ name }) {
-      const found = await library.findWhole(name);
-      if (!found.ok) return found;
-      const { folder, config } = found.value;
-      const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
-      if (guest?.ok === false) return guest;
-      const start = vmStartOf(name, config, folder, guest?.value.directBoot, paths);
-      if (!start.ok) return start;
-      return supervisor.start(name, start.value, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile });
-    },
+    start: ({ name, cold }) => snapshots.start(name, cold, starterOf(services, name)),
+    save: ({ name }) => snapshots.save(name),
+    discardSavedState: ({ name }) => snapshots.discardSavedState(name),
 
     async pause({ name }) {
       const found = await machine(name);

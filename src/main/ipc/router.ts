@@ -12,11 +12,13 @@ import { libraryHandlers } from './library.ts';
 import { machineHandlers } from './machines.ts';
 import { preferenceHandlers } from './preferences.ts';
 import type { Services } from './services.ts';
+import { snapshotHandlers } from './snapshots.ts';
 
 export function handlersOf(services: Services): ApiHandlers {
   return {
     library: libraryHandlers(services),
     machines: machineHandlers(services),
+    snapshots: snapshotHandlers(services),
     preferences: preferenceHandlers(services),
     host: hostHandlers(services),
     guests: guestHandlers(services),

@@ -12,6 +12,7 @@ import { RunningMachine } from './running-machine.ts';
 export interface SupervisorListener {
   status(name: string, status: MachineStatus): void;
   warning(name: string, message: string): void;
+  memoryLoaded(name: string): void;
 }
 
 export class Supervisor {
@@ -44,6 +45,7 @@ export class Supervisor {
       machine = new RunningMachine(name, this.launcher, {
         status: (status) => { this.#listener.status(name, status); },
         warning: (message) => { this.#listener.warning(name, message); },
+        memoryLoaded: () => { this.#listener.memoryLoaded(name); },
       });
       this.#machines.set(name, machine);
     }

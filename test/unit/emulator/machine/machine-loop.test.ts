@@ -52,6 +52,7 @@ function machine(options: { time?: 'host' | number; instruction?: Instruction; o
     hostNanos: () => host.nanos,
     onReset: options.onReset ?? 'reboot',
     deliver: (letter) => told.push(`letter ${letter.kind}`),
+    capture: ({ captureId, thenHold }) => told.push(`capture ${captureId}${thenHold ? ', held' : ''}`),
     reset: (kind) => told.push(`board reset ${kind}`),
     flush: () => flags.flushes++,
     congested: () => flags.congested,
