@@ -12,8 +12,12 @@
  */
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
-import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
+import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
+import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
+import { DISK_FORMATS } from './disk-format.ts';
+import { mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
+import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
 import type { MachineError, Result } from './result.ts';
 import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
 import type { VmCommand } from './vm-protocol.ts';
@@ -57,6 +61,8 @@ export const libraryEntrySchema = z.object({
   hasSavedState: z.boolean().optional(),
   /** Bytes that the VM folder's files occupy on the host; only from `library.get`. */
   bytesOnHost: z.number().optional(),
+  /** Settings that differ from what the machine was started with and wait for its next start. */
+  atNextStart: z.array(z.string()).optional(),
 });
 export type LibraryEntry = z.infer<typeof libraryEntrySchema>;
 
@@ -102,32 +108,31 @@ export const newMachineSchema = z.object({
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
   directBoot: directBootSchema.optional(),
-  notes: z.string().max(10_000).default(''),
+  ...descriptionShape,
 });
 export type NewMachine = z.input<typeof newMachineSchema>;
 
-/** What can be changed of a machine that is off; what is absent stays. */
+const settingsShape = machineConfigSchema.shape;
+/** What can be changed of a machine; what is absent stays. While it is on, a part of it waits for its next start. */
 export const machineChangesSchema = z.object({
+  architecture: z.enum(ARCHITECTURES).optional(),
+  cpuLimitPercent: z.number().optional(),
+  display: settingsShape.display.unwrap().optional(),
+  input: settingsShape.input.unwrap().optional(),
+  serial: settingsShape.serial.unwrap().optional(),
+  time: settingsShape.time.unwrap().optional(),
+  /** `null`: it starts from its disks. */
+  directBoot: directBootSchema.nullable().optional(),
   memoryBytes: z.number().optional(),
   accelerator: z.enum(ACCELERATORS).optional(),
   disks: z.array(diskConfigSchema).max(8).optional(),
-  cdroms: z.array(z.object({ path: mediumPathSchema })).max(4).optional(),
+  cdroms: z.array(cdromConfigSchema).max(4).optional(),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).optional(),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).optional(),
   onReset: z.enum(['reboot', 'stop']).optional(),
-  notes: z.string().max(10_000).optional(),
+  ...descriptionChangesShape,
 });
 export type MachineChanges = z.input<typeof machineChangesSchema>;
-
-export const HOST_KEYS = ['ControlRight', 'AltRight', 'MetaRight', 'ControlLeft+AltLeft'] as const;
-export const preferencesSchema = z.object({
-  /** `system` follows the host's language. */
-  language: z.enum(['system', 'en', 'de']).default('system'),
-  theme: z.enum(['system', 'light', 'dark']).default('system'),
-  /** Releases the captured mouse and keyboard. DOM `KeyboardEvent.code` values. */
-  hostKey: z.enum(HOST_KEYS).default('ControlRight'),
-});
-export type Preferences = z.infer<typeof preferencesSchema>;
 
 export const hostInfoSchema = z.object({
   shell: z.enum(['desktop', 'browser', 'command-line']),
@@ -153,7 +158,30 @@ export const bundledGuestSchema = z.object({
 });
 export type BundledGuest = z.infer<typeof bundledGuestSchema>;
 
-export const FILE_PURPOSES = ['disk-image', 'cd-image', 'kernel', 'any'] as const;
+/** An image that machines of the library use, or that lies among their disks. */
+export const knownMediumSchema = z.object({
+  path: z.string(),
+  kind: z.enum(['disk', 'cdrom']),
+  /** As who uses it says. */
+  format: z.enum(DISK_FORMATS).optional(),
+  hostBytes: z.number().optional(),
+  isMissing: z.boolean(),
+  users: z.array(z.object({ machine: z.string(), isOn: z.boolean() })),
+});
+export type KnownMedium = z.infer<typeof knownMediumSchema>;
+
+const image = { path: mediumPathSchema.refine(isAbsoluteMediumPath, 'is no whole path'), format: z.enum(DISK_FORMATS).optional() };
+export const mediumJobSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('info'), ...image }),
+  z.object({ kind: z.literal('check'), ...image, repair: z.boolean() }),
+  z.object({ kind: z.literal('compact'), ...image }),
+  z.object({ kind: z.literal('resize'), ...image, bytes: z.number(), shrink: z.boolean() }),
+  z.object({ kind: z.literal('convert'), ...image, targetPath: image.path, targetFormat: z.enum(DISK_FORMATS) }),
+]);
+export type MediumJob = z.infer<typeof mediumJobSchema>;
+const jobId = z.string().min(1).max(64);
+
+export const FILE_PURPOSES = ['disk-image', 'cd-image', 'bootable', 'kernel', 'folder', 'any'] as const;
 
 const keyChanges = z.array(z.object({ code: z.string().max(32), down: z.boolean() })).max(1024);
 const pointerMotion = { dx: z.number(), dy: z.number(), wheel: z.number(), buttons: z.number().int().min(0).max(7) };
@@ -174,7 +202,7 @@ export const api = {
   machines: {
     /** Resolves when the board runs its first instruction (or with the reason why not). */
     /** With a saved state the machine goes on from there; `cold` drops that state for good: ask the person first. */
-    start: { input: z.object({ name, cold: z.boolean().default(false) }), output: machineStatusSchema },
+    start: { input: z.object({ name, cold: z.boolean().default(false), overcommit: z.boolean().default(false) }), output: machineStatusSchema },
     /** Saves the running machine's state and turns it off. Resolves when it is off. */
     save: { input: byName, output: machineStatusSchema },
     /** Drops the saved state of a machine that is off: its next start is a cold one. */
@@ -184,6 +212,8 @@ export const api = {
     /** `acpi` presses the power button and returns; the guest decides. `force` ends the machine now. */
     stop: { input: z.object({ name, how: z.enum(['acpi', 'force']) }), output: machineStatusSchema },
     reset: { input: byName, output: nothing },
+    /** Puts a CD image into a drive, or takes it out, also while the machine is on. `force` takes it from a guest that holds it (else `media.held`). */
+    changeDisc: { input: z.object({ name, drive: z.number().int().min(0).max(3), path: mediumPathSchema.optional(), force: z.boolean().default(false) }), output: libraryEntrySchema },
     status: { input: byName, output: machineStatusSchema },
     sendKeys: { input: z.object({ name, events: keyChanges }), output: nothing },
     typeText: { input: z.object({ name, text: z.string().max(65_536) }), output: nothing },
@@ -212,9 +242,17 @@ export const api = {
     /** The guest's screen at that moment, where there is a picture of it. */
     thumbnail: { input: bySnapshot, output: z.object({ png: bytes.optional() }) },
   },
+  media: {
+    list: { input: nothing, output: z.object({ media: z.array(knownMediumSchema) }) },
+    /** An empty disk in the machine's own folder; `path` is for its settings, which are left as they are. */
+    createDisk: { input: z.object({ machine: name, bytes: z.number(), format: z.enum(['qcow2', 'raw']) }), output: z.object({ path: z.string() }) },
+    /** Answers when the job is over; until then `media.progress` tells how far it is. `id` is the caller's, to tell jobs apart and cancel them. */
+    run: { input: z.object({ id: jobId, job: mediumJobSchema }), output: z.object({ info: mediaInfoSchema.optional(), check: mediaCheckSchema.optional(), done: mediaDoneSchema.optional() }) },
+    cancel: { input: z.object({ id: jobId }), output: nothing },
+  },
   preferences: {
     get: { input: nothing, output: preferencesSchema },
-    set: { input: z.object({ language: z.enum(['system', 'en', 'de']).optional(), theme: z.enum(['system', 'light', 'dark']).optional(), hostKey: z.enum(HOST_KEYS).optional() }), output: preferencesSchema },
+    set: { input: preferenceChangesSchema, output: preferencesSchema },
   },
   host: {
     info: { input: nothing, output: hostInfoSchema },
@@ -292,6 +330,7 @@ export const apiEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('machines.warning'), payload: z.object({ name: z.string(), message: z.string() }) }),
   /** A machine's tree of snapshots changed: list it again. */
   z.object({ event: z.literal('snapshots.changed'), payload: z.object({ name: z.string() }) }),
+  z.object({ event: z.literal('media.progress'), payload: z.object({ id: z.string(), done: z.number() }) }),
   z.object({ event: z.literal('preferences.changed'), payload: preferencesSchema }),
 ]);
 export type ApiEvent = z.infer<typeof apiEventSchema>;
@@ -316,7 +355,7 @@ export const displayUpSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('watch-display'), watch: z.boolean() }),
   z.object({ kind: z.literal('frame-drawn') }),
   z.object({ kind: z.literal('keys'), events: keyChanges }),
-  z.object({ kind: z.literal('type-text'), text: z.string().max(65_536) }),
+  z.object({ kind: z.literal('type-text'), text: z.string().max(65_536), layout: z.enum(KEYBOARD_LAYOUTS).optional() }),
   z.object({ kind: z.literal('pointer'), ...pointerMotion }),
 ]);
 export type DisplayUp = Extract<VmCommand, { kind: 'watch-display' | 'frame-drawn' | 'keys' | 'type-text' | 'pointer' }>;

@@ -4,10 +4,11 @@
  */
 import { z } from 'zod';
 import { DISK_FORMATS } from './disk-format.ts';
+import { descriptionShape } from './machine-description.ts';
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { fail, ok } from './result.ts';
 import type { Result } from './result.ts';
-import { checkMemoryBytes, MEMORY_BYTES_DEFAULT } from './sizes.ts';
+import { checkMemoryBytes, KIB, MEMORY_BYTES_DEFAULT } from './sizes.ts';
 
 export const MACHINE_SCHEMA_VERSION = 1;
 export const MACHINE_FOLDER_SUFFIX = '.guestvm';
@@ -15,6 +16,15 @@ export const MACHINE_FILE = 'machine.json';
 
 export const ARCHITECTURES = ['x86_64', 'i386'] as const;
 export const ACCELERATORS = ['auto', 'translator', 'interpreter', 'kvm'] as const;
+/** How the window shows the guest's screen: see `place-screen.ts`. */
+export const SCALINGS = ['fit', 'crisp', 'smooth', 'integer', 'native'] as const;
+export type Scaling = (typeof SCALINGS)[number];
+/** Keyboards that the guest may think it has, for text that is typed into it. */
+export const KEYBOARD_LAYOUTS = ['us', 'de'] as const;
+export type KeyboardLayout = (typeof KEYBOARD_LAYOUTS)[number];
+/** Keys that can be the host key, as DOM `KeyboardEvent.code` values. */
+export const HOST_KEYS = ['ControlRight', 'AltRight', 'MetaRight', 'ControlLeft+AltLeft'] as const;
+export const CPU_LIMIT_PERCENT_MINIMUM = 5;
 
 /**
  * A medium's path: relative with forward slashes means inside the VM folder; absolute (`/…`, `C:\…`, `\\…`) means a file
@@ -42,10 +52,13 @@ export const diskConfigSchema = z.object({
   discardChanges: z.boolean().default(false),
   /** Folders besides the image's own in which files may lie that the image names, such as its backing file. */
   backingFolders: z.array(z.string().min(1).max(4096)).max(16).default([]),
+  /** No limit where it isn't given. */
+  bytesPerSecondMaximum: z.number().int().min(64 * KIB).max(1e12).optional(),
 });
 export type DiskConfig = z.infer<typeof diskConfigSchema>;
 
-export const cdromConfigSchema = z.object({ path: mediumPathSchema });
+/** A CD drive; empty without a path. */
+export const cdromConfigSchema = z.object({ path: mediumPathSchema.optional() });
 export type CdromConfig = z.infer<typeof cdromConfigSchema>;
 
 /** Boots a Linux kernel without firmware menus or boot loader. Paths follow the rules of media. */
@@ -70,7 +83,16 @@ export const machineConfigSchema = z.object({
   directBoot: directBootSchema.optional(),
   /** Files inside the app that a machine made from a bundled guest boots from; they never enter the VM folder. */
   bundledGuest: z.string().regex(/^[a-z0-9-]{1,64}$/).optional(),
-  display: z.object({ adapter: z.literal('stdvga').default('stdvga') }).default({ adapter: 'stdvga' }),
+  display: z.object({ adapter: z.literal('stdvga').default('stdvga'), scaling: z.enum(SCALINGS).default('fit') }).default({ adapter: 'stdvga', scaling: 'fit' }),
+  input: z.object({
+    keyboardLayout: z.enum(KEYBOARD_LAYOUTS).default('us'),
+    /** The app's where there is none. */
+    hostKey: z.enum(HOST_KEYS).optional(),
+    /** A click into the screen captures the mouse, and not only the menu's entry. */
+    captureOnClick: z.boolean().default(true),
+  }).default({ keyboardLayout: 'us', captureOnClick: true }),
+  /** Share of one host core that the guest's processor may use. */
+  cpuLimitPercent: z.number().int().min(CPU_LIMIT_PERCENT_MINIMUM).max(100).default(100),
   serial: z.object({ logToFile: z.boolean().default(true) }).default({ logToFile: true }),
   time: z.object({
     mode: z.union([z.literal('host'), z.object({ instructionsPerMicrosecond: z.number().int().min(1).max(100_000) })]).default('host'),
@@ -79,7 +101,7 @@ export const machineConfigSchema = z.object({
     seed: z.number().int().min(0).max(0xffff_ffff).optional(),
   }).default({ mode: 'host' }),
   onReset: z.enum(['reboot', 'stop']).default('reboot'),
-  notes: z.string().max(10_000).default(''),
+  ...descriptionShape,
 });
 export type MachineConfig = z.infer<typeof machineConfigSchema>;
 export type MachineConfigInput = z.input<typeof machineConfigSchema>;

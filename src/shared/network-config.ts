@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { fail, ok } from './result.ts';
 import type { Result } from './result.ts';
+import { KIB } from './sizes.ts';
 
 export const ADAPTER_MODELS = ['virtio', 'e1000', 'rtl8139'] as const;
 export const REACHES = ['internet', 'listed', 'nothing'] as const;
@@ -42,6 +43,10 @@ export const adapterConfigSchema = z.object({
   reach: z.enum(REACHES).default('internet'),
   allow: z.array(allowedTargetSchema).max(ALLOWED_MAXIMUM).default([]),
   forwards: z.array(portForwardSchema).max(FORWARDS_MAXIMUM).default([]),
+  /** The cable is plugged in. */
+  connected: z.boolean().default(true),
+  /** Each way; no limit where it isn't given. */
+  bytesPerSecondMaximum: z.number().int().min(8 * KIB).max(1e12).optional(),
 });
 export type AdapterConfig = z.infer<typeof adapterConfigSchema>;
 

@@ -17,13 +17,14 @@ export interface DiskAttachment {
   readonly discardChanges: boolean;
   /** Folders besides the image's own in which files may lie that the image names. */
   readonly backingFolders: readonly string[];
+  readonly bytesPerSecondMaximum?: number | undefined;
 }
 
-/** A network adapter and the network behind it, translated to the host's addresses (NAT). */
-export interface NetworkAdapterStart {
-  readonly model: 'virtio' | 'e1000' | 'rtl8139';
-  /** `52:47:48:12:34:56` */
-  readonly mac: string;
+/** A CD drive without a disc. */
+export type EmptyDrive = Omit<DiskAttachment, 'path'> & { readonly path: undefined };
+
+/** What is behind an adapter; all of it can change while the machine is on. */
+export interface NetworkSettings {
   readonly reach: 'nothing' | 'listed' | 'internet';
   /** What the guest may reach besides: see `allowedTargetSchema`. */
   readonly allow: readonly { readonly host: string; readonly port?: number | undefined }[];
@@ -33,6 +34,17 @@ export interface NetworkAdapterStart {
     /** The guest's first lease where there is no address. */
     readonly guest: { readonly address?: string | undefined; readonly port: number };
   }[];
+  /** The cable is plugged in, which it is where nothing is said. */
+  readonly connected?: boolean;
+  /** Each way. */
+  readonly bytesPerSecondMaximum?: number | undefined;
+}
+
+/** A network adapter and the network behind it, translated to the host's addresses (NAT). */
+export interface NetworkAdapterStart extends NetworkSettings {
+  readonly model: 'virtio' | 'e1000' | 'rtl8139';
+  /** `52:47:48:12:34:56` */
+  readonly mac: string;
   /** A pcapng file that all frames are written to. */
   readonly capturePath: string | undefined;
 }
@@ -47,7 +59,7 @@ export interface VmStart {
   readonly biosPath: string;
   readonly vgaBiosPath: string | undefined;
   readonly directBoot: { readonly kernelPath: string; readonly initrdPath: string | undefined; readonly commandLine: string } | undefined;
-  readonly disks: readonly DiskAttachment[];
+  readonly disks: readonly (DiskAttachment | EmptyDrive)[];
   readonly bootOrder: readonly ('hd' | 'cd')[];
   /** At most four. Only in host time: what comes from outside can't be repeated. */
   readonly adapters?: readonly NetworkAdapterStart[];
@@ -64,6 +76,8 @@ export interface VmStart {
   readonly onReset: 'reboot' | 'stop';
   /** The machine doesn't begin at its reset vector, but with a saved state. */
   readonly resumeFrom?: ResumeFrom | undefined;
+  /** Share of one host core that the guest's processor may use; all of it where nothing is said. */
+  readonly cpuLimitPercent?: number;
   /** Before `ended`, the last screen comes unasked, as a `screen-text` and a `screenshot` event with `UNASKED_REQUEST`. */
   readonly finalScreen?: boolean;
 }
@@ -93,6 +107,15 @@ export interface NewLayer {
 /** `requestId` of what comes unasked before `ended`: the statistics always, the screen with `finalScreen`. */
 export const UNASKED_REQUEST = -1;
 
+/** What changes while a machine is on. `drive` and `disk` count `VmStart.disks`. */
+export type VmChange =
+  /** Puts another disc into a drive, or none. A guest may hold its disc: then it takes `force`. Errors: those of opening the image, `media.held`. */
+  | { readonly kind: 'disc'; readonly drive: number; readonly path: string | undefined; readonly force: boolean }
+  /** Connections that are no longer allowed end. Error: `network.port-unusable`, and then all is as it was. */
+  | { readonly kind: 'adapter'; readonly adapter: number; readonly settings: NetworkSettings }
+  | { readonly kind: 'disk-limit'; readonly disk: number; readonly bytesPerSecondMaximum: number | undefined }
+  | { readonly kind: 'cpu-limit'; readonly percent: number };
+
 export type VmCommand =
   | { readonly kind: 'power-on'; readonly start: VmStart }
   | { readonly kind: 'pause' }
@@ -107,8 +130,8 @@ export type VmCommand =
   | { readonly kind: 'virtio-console-input'; readonly bytes: Uint8Array }
   /** Physical keys as DOM `KeyboardEvent.code` values, in order. */
   | { readonly kind: 'keys'; readonly events: readonly KeyChange[] }
-  /** Text as keystrokes on a US keyboard; characters that have no key are reported back as a warning. */
-  | { readonly kind: 'type-text'; readonly text: string }
+  /** Text as keystrokes on a keyboard of a layout, US where nothing is said; characters that have no key are reported back as a warning. */
+  | { readonly kind: 'type-text'; readonly text: string; readonly layout?: 'us' | 'de' | undefined }
   /** Relative motion in counts, buttons as bits (1 left, 2 right, 4 middle), wheel in clicks (positive = towards the user). */
   | { readonly kind: 'pointer'; readonly dx: number; readonly dy: number; readonly wheel: number; readonly buttons: number }
   /** Starts or stops `display-frame` events on this port; a new subscription begins with a whole frame. */
@@ -135,6 +158,7 @@ export type VmCommand =
    */
   | { readonly kind: 'save-state'; readonly requestId: number; readonly path: string; readonly mayCountOn: readonly string[]; readonly thenHold: boolean; readonly isKept: boolean }
   | { readonly kind: 'release' }
+  | { readonly kind: 'change'; readonly requestId: number; readonly change: VmChange }
   | { readonly kind: 'ping'; readonly sentAt: number };
 
 export interface KeyChange {
@@ -147,6 +171,8 @@ export const vmStatsSchema = z.object({
   wallSeconds: z.number(),
   guestSeconds: z.number(),
   haltedSeconds: z.number(),
+  /** Of the host's processor, by the guest's. */
+  cpuSeconds: z.number(),
   instructions: z.number(),
   mips: z.number(),
   exits: z.record(z.string(), z.number()),
@@ -156,6 +182,8 @@ export const vmStatsSchema = z.object({
   peakRssBytes: z.number(),
   diskBytesRead: z.number(),
   diskBytesWritten: z.number(),
+  /** Of `diskBytesRead`, what came from discs. */
+  discBytesRead: z.number(),
   netBytesIn: z.number(),
   netBytesOut: z.number(),
 });
@@ -205,6 +233,7 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
     layersInUse: z.boolean() }),
   /** All that the machine's memory was in a file for has been loaded: the file may go, unless it is kept. */
   z.object({ kind: z.literal('memory-loaded') }),
+  z.object({ kind: z.literal('changed'), requestId: z.number(), error: z.object({ code: z.string(), message: z.string(), advice: z.string() }).optional() }),
   z.object({ kind: z.literal('pong'), sentAt: z.number() }),
   z.object({ kind: z.literal('log'), level: z.enum(['debug', 'info', 'warning', 'error']), topic: z.string(), message: z.string() }),
   /** The guest reset: by the keyboard controller, port 0xCF9, ACPI or a triple fault. */

@@ -242,7 +242,13 @@ test('the library can be used with the keyboard alone', async ({ page }) => {
   await page.getByRole('option', { name: 'Alpha' }).waitFor();
   await page.keyboard.press('Tab');
   await expect(page.getByRole('link', { name: 'Skip to the machine' })).toBeFocused();
-  for (const name of ['Preferences', 'New machine']) {
+  for (const name of ['Media', 'Preferences', 'New machine']) {
+    await page.keyboard.press('Tab');
+    await expect(page.getByRole('button', { name })).toBeFocused();
+  }
+  await page.keyboard.press('Tab');
+  await expect(page.getByRole('searchbox', { name: 'Search' })).toBeFocused();
+  for (const name of ['Sorted by Own order', 'Show as a grid']) {
     await page.keyboard.press('Tab');
     await expect(page.getByRole('button', { name })).toBeFocused();
   }

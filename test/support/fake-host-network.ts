@@ -13,6 +13,8 @@ export class FakeStream implements HostStream {
   isDestroyed = false;
   isPaused = false;
   holdsBack = false;
+  /** Set once the guest's side is over in order. */
+  idleSeconds: number | undefined = undefined;
 
   constructor(to: Endpoint, events: StreamEvents) {
     this.to = to;
@@ -36,6 +38,10 @@ export class FakeStream implements HostStream {
 
   end(): void {
     this.isEnded = true;
+  }
+
+  breakWhenIdle(seconds: number): void {
+    this.idleSeconds = seconds;
   }
 
   destroy(): void {

@@ -59,6 +59,8 @@ const CR_RST = 0x10;
 const INT_ROK = 0x0001;
 const INT_TOK = 0x0004;
 const INT_RXOVW = 0x0010;
+/** Packet underrun or link change. */
+const INT_LINK = 0x0020;
 const INT_TIMEOUT = 0x4000;
 const RCR_AAP = 0x01;
 const RCR_APM = 0x02;
@@ -67,6 +69,12 @@ const RCR_AB = 0x08;
 const RCR_WRAP = 0x80;
 /** HWVERID of an 8139C. */
 const TCR_VERSION = 0x7400_0000;
+/** MSR: inverse link status, and receive flow control. */
+const MSR_LINK_FAILED = 0x04;
+const BMSR_LINK = 0x0004;
+/** CS configuration: the link has changed, until its interrupt is acknowledged; drivers take INT_LINK for an underrun without it. */
+const CSCR_HIGH = 0x75;
+const CSCR_HIGH_CHANGED = 0x08;
 const CR9346_UNLOCKED = 0xc0;
 const CR9346_CS = 0x08;
 const CR9346_SK = 0x04;
@@ -145,6 +153,8 @@ export class Rtl8139 implements PciFunction, Device<Rtl8139State> {
   readonly #timer: Timer;
   readonly #resume: Timer;
   #interrupt: InterruptLine | undefined;
+  /** Whether the cable is plugged in, which is no state of the adapter. */
+  #isLinkUp = true;
   #state: Rtl8139State;
 
   /** Takes the link's `onReadable` and `onWritable`. */
@@ -173,6 +183,14 @@ export class Rtl8139 implements PciFunction, Device<Rtl8139State> {
 
   connectInterrupt(line: InterruptLine): void {
     this.#interrupt = line;
+  }
+
+  /** The cable was plugged in or pulled out. */
+  setLink(isUp: boolean): void {
+    if (this.#isLinkUp === isUp) return;
+    this.#isLinkUp = isUp;
+    this.#state.registers[CSCR_HIGH]! |= CSCR_HIGH_CHANGED;
+    this.#raise(INT_LINK);
   }
 
   reset(_kind: ResetKind): void {
@@ -238,6 +256,8 @@ export class Rtl8139 implements PciFunction, Device<Rtl8139State> {
   #readByte(offset: number): number {
     const { registers, microwire } = this.#state;
     if (offset === CR) return registers[CR]! | (this.#unread() === 0 ? CR_BUFE : 0);
+    if (offset === MSR) return registers[MSR]! | (this.#isLinkUp ? 0 : MSR_LINK_FAILED);
+    if (offset === BMSR && !this.#isLinkUp) return registers[BMSR]! & ~BMSR_LINK;
     if (offset === CR9346) return registers[CR9346]! | (microwire.dataOut !== 0 ? CR9346_DO : 0);
     if (offset >= TCTR && offset < TCTR + 4) return (this.#ticks() >>> (8 * (offset - TCTR))) & 0xff;
     if (offset === TSAD_SUMMARY || offset === TSAD_SUMMARY + 1) return (this.#summary() >>> (8 * (offset - TSAD_SUMMARY))) & 0xff;
@@ -261,6 +281,7 @@ export class Rtl8139 implements PciFunction, Device<Rtl8139State> {
     const isTouched = (from: number, length: number): boolean => offset < from + length && end > from;
     for (let at = offset; at < end; at++) {
       const byte = Math.floor(value / 2 ** (8 * (at - offset))) & 0xff;
+      if (at === ISR && (byte & INT_LINK) !== 0) registers[CSCR_HIGH]! &= ~CSCR_HIGH_CHANGED;
       if (at === ISR || at === ISR + 1) registers[at]! &= ~byte;
       else if (at >= CONFIG0 && at <= CONFIG4 && !(at >= TIMER_INT && at < MSR)) this.#configure(at, byte);
       else if (at >= MPC && at < MPC + 4) registers[at] = 0;

@@ -8,10 +8,12 @@ import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from '
 import type { UNASKED_REQUEST, VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
 import { GUEST_RAM } from '../cpu/memory-layout.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
+import { driveSerial } from '../machine/drive-bays.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
 import { DiskService } from './disk-service.ts';
 import { DisplayService } from './display-service.ts';
 import type { EngineModules } from './engine-modules.ts';
+import { LiveChanges } from './live-changes.ts';
 import { describeFileError } from './file-bytes.ts';
 import type { BoardFiles, DiskFacts, MachinePost, MachineStats, MachineThreadStart } from './machine-post.ts';
 import { openDisk } from './open-disk.ts';
@@ -56,7 +58,9 @@ interface OpenState {
 interface RunningMachine {
   readonly posts: MessagePort;
   readonly mailbox: MailboxSender;
-  readonly disks: readonly DiskService[];
+  /** By their numbers. Empty drives have none; discs that were taken out keep theirs. */
+  readonly disks: (DiskService | undefined)[];
+  readonly changes: LiveChanges;
   readonly networks: readonly NetworkService[];
   readonly display: DisplayService;
   readonly states: StateService;
@@ -148,6 +152,11 @@ export class ControlThread {
       case 'screen-text':
         from.send(screenText(machine.display, command.requestId));
         break;
+      case 'change':
+        void machine.changes.make(command.change).then((error) => {
+          from.send({ kind: 'changed', requestId: command.requestId, ...(error === undefined ? {} : { error }) });
+        });
+        break;
       case 'keys':
       case 'type-text':
       case 'pointer':
@@ -169,14 +178,14 @@ export class ControlThread {
   }
 
   async #powerOn(start: VmStart): Promise<void> {
-    const images: DiskImage[] = [];
+    const images: (DiskImage | undefined)[] = [];
     const networks: NetworkService[] = [];
     let resumed: OpenState | undefined;
     try {
       checkSizes(start);
       const files = await readBoardFiles(start);
       const engine = await this.#engine;
-      for (const attachment of start.disks) images.push(await openDisk(attachment));
+      for (const attachment of start.disks) images.push(attachment.path === undefined ? undefined : await openDisk(attachment));
       resumed = await StateService.openFor(start, images.map(diskFacts));
       const memory = allocateMemory(Math.ceil((GUEST_RAM + start.memoryBytes) / WASM_PAGE_BYTES));
       const log: DeviceLog = { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) };
@@ -190,19 +199,19 @@ export class ControlThread {
     } catch (error) {
       await resumed?.file[Symbol.asyncDispose]().catch(() => {});
       for (const network of networks) await network.close();
-      for (const image of images) await Promise.resolve(image[Symbol.asyncDispose]()).catch(() => {});
+      for (const image of images) await Promise.resolve(image?.[Symbol.asyncDispose]()).catch(() => {});
       await this.#finish(startFailed(error), 1, undefined);
     }
   }
 
-  #startMachine(start: VmStart, files: BoardFiles, engine: EngineModules, memory: WebAssembly.Memory, images: readonly DiskImage[], networks: readonly NetworkService[],
+  #startMachine(start: VmStart, files: BoardFiles, engine: EngineModules, memory: WebAssembly.Memory, images: readonly (DiskImage | undefined)[], networks: readonly NetworkService[],
     resumed: OpenState | undefined): void {
     const shared = new Uint8Array(memory.buffer);
     const letters = new MessageChannel();
     const posts = new MessageChannel();
     const mailbox = new MailboxSender(letters.port2, memory.buffer);
     const facts = images.map(diskFacts);
-    const disks = images.map((image) => new DiskService(image, shared));
+    const disks = images.map((image, index) => image === undefined ? undefined : new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum));
     const states = new StateService({
       start, shared: memory.buffer as SharedArrayBuffer, disks, facts,
       log: { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) },
@@ -216,7 +225,11 @@ export class ControlThread {
     };
     const machine: RunningMachine = {
       posts: posts.port2,
-      mailbox, disks, networks, states,
+      mailbox,
+      disks,
+      networks,
+      states,
+      changes: new LiveChanges({ shared, mailbox, disks, networks }),
       display: new DisplayService(memory.buffer),
       finalScreen: start.finalScreen === true,
     };
@@ -251,7 +264,7 @@ export class ControlThread {
         });
         break;
       case 'block':
-        machine.disks[post.disk]!.submit(post.request, (status) => {
+        machine.disks[post.disk]?.submit(post.request, (status) => {
           machine.mailbox.post({ kind: 'block-done', disk: post.disk, requestId: post.requestId, status });
         });
         break;
@@ -260,6 +273,9 @@ export class ControlThread {
         break;
       case 'chunk':
         machine.states.chunk(post);
+        break;
+      case 'disc-changed':
+        machine.changes.discChanged(post.requestId, post.isHeld);
         break;
       case 'stats':
         this.#transport.send({ kind: 'stats', requestId: post.requestId, stats: completeStats(post.stats, machine.disks, machine.networks) });
@@ -300,7 +316,7 @@ export class ControlThread {
       await machine.states.close();
       for (const disk of machine.disks) {
         try {
-          await disk.close();
+          await disk?.close();
         } catch (error) {
           last = { kind: 'ended', reason: 'crashed', error: {
             code: 'media.write-failed', message: `a disk image could not be written to its end (${describe(error)})`, advice: 'check the disk it lies on' } };
@@ -395,10 +411,10 @@ async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> 
   return bytes;
 }
 
-function diskFacts(image: DiskImage, index: number): DiskFacts {
-  return {
+function diskFacts(image: DiskImage | undefined, index: number): DiskFacts | undefined {
+  return image === undefined ? undefined : {
     sectorBytes: image.sectorBytes, sectorCount: image.sectorCount, readOnly: image.readOnly,
-    serial: `GUESTHOUSE${String(index).padStart(4, '0')}`,
+    serial: driveSerial(index),
   };
 }
 

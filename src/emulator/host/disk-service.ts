@@ -5,6 +5,7 @@
 import type { BlockRequest, BlockStatus } from '../interfaces/block-backend.ts';
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
+import { ByteRate } from '../network/byte-rate.ts';
 
 /** Requests of one disk that are executed at the same time. */
 const MAX_IN_FLIGHT = 8;
@@ -24,13 +25,21 @@ export class DiskService {
   /** Nothing is started: the image is being exchanged. */
   #held = false;
   #idle: (() => void)[] = [];
+  readonly #rate = new ByteRate(() => performance.now() * 1e6);
+  #later: NodeJS.Timeout | undefined;
+  #isClosed = false;
   bytesRead = 0;
   bytesWritten = 0;
 
   /** `shared` is the whole shared memory; requests name segments of it. */
-  constructor(image: DiskImage, shared: Uint8Array) {
+  constructor(image: DiskImage, shared: Uint8Array, bytesPerSecondMaximum?: number) {
     this.#image = image;
     this.#shared = shared;
+    this.#rate.limit(bytesPerSecondMaximum);
+  }
+
+  get isDisc(): boolean {
+    return this.#image.sectorBytes === 2048;
   }
 
   submit(request: BlockRequest, done: (status: BlockStatus) => void): void {
@@ -65,8 +74,16 @@ export class DiskService {
     }
   }
 
+  limit(bytesPerSecondMaximum: number | undefined): void {
+    this.#rate.limit(bytesPerSecondMaximum);
+    this.#startMore();
+  }
+
   /** Finishes what is queued, flushes and closes the image. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.limit(undefined);
     while (this.#inFlight > 0 || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     try {
       if (!this.#image.readOnly) await this.#image.flush();
@@ -79,11 +96,21 @@ export class DiskService {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       const isFlush = next.request.kind === 'flush';
       if (this.#held || this.#flushing || this.#inFlight >= MAX_IN_FLIGHT || (isFlush && this.#inFlight > 0)) return;
+      if (!isFlush && this.#mustWait()) return;
       this.#queue.shift();
+      this.#rate.take(next.request.sectorCount * this.#image.sectorBytes);
       this.#inFlight++;
       this.#flushing = isFlush;
       void this.#execute(next);
     }
+  }
+
+  /** Looks again when there is enough of what may be moved in a second. */
+  #mustWait(): boolean {
+    const wait = this.#rate.waitNanos;
+    clearTimeout(this.#later);
+    if (wait > 0) this.#later = setTimeout(() => { this.#startMore(); }, Math.ceil(wait / 1e6));
+    return wait > 0;
   }
 
   async #execute({ request, done }: Waiting): Promise<void> {

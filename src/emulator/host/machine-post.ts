@@ -48,7 +48,8 @@ export interface MachineThreadStart {
   readonly memory: WebAssembly.Memory;
   readonly engine: EngineModules;
   readonly files: BoardFiles;
-  readonly disks: readonly DiskFacts[];
+  /** `undefined` is an empty drive. */
+  readonly disks: readonly (DiskFacts | undefined)[];
   readonly guardWords: GuardWords;
   readonly resumed: ResumedState | undefined;
   /** Letters come in here, posts go out there. */
@@ -57,7 +58,7 @@ export interface MachineThreadStart {
 }
 
 /** The part of the statistics that the machine thread knows. */
-export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'diskBytesWritten' | 'netBytesIn' | 'netBytesOut'>;
+export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'diskBytesWritten' | 'discBytesRead' | 'netBytesIn' | 'netBytesOut'>;
 
 export type MachinePost =
   | { readonly kind: 'event'; readonly event: VmEvent }
@@ -71,5 +72,7 @@ export type MachinePost =
   /** A chunk of memory that a live snapshot wants and that is about to change. */
   | { readonly kind: 'chunk'; readonly chunk: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'stats'; readonly requestId: number; readonly stats: MachineStats }
+  /** Whether the guest let go of the disc that was in. */
+  | { readonly kind: 'disc-changed'; readonly requestId: number; readonly isHeld: boolean }
   | { readonly kind: 'start-failed'; readonly code: string; readonly message: string; readonly advice: string }
   | { readonly kind: 'ended'; readonly end: MachineEnd; readonly stats: MachineStats };

@@ -5,6 +5,8 @@
 import type { BlockRequest } from '../interfaces/block-backend.ts';
 import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
 import { BoardError, Pc } from '../machine/pc.ts';
+import { driveSerial } from '../machine/drive-bays.ts';
+import { CpuShare } from '../machine/cpu-share.ts';
 import { MachineLoop } from '../machine/machine-loop.ts';
 import type { BoardLetter, CharacterLine } from '../machine/mailbox.ts';
 import { RateLimitedLog } from '../machine/rate-limited-log.ts';
@@ -14,7 +16,7 @@ import { StateError } from '../snapshot/state-error.ts';
 import type { VmEvent } from '../../shared/vm-protocol.ts';
 import { DebugOutput } from './debug-output.ts';
 import { HostEntropy, SeededEntropy } from './entropy.ts';
-import type { MachinePost, MachineStats, MachineThreadStart, ResumedState } from './machine-post.ts';
+import type { DiskFacts, MachinePost, MachineStats, MachineThreadStart, ResumedState } from './machine-post.ts';
 import { adapterLink } from './network-service.ts';
 import type { FrameLink } from '../network/frame-link.ts';
 import { PortMailbox } from './port-mailbox.ts';
@@ -45,7 +47,9 @@ class MachineSession {
   readonly #post: (message: MachinePost) => void;
   readonly #lines: Readonly<Record<CharacterLine, SerialChannel>>;
   readonly #debug: DebugOutput;
-  readonly #disks: readonly RemoteDisk[];
+  /** By their numbers; empty drives have none. */
+  readonly #disks: (RemoteDisk | undefined)[];
+  readonly #openDisk: (facts: DiskFacts, disk: number) => RemoteDisk;
   readonly #cables: readonly FrameLink[];
   readonly #scheduler: Scheduler;
   readonly #pc: Pc;
@@ -68,10 +72,11 @@ class MachineSession {
     const lines = this.#lines = { serial: line('serial'), 'virtio-console': line('virtio-console') };
     this.#debug = new DebugOutput((bytes) => this.#tell({ kind: 'debug-output', bytes }));
     const deterministic = start.time === 'host' ? undefined : { clock: this.#scheduler, mailbox };
-    this.#disks = given.disks.map((facts, disk) => {
+    this.#openDisk = (facts, disk) => {
       const submit = (requestId: number, request: BlockRequest): void => post({ kind: 'block', disk, requestId, request });
       return new RemoteDisk(disk, facts, submit, deterministic);
-    });
+    };
+    this.#disks = given.disks.map((facts, disk) => facts === undefined ? undefined : this.#openDisk(facts, disk));
     const adapters = start.adapters ?? [];
     const keep = (chunk: number, bytes: Uint8Array<ArrayBuffer>): void => given.posts.postMessage({ kind: 'chunk', chunk, bytes } satisfies MachinePost, [bytes.buffer]);
     this.#memory = new GuardedMemory(memory.buffer as SharedArrayBuffer, start.memoryBytes, given.guardWords, given.resumed, keep, (error) => { this.#memoryDamaged(error); });
@@ -92,7 +97,7 @@ class MachineSession {
       },
       disks: this.#disks.map((backend, index) => ({ backend, bus: start.disks[index]!.bus, kind: start.disks[index]!.kind })),
       bootOrder: start.bootOrder,
-      adapters: adapters.map(({ model, mac }, index) => ({ model, mac, link: this.#cables[index]! })),
+      adapters: adapters.map(({ model, mac, connected = true }, index) => ({ model, mac, connected, link: this.#cables[index]! })),
       serial: lines.serial,
       virtioConsole: lines['virtio-console'],
       entropy,
@@ -116,6 +121,7 @@ class MachineSession {
       mailbox,
       hostNanos,
       onReset: start.onReset,
+      cpuShare: new CpuShare({ hostNanos, threadNanos }, start.cpuLimitPercent ?? 100),
       deliver: (letter) => this.#deliver(letter),
       capture: (letter) => {
         const from = hostNanos();
@@ -158,7 +164,13 @@ class MachineSession {
   #deliver(letter: BoardLetter): void {
     switch (letter.kind) {
       case 'block-done':
-        this.#disks[letter.disk]!.completed(letter);
+        this.#disks[letter.disk]?.completed(letter);
+        break;
+      case 'disc':
+        this.#changeDisc(letter);
+        break;
+      case 'cable':
+        this.#pc.setCable(letter.adapter, letter.connected);
         break;
       case 'network':
         this.#cables[letter.adapter]!.rung();
@@ -176,7 +188,7 @@ class MachineSession {
         this.#pc.keys(letter.events);
         break;
       case 'type-text':
-        this.#pc.typeText(letter.text);
+        this.#pc.typeText(letter.text, letter.layout);
         break;
       case 'pointer':
         this.#pc.pointer(letter);
@@ -193,8 +205,15 @@ class MachineSession {
     }
   }
 
+  #changeDisc({ requestId, drive, force, disc }: Extract<BoardLetter, { kind: 'disc' }>): void {
+    const backend = disc === undefined ? undefined : this.#openDisk({ sectorBytes: 2048, sectorCount: disc.sectorCount, readOnly: true, serial: driveSerial(drive) }, disc.disk);
+    const isHeld = !this.#pc.changeDisc(drive, backend, force);
+    if (disc !== undefined && !isHeld) this.#disks[disc.disk] = backend;
+    this.#post({ kind: 'disc-changed', requestId, isHeld });
+  }
+
   #stats(): MachineStats {
-    return machineStats(this.#pc.accelerator, this.#pc.instructions, hostNanos() - this.#startNanos, this.#scheduler.now(), this.#loop.haltedNanos);
+    return machineStats(this.#pc.accelerator, this.#pc.instructions, hostNanos() - this.#startNanos, this.#scheduler.now(), this.#loop.haltedNanos, threadNanos());
   }
 
   #tell(event: VmEvent): void {
@@ -205,4 +224,10 @@ class MachineSession {
 /** Host time that never goes back. Only the time source and statistics see it. */
 function hostNanos(): number {
   return Math.floor(performance.now() * 1e6);
+}
+
+/** Processor time of this thread. */
+function threadNanos(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) * 1000;
 }

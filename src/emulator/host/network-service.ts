@@ -1,10 +1,11 @@
 /** The control thread's end of one network adapter: its cable, and the network behind it. */
-import type { NetworkAdapterStart } from '../../shared/vm-protocol.ts';
+import type { NetworkAdapterStart, NetworkSettings } from '../../shared/vm-protocol.ts';
 import { NETWORK_RING_BYTES, NETWORK_RINGS } from '../cpu/memory-layout.ts';
 import type { MemorySegment } from '../interfaces/guest-memory.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
 import { FrameLink } from '../network/frame-link.ts';
-import { NatNetwork, type NetworkFigures, type PortForward } from '../network/nat-network.ts';
+import { forwardKey, NatNetwork, type NetworkFigures, type PortForward } from '../network/nat-network.ts';
+import { ShapedLink } from '../network/shaped-link.ts';
 import { CaptureFile } from './capture-file.ts';
 import { HostClock } from './host-clock.ts';
 import { NodeNetwork } from './node-network.ts';
@@ -24,39 +25,32 @@ export function adapterLink(shared: ArrayBufferLike, adapter: number, ring: () =
 
 export class NetworkService {
   readonly #link: FrameLink;
+  readonly #shaped: ShapedLink;
   readonly #clock = new HostClock();
   readonly #network: NatNetwork;
   readonly #capture: CaptureFile | undefined;
   readonly #ports: Promise<void>;
+  #settings: NetworkSettings;
+  #waiting: WaitingPorts;
 
   /** `ring` makes the machine thread call `rung` of its end. */
   constructor(shared: ArrayBufferLike, adapter: number, start: NetworkAdapterStart, ring: () => void, log: DeviceLog) {
     const { sent, received } = ringsOf(adapter);
     this.#link = new FrameLink(shared, received, sent, ring);
+    this.#shaped = new ShapedLink(this.#link, this.#clock);
+    this.#shape(start);
+    this.#settings = start;
+    this.#waiting = new WaitingPorts(start.forwards);
+    this.#ports = this.#waiting.settled;
     const host = new NodeNetwork();
-    const unsettled = new Set<PortForward>(start.forwards);
-    let portsOpen!: () => void;
-    let portMissing!: (error: StartError) => void;
-    this.#ports = new Promise((resolve, reject) => {
-      portsOpen = resolve;
-      portMissing = reject;
-    });
-    // Whoever waits for them hears of it.
-    this.#ports.catch(() => {});
-    if (unsettled.size === 0) portsOpen();
     this.#network = new NatNetwork({
-      link: this.#link, host, log,
+      link: this.#shaped, host, log,
       clock: this.#clock,
       reach: start.reach,
       allow: start.allow,
       forwards: start.forwards,
       routesIpv6: () => host.routesIpv6(),
-      forwardSettled: (forward, problem) => {
-        unsettled.delete(forward);
-        const { protocol, host: at } = forward;
-        if (problem !== undefined) portMissing(new StartError('network.port-unusable', `the host's ${protocol} port ${at.address}:${at.port} ${problem}`, 'forward another port, or end what uses this one'));
-        else if (unsettled.size === 0) portsOpen();
-      },
+      forwardSettled: (forward, problem) => { this.#waiting.settle(forward, problem); },
     });
     if (start.capturePath === undefined) return;
     const capture = new CaptureFile(start.capturePath, `adapter ${adapter}`, (why) => { log.log('warning', 'network-capture', `the network capture can't be written: ${why}`); });
@@ -69,8 +63,31 @@ export class NetworkService {
     return this.#ports;
   }
 
+  /** Error: StartError `network.port-unusable`, and then all is as it was. */
+  async change(settings: NetworkSettings): Promise<void> {
+    const before = this.#settings;
+    const known = new Set(before.forwards.map(forwardKey));
+    this.#waiting = new WaitingPorts(settings.forwards.filter((forward) => !known.has(forwardKey(forward))));
+    this.#network.changeForwards(settings.forwards);
+    try {
+      await this.#waiting.settled;
+    } catch (error) {
+      this.#waiting = new WaitingPorts([]);
+      this.#network.changeForwards(before.forwards);
+      throw error;
+    }
+    this.#settings = settings;
+    this.#network.changeReach(settings.reach, settings.allow);
+    this.#shape(settings);
+  }
+
   rung(): void {
     this.#link.rung();
+  }
+
+  #shape({ connected = true, bytesPerSecondMaximum }: NetworkSettings): void {
+    this.#shaped.limit(bytesPerSecondMaximum);
+    this.#shaped.connect(connected);
   }
 
   pause(): void {
@@ -100,7 +117,34 @@ export class NetworkService {
 
   async close(): Promise<void> {
     this.#network.close();
+    this.#shaped.close();
     this.#clock.pause();
     await this.#capture?.close();
+  }
+}
+
+/** Ports of the host that were asked for, until all of them listen or one can't be had. */
+class WaitingPorts {
+  readonly settled: Promise<void>;
+  readonly #unsettled: Set<string>;
+  #open!: () => void;
+  #missing!: (error: StartError) => void;
+
+  constructor(forwards: readonly PortForward[]) {
+    this.#unsettled = new Set(forwards.map(forwardKey));
+    this.settled = new Promise((resolve, reject) => {
+      this.#open = resolve;
+      this.#missing = reject;
+    });
+    // Whoever waits for them hears of it.
+    this.settled.catch(() => {});
+    if (this.#unsettled.size === 0) this.#open();
+  }
+
+  settle(forward: PortForward, problem: string | undefined): void {
+    this.#unsettled.delete(forwardKey(forward));
+    const { protocol, host } = forward;
+    if (problem !== undefined) this.#missing(new StartError('network.port-unusable', `the host's ${protocol} port ${host.address}:${host.port} ${problem}`, 'forward another port, or end what uses this one'));
+    else if (this.#unsettled.size === 0) this.#open();
   }
 }

@@ -32,7 +32,8 @@ export interface StatefulParts {
   readonly pc: Pc;
   readonly scheduler: Scheduler;
   readonly timeSource: TimeSource;
-  readonly disks: readonly RemoteDisk[];
+  /** By their numbers; empty drives have none. */
+  readonly disks: readonly (RemoteDisk | undefined)[];
   readonly lines: Readonly<Record<CharacterLine, SerialChannel>>;
   readonly entropy: SeededEntropy | undefined;
   /** The real-time clock follows the host's: it has gone on while the machine was off. */
@@ -113,7 +114,7 @@ export function captureState(parts: StatefulParts, memory: GuardedMemory, { capt
   const sections: SavedPart[] = [
     { id: 'time', version: TIME_VERSION, state: time },
     ...pc.save(),
-    ...disks.map((disk, index): SavedPart => ({ id: `requests${index}`, version: DISK_VERSION, state: disk.save() })),
+    ...disks.flatMap((disk, index): SavedPart[] => disk === undefined ? [] : [{ id: `requests${index}`, version: DISK_VERSION, state: disk.save() }]),
     ...(['serial', 'virtio-console'] as const).map((line): SavedPart => ({ id: `line.${line}`, version: LINE_VERSION, state: lines[line].save() })),
     ...(entropy === undefined ? [] : [{ id: 'entropy', version: ENTROPY_VERSION, state: entropy.save() }]),
   ];
@@ -138,7 +139,10 @@ export function restoreState(parts: StatefulParts, memory: GuardedMemory, { sect
     timeSource.restore(time.source);
     entropy?.restore(part('entropy', ENTROPY_VERSION) as readonly number[]);
     for (const line of ['serial', 'virtio-console'] as const) lines[line].restore(part(`line.${line}`, LINE_VERSION) as Uint8Array);
-    for (const [index, disk] of disks.entries()) disk.restore(part(`requests${index}`, DISK_VERSION) as SavedRemoteDisk);
+    for (const [index, disk] of disks.entries()) {
+      // A disc may have been put into an empty drive meanwhile.
+      if (disk !== undefined && sections.some(({ id }) => id === `requests${index}`)) disk.restore(part(`requests${index}`, DISK_VERSION) as SavedRemoteDisk);
+    }
     pc.restore(part, parts.clockFollowsHost ? Math.max(0, Math.floor(Date.now() / 1000) - time.hostSeconds) : 0);
     scheduler.restore(time.armed);
   } catch (error) {

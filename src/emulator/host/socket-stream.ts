@@ -1,19 +1,26 @@
 /** A TCP socket of the host as the far side of a guest's connection. */
 import type { Socket } from 'node:net';
 import type { HostStream, StreamEnd, StreamEvents } from '../network/host-network.ts';
+import { SendQueue } from '../network/tcp/send-queue.ts';
 
 /** Quiet connections are asked whether they still stand, so that a lost host doesn't hold its place for ever. */
 const KEEP_ALIVE_MILLIS = 120_000;
 
 export class SocketStream implements HostStream {
   readonly #socket: Socket;
+  readonly #events: StreamEvents;
+  /** What the guest sends at once, or while the socket is busy, is put together and written at once. */
+  readonly #waiting = new SendQueue();
+  #beingWritten = 0;
+  #isWriteDue = false;
+  #isEnding = false;
   #isConnected: boolean;
-  #isCorked = false;
   #isOver = false;
 
   /** `socket` allows half-open connections. */
   constructor(socket: Socket, events: StreamEvents, isConnected: boolean) {
     this.#socket = socket;
+    this.#events = events;
     this.#isConnected = isConnected;
     let end: StreamEnd = 'closed';
     const unlessOver = (tell: () => void): void => { if (!this.#isOver) tell(); };
@@ -32,31 +39,26 @@ export class SocketStream implements HostStream {
         events.closed(end);
       });
     });
-    this.#drained = () => { unlessOver(() => { events.drained(); }); };
   }
 
-  readonly #drained: () => void;
-
   get unsentBytes(): number {
-    return this.#socket.writableLength;
+    return this.#beingWritten + this.#waiting.length;
   }
 
   write(bytes: Uint8Array): void {
     if (this.#isOver) return;
-    // What the guest sends at once is written at once.
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#isCorked = false;
-        this.#socket.uncork();
-      });
-    }
-    this.#socket.write(bytes, this.#drained);
+    this.#waiting.push(bytes);
+    this.#writeSoon();
   }
 
   end(): void {
-    this.#socket.end();
+    this.#isEnding = true;
+    this.#writeSoon();
+  }
+
+  /** Node's timeout starts anew with each byte that the host's network takes. */
+  breakWhenIdle(seconds: number): void {
+    this.#socket.setTimeout(1000 * seconds, () => { this.#socket.resetAndDestroy(); });
   }
 
   destroy(): void {
@@ -72,6 +74,35 @@ export class SocketStream implements HostStream {
   resume(): void {
     this.#socket.resume();
   }
+
+  #writeSoon(): void {
+    if (this.#isWriteDue || this.#beingWritten > 0) return;
+    this.#isWriteDue = true;
+    process.nextTick(() => {
+      this.#isWriteDue = false;
+      this.#writeWaiting();
+    });
+  }
+
+  #writeWaiting(): void {
+    if (this.#isOver) return;
+    this.#beingWritten = this.#waiting.length;
+    const chunks = this.#waiting.take();
+    if (chunks.length === 0) {
+      if (this.#isEnding) this.#socket.end();
+      return;
+    }
+    this.#socket.cork();
+    chunks.forEach((chunk, index) => { this.#socket.write(chunk, index === chunks.length - 1 ? this.#written : undefined); });
+    this.#socket.uncork();
+  }
+
+  readonly #written = (): void => {
+    this.#beingWritten = 0;
+    if (this.#isOver) return;
+    this.#writeWaiting();
+    this.#events.drained();
+  };
 }
 
 function endOf(code: string | undefined): StreamEnd {

@@ -5,7 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { MachineError } from '../../shared/result.ts';
-import type { DiskAttachment, NewLayer, SavedState, StateFilePlace, VmCommand, VmStart } from '../../shared/vm-protocol.ts';
+import type { DiskAttachment, EmptyDrive, NewLayer, SavedState, StateFilePlace, VmCommand, VmStart } from '../../shared/vm-protocol.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
 import type { Letter } from '../machine/mailbox.ts';
 import { ABSENT, LOADED, LOADING, makeGuardWords, type GuardWords } from '../snapshot/memory-guard.ts';
@@ -30,8 +30,9 @@ type SaveState = Extract<VmCommand, { kind: 'save-state' }>;
 export interface StateServiceParts {
   readonly start: VmStart;
   readonly shared: SharedArrayBuffer;
-  readonly disks: readonly DiskService[];
-  readonly facts: readonly DiskFacts[];
+  /** By their numbers; empty drives have none. */
+  readonly disks: readonly (DiskService | undefined)[];
+  readonly facts: readonly (DiskFacts | undefined)[];
   readonly log: DeviceLog;
   readonly post: (letter: Letter) => void;
   /** Sections that are the control thread's own. */
@@ -48,7 +49,7 @@ export class StateService {
   #lost: Uint8Array | undefined;
   readonly #places = new Map<string, string>();
   /** What each disk writes now. */
-  readonly #attachments: DiskAttachment[];
+  readonly #attachments: (DiskAttachment | EmptyDrive)[];
   #layers: readonly NewLayer[] = [];
   /** Of the last `save`. */
   layersInUse = false;
@@ -70,7 +71,7 @@ export class StateService {
   }
 
   /** Opens a machine's state and checks that it fits. Throws `StateError` and `StartError`. */
-  static async openFor(start: VmStart, facts: readonly DiskFacts[]): Promise<{ readonly file: StateFile; readonly sections: readonly StateSection[] } | undefined> {
+  static async openFor(start: VmStart, facts: readonly (DiskFacts | undefined)[]): Promise<{ readonly file: StateFile; readonly sections: readonly StateSection[] } | undefined> {
     const { resumeFrom } = start;
     if (resumeFrom === undefined) return undefined;
     const file = await StateFile.open(resumeFrom.path, resumeFrom.others);
@@ -129,7 +130,7 @@ export class StateService {
       for (const layer of layers) {
         const below = this.#attachments[layer.disk];
         const facts = this.#parts.facts[layer.disk];
-        if (below === undefined || facts === undefined || below.readOnly || below.discardChanges) throw new StateError('snapshot.no-layer', `the disk ${below?.path ?? layer.disk} can't get a layer`, 'attach it for writing');
+        if (below?.path === undefined || facts === undefined || below.readOnly || below.discardChanges) throw new StateError('snapshot.no-layer', `the disk ${below?.path ?? layer.disk} can't get a layer`, 'attach it for writing');
         const format = await this.#parts.disks[layer.disk]!.format;
         await using made = await NewImageFile.make(layer.path, false);
         await made.create({ format: 'qcow2', bytes: facts.sectorCount * facts.sectorBytes, backing: { name: layer.backingName, format } });
@@ -221,7 +222,7 @@ export class StateService {
     const done: NewLayer[] = [];
     try {
       for (const layer of layers) {
-        const below = this.#attachments[layer.disk]!;
+        const below = this.#attachments[layer.disk] as DiskAttachment;
         const above: DiskAttachment = { ...below, path: layer.path, format: 'qcow2', backingFolders: [...below.backingFolders, dirname(below.path)] };
         await this.#parts.disks[layer.disk]!.replace(() => openDisk(above), () => openDisk(below));
         this.#attachments[layer.disk] = above;
@@ -258,12 +259,15 @@ export function resumedState(file: StateFile, sections: readonly StateSection[])
 const ADVICE = 'give the machine the hardware it had, or start it without the state: guesthouse start NAME --cold';
 
 /** What has to be the same for a state to fit a machine. */
-function boardOf(start: VmStart, facts: readonly DiskFacts[]): Readonly<Record<string, unknown>> {
+function boardOf(start: VmStart, facts: readonly (DiskFacts | undefined)[]): Readonly<Record<string, unknown>> {
   return {
     memory: start.memoryBytes,
     architecture: start.architecture,
     time: start.time === 'host' ? 'host' : start.time.instructionsPerMicrosecond,
-    disks: start.disks.map(({ bus, kind }, index) => ({ bus, kind, sectorBytes: facts[index]!.sectorBytes, sectorCount: facts[index]!.sectorCount, readOnly: facts[index]!.readOnly })),
+    disks: start.disks.map(({ bus, kind }, index) => {
+      const disk = kind === 'disk' ? facts[index] : undefined;
+      return { bus, kind, sectorBytes: disk?.sectorBytes, sectorCount: disk?.sectorCount, readOnly: disk?.readOnly };
+    }),
     'network adapters': (start.adapters ?? []).map(({ model }) => model),
   };
 }

@@ -4,9 +4,15 @@ import type { BlockBackend } from '../interfaces/block-backend.ts';
 import { PCI_VIRTIO_DISK_SLOTS } from './pc-layout.ts';
 
 export interface AttachedDisk {
-  readonly backend: BlockBackend;
+  /** `undefined` is an empty CD drive. */
+  readonly backend: BlockBackend | undefined;
   readonly bus: 'ide' | 'virtio';
   readonly kind: 'disk' | 'cdrom';
+}
+
+/** What a disk or drive says it is called, by its order. */
+export function driveSerial(index: number): string {
+  return `GUESTHOUSE${String(index).padStart(4, '0')}`;
 }
 
 export interface IdePlace {

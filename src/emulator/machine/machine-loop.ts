@@ -5,6 +5,7 @@
  */
 import type { Accelerator } from '../interfaces/accelerator.ts';
 import type { ResetKind } from '../interfaces/device.ts';
+import type { CpuShare } from './cpu-share.ts';
 import { IdleRhythm } from './idle-rhythm.ts';
 import type { BoardLetter, CaptureLetter, Mailbox } from './mailbox.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -27,6 +28,7 @@ export interface LoopBoard {
   /** Monotonic host time, for statistics and the length of slices; never seen by the guest. */
   readonly hostNanos: () => number;
   readonly onReset: 'reboot' | 'stop';
+  readonly cpuShare: CpuShare;
   /** Letters that aren't the loop's own. */
   deliver(letter: BoardLetter): void;
   /** Hands over the state of everything: called between two instructions, with an empty mailbox. */
@@ -118,6 +120,12 @@ export class MachineLoop {
     if (this.#paused || this.#held || board.congested()) {
       board.flush();
       this.#sleep(undefined);
+      return undefined;
+    }
+    const rest = board.cpuShare.restNanos();
+    if (rest > 0) {
+      board.flush();
+      board.mailbox.wait(rest);
       return undefined;
     }
     board.scheduler.runDue();
@@ -222,6 +230,9 @@ export class MachineLoop {
             this.#held = false;
             if (!this.#paused) board.timeSource.resume();
           }
+          break;
+        case 'cpu-limit':
+          board.cpuShare.limit(letter.percent);
           break;
         case 'reset':
           this.#pendingReset ??= 'user';

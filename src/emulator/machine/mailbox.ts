@@ -18,6 +18,11 @@ export type Letter =
   | CaptureLetter
   /** A machine that was captured and held goes on after all. */
   | { readonly kind: 'release' }
+  /** Another disc for the drive that is disk `drive` of the start, or none. Answered by a `disc-changed` post. */
+  | { readonly kind: 'disc'; readonly requestId: number; readonly drive: number; readonly force: boolean; readonly disc: NewDisc | undefined }
+  /** An adapter's cable was plugged in or pulled out. */
+  | { readonly kind: 'cable'; readonly adapter: number; readonly connected: boolean }
+  | { readonly kind: 'cpu-limit'; readonly percent: number }
   /** The receiver of a line's output has taken this many bytes. */
   | { readonly kind: 'output-drained'; readonly line: CharacterLine; readonly bytes: number };
 
@@ -31,11 +36,17 @@ export interface CaptureLetter {
   readonly lost: Uint8Array | undefined;
 }
 
+/** A disc that the control thread has opened, and its number in letters and posts. */
+export interface NewDisc {
+  readonly disk: number;
+  readonly sectorCount: number;
+}
+
 /** The machine's lines to the outside: COM1 and the virtio console. */
 export type CharacterLine = 'serial' | 'virtio-console';
 
 /** Letters that the machine loop keeps to itself. */
-export type LoopLetter = Extract<Letter, { kind: 'pause' | 'resume' | 'reset' | 'power-off' | 'capture' | 'release' }>;
+export type LoopLetter = Extract<Letter, { kind: 'pause' | 'resume' | 'reset' | 'power-off' | 'cpu-limit' | 'capture' | 'release' }>;
 /** Letters for the board and what hangs on it. */
 export type BoardLetter = Exclude<Letter, LoopLetter>;
 

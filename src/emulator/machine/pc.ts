@@ -2,6 +2,7 @@
  * The board: constructs every chip and wires them, one paragraph each. Addresses, ports, IRQs and rates are pc-layout's;
  * what a chip does is its own file's.
  */
+import { keysForText } from '../../shared/keyboard-text.ts';
 import type { Result } from '../../shared/result.ts';
 import type { KeyChange, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
 import {
@@ -31,7 +32,6 @@ import { Piix4Pm } from '../devices/piix4-pm.ts';
 import { Pit8254 } from '../devices/pit.ts';
 import { Port92 } from '../devices/port92.ts';
 import { Ps2Controller8042 } from '../devices/ps2/ps2-controller.ts';
-import { keysForText } from '../devices/ps2/us-keyboard-text.ts';
 import { Rtl8139 } from '../devices/rtl8139.ts';
 import { Rtc146818 } from '../devices/rtc.ts';
 import { SystemControlPort } from '../devices/system-control.ts';
@@ -44,6 +44,7 @@ import { VirtioNet } from '../devices/virtio/virtio-net.ts';
 import { firmwareItems } from '../firmware/firmware-items.ts';
 import { planLinuxBoot } from '../firmware/linux-boot.ts';
 import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
+import type { BlockBackend } from '../interfaces/block-backend.ts';
 import type { IoHandler } from '../interfaces/bus.ts';
 import type { CharacterChannel, EntropySource } from '../interfaces/character-channel.ts';
 import type { Clock } from '../interfaces/clock.ts';
@@ -51,7 +52,8 @@ import type { Device, ResetKind } from '../interfaces/device.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
 import type { NetworkLink } from '../interfaces/network.ts';
 import type { PciFunction } from '../interfaces/pci.ts';
-import { assignDriveBays, type AttachedDisk, type DriveBays } from './drive-bays.ts';
+import { assignDriveBays, driveSerial, type AttachedDisk, type DriveBays } from './drive-bays.ts';
+import { invariant } from './invariant.ts';
 import { SharedGuestMemory, type PageWatcher } from './guest-memory.ts';
 import { IsaInterrupts } from './isa-interrupts.ts';
 import { KeyTypist } from './key-typist.ts';
@@ -80,7 +82,12 @@ export interface AttachedAdapter {
   readonly model: NetworkAdapterStart['model'];
   readonly mac: string;
   readonly link: NetworkLink;
+  /** The cable is plugged in, as where nothing is said. */
+  readonly connected?: boolean;
 }
+
+/** What a cable can be pulled out of. */
+interface Pluggable { setLink(isUp: boolean): void }
 
 export interface PcOptions {
   /** The machine's shared memory, laid out as `cpu/memory-layout.ts` says, with `ramBytes` of guest RAM at its end. */
@@ -145,6 +152,9 @@ export class Pc {
   readonly #ps2: Ps2Controller8042;
   readonly #typist: KeyTypist;
   readonly #rtc: Rtc146818;
+  /** By their order among the disks. */
+  readonly #discDrives = new Map<number, AtapiDrive>();
+  readonly #adapters: readonly (PciFunction & Device & Pluggable)[];
   /** Instructions that the accelerator doesn't count any more since a reset. */
   #instructionsBefore = 0;
 
@@ -320,7 +330,7 @@ export class Pc {
     const virtio = [
       { slot: layout.PCI_SLOTS.virtioConsole.slot, card: new VirtioConsole({ id: 'virtio-console', memory: this.memory, log, channel: options.virtioConsole }) },
       { slot: layout.PCI_SLOTS.virtioEntropy.slot, card: new VirtioEntropy({ id: 'virtio-entropy', memory: this.memory, log, entropy: options.entropy }) },
-      ...bays.virtio.map(({ slot, disk }) => ({ slot, card: new VirtioBlock({ id: `virtio-block-${slot}`, memory: this.memory, log, backend: disk.backend }) })),
+      ...bays.virtio.map(({ slot, disk }) => ({ slot, card: new VirtioBlock({ id: `virtio-block-${slot}`, memory: this.memory, log, backend: backendOf(disk) }) })),
     ];
     for (const { slot, card } of virtio) pci.plug(slot, 0, card);
 
@@ -330,8 +340,11 @@ export class Pc {
       if (slot === undefined) throw new BoardError('machines.too-many-adapters', 'there are more network adapters than the machine has places for', 'attach fewer');
       const card = this.#networkAdapter(`network${index}`, adapter);
       pci.plug(slot, 0, card);
+      card.setLink(adapter.connected ?? true);
       return card;
     });
+
+    this.#adapters = adapters;
 
     // Firmware configuration: tables, boot order and a directly booted kernel.
     const fwCfg = new FwCfg({ id: 'fw-cfg', items: this.#firmwareItems(bays.bootPaths), memory: this.memory });
@@ -401,9 +414,9 @@ export class Pc {
     this.#typist.press(changes);
   }
 
-  /** Types on a US keyboard; says in the log what has no key there. */
-  typeText(text: string): void {
-    const { changes, untypable } = keysForText(text);
+  /** Types on a keyboard of a layout, which the guest must think it has; says in the log what has no key there. */
+  typeText(text: string, layout: 'us' | 'de' = 'us'): void {
+    const { changes, untypable } = keysForText(text, layout);
     if (untypable.length > 0) this.#options.log.log('warning', 'typing', `no key types ${untypable.join(' ')}`);
     this.#typist.type(changes);
   }
@@ -411,6 +424,23 @@ export class Pc {
   /** The host's mouse moved: counts to the right and down, wheel clicks, buttons as DOM `MouseEvent.buttons`. */
   pointer({ dx, dy, wheel, buttons }: { readonly dx: number; readonly dy: number; readonly wheel: number; readonly buttons: number }): void {
     this.#ps2.mouse.move(dx, dy, wheel, buttons);
+  }
+
+  /** Puts a disc into the drive that is disk `drive`, or takes it out. `false`: the guest holds the disc that is in, and it was not to be forced. */
+  changeDisc(drive: number, disc: BlockBackend | undefined, force: boolean): boolean {
+    const discDrive = this.#discDrives.get(drive);
+    invariant(discDrive !== undefined, `disk ${drive} is a CD drive`);
+    if (discDrive.isLocked && !force) {
+      discDrive.requestEject();
+      return false;
+    }
+    discDrive.changeMedium(disc);
+    return true;
+  }
+
+  /** An adapter's cable was plugged in or pulled out. */
+  setCable(adapter: number, connected: boolean): void {
+    this.#adapters[adapter]?.setLink(connected);
   }
 
   /** Asks the guest to shut down, if it listens. */
@@ -471,13 +501,14 @@ export class Pc {
     const disk = bays.ide.find((place) => place.channel === channel && place.drive === drive)?.disk;
     if (disk === undefined) return undefined;
     const id = `ide${channel}.${drive}`;
-    const { backend } = disk;
-    return disk.kind === 'disk'
-      ? new AtaDisk({ id, memory: this.memory, backend })
-      : new AtapiDrive({ id, memory: this.memory, serial: backend.serial, medium: backend });
+    if (disk.kind === 'disk') return new AtaDisk({ id, memory: this.memory, backend: backendOf(disk) });
+    const index = this.#options.disks.indexOf(disk);
+    const discDrive = new AtapiDrive({ id, memory: this.memory, serial: driveSerial(index), ...(disk.backend === undefined ? {} : { medium: disk.backend }) });
+    this.#discDrives.set(index, discDrive);
+    return discDrive;
   }
 
-  #networkAdapter(id: string, { model, mac, link }: AttachedAdapter): PciFunction & Device {
+  #networkAdapter(id: string, { model, mac, link }: AttachedAdapter): PciFunction & Device & Pluggable {
     const options = { id, memory: this.memory, log: this.#options.log, mac: Uint8Array.from(mac.split(':'), (byte) => parseInt(byte, 16)), link };
     switch (model) {
       case 'virtio': return new VirtioNet(options);
@@ -504,6 +535,11 @@ export class Pc {
       directBoot: plan,
     });
   }
+}
+
+function backendOf({ backend }: AttachedDisk): BlockBackend {
+  invariant(backend !== undefined, 'only a CD drive can be empty');
+  return backend;
 }
 
 /** IRQs that a PIRQ can't be routed to. */

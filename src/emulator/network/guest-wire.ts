@@ -39,6 +39,8 @@ export interface WireOptions {
   readonly captured: (frame: Uint8Array, offload: FrameOffload, direction: 'to-guest') => void;
   /** Asks who has an address. */
   readonly askFor: (address: IpAddress) => void;
+  /** Somebody has said that he has an address that was not known. */
+  readonly found: (address: IpAddress) => void;
 }
 
 export class GuestWire {
@@ -46,6 +48,7 @@ export class GuestWire {
   readonly counters: WireCounters = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0, dropped: 0 };
   readonly #captured: WireOptions['captured'];
   readonly #askFor: (address: IpAddress) => void;
+  readonly #found: (address: IpAddress) => void;
   readonly #neighbours = new Map<IpAddress, MacAddress>();
   #fragmentIdentification = 0;
 
@@ -53,14 +56,16 @@ export class GuestWire {
     this.link = options.link;
     this.#captured = options.captured;
     this.#askFor = options.askFor;
+    this.#found = options.found;
   }
 
   /** An address has been seen behind a MAC address. */
   learn(address: IpAddress, mac: MacAddress): void {
     if (this.#neighbours.get(address) === mac) return;
-    this.#neighbours.delete(address);
+    const isNew = !this.#neighbours.delete(address);
     this.#neighbours.set(address, mac);
     if (this.#neighbours.size > NEIGHBOURS_MAXIMUM) this.#neighbours.delete(this.#neighbours.keys().next().value!);
+    if (isNew) this.#found(address);
   }
 
   /** Forgets who has which address: the guest has restarted. */

@@ -32,6 +32,8 @@ export interface HostStream {
   readonly unsentBytes: number;
   /** Nothing will be written any more. */
   end(): void;
+  /** After `end`, when the guest is gone: breaks once nothing has moved for so long. `closed` tells of the end as ever. */
+  breakWhenIdle(seconds: number): void;
   /** Breaks the connection, with a reset where it still stood. No event comes any more. */
   destroy(): void;
   /** No `data` until `resume`, but for what is under way. */

@@ -77,7 +77,8 @@ export class NatNetwork {
   readonly #tcp: TcpTable;
   readonly #udp: UdpFlows;
   readonly #fragments: FragmentAssembler;
-  readonly #listeners: Listener[] = [];
+  /** By what `forwardKey` calls them. */
+  readonly #forwards = new Map<string, Listener>();
   #isLooking = false;
   #isClosed = false;
 
@@ -90,6 +91,7 @@ export class NatNetwork {
       link,
       captured: (frame, offload, direction) => { this.capture?.(frame, offload, direction); },
       askFor: (address) => { this.#neighbours.askFor(address); },
+      found: (address) => { this.#tcp.neighbourFound(address); },
     });
     this.#icmp = new Icmp(this.#wire, clock);
     this.#neighbours = new Neighbours(this.#wire, this.#icmp, clock, options.routesIpv6);
@@ -119,6 +121,25 @@ export class NatNetwork {
     };
   }
 
+  /** Other rules from now on: what the guest has open against them ends. */
+  changeReach(reach: Reach, allow: readonly AllowedTarget[]): void {
+    this.#policy.change(reach, allow);
+    this.#tcp.abortForbidden((remote) => isResolver(remote) || this.#policy.resolve(remote) !== undefined);
+    // A flow may have many peers, and datagrams find their way anew.
+    this.#udp.closeFlows();
+  }
+
+  /** Closes forwards that are no longer wanted and opens new ones; those that stay aren't disturbed. Each new one is settled. */
+  changeForwards(wanted: readonly PortForward[]): void {
+    const keys = new Set(wanted.map(forwardKey));
+    for (const [key, listener] of this.#forwards) {
+      if (keys.has(key)) continue;
+      listener.close();
+      this.#forwards.delete(key);
+    }
+    for (const forward of wanted) if (!this.#forwards.has(forwardKey(forward))) this.#startForward(forward);
+  }
+
   /** The guest has been reset: what it had open is gone. Leases and forwarded ports stay. */
   guestReset(): void {
     this.#tcp.clear();
@@ -138,7 +159,8 @@ export class NatNetwork {
 
   close(): void {
     this.#isClosed = true;
-    for (const listener of this.#listeners.splice(0)) listener.close();
+    for (const listener of this.#forwards.values()) listener.close();
+    this.#forwards.clear();
     this.#neighbours.stop();
     this.#tcp.clear();
     this.#udp.clear();
@@ -248,7 +270,7 @@ export class NatNetwork {
   /** The host's side of a connection that the guest opens. */
   #open(to: Endpoint, events: StreamEvents): HostStream | 'refused' {
     const { host } = this.#options;
-    if ((to.address === DNS_IPV4 || to.address === DNS_IPV6) && to.port === DNS_PORT) return new DnsStream(this.#dns, events, (task) => { host.later(task); });
+    if (isResolver(to)) return new DnsStream(this.#dns, events, (task) => { host.later(task); });
     const target = this.#policy.resolve(to);
     return target === undefined ? 'refused' : host.connect(target, events);
   }
@@ -261,13 +283,26 @@ export class NatNetwork {
       return { address, port: forward.guest.port };
     };
     if (forward.protocol === 'udp') {
-      this.#listeners.push(this.#udp.forward(forward.host, guest, settled));
+      const socket = this.#udp.forward(forward.host, guest, settled);
+      this.#forwards.set(forwardKey(forward), { close: () => {
+        socket.close();
+        this.#udp.forgetVisitors(socket);
+      } });
       return;
     }
-    this.#listeners.push(host.listen(forward.host, (stream) => {
+    this.#forwards.set(forwardKey(forward), host.listen(forward.host, (stream) => {
       if (this.#tcp.connect(guest(), GATEWAY_IPV4, (events) => stream.accept(events)) === undefined) stream.refuse();
     }, settled));
   }
+}
+
+function isResolver({ address, port }: Endpoint): boolean {
+  return (address === DNS_IPV4 || address === DNS_IPV6) && port === DNS_PORT;
+}
+
+/** Two forwards of the same key are the same forward. */
+export function forwardKey({ protocol, host, guest }: PortForward): string {
+  return `${protocol} ${host.address} ${host.port} ${guest.address ?? ''} ${guest.port}`;
 }
 
 /** Multicast and broadcast. */

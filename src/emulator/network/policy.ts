@@ -35,18 +35,24 @@ const NAME_MINIMUM_SECONDS = 300;
 const NAMED_ADDRESSES_MAXIMUM = 1024;
 
 export class ReachPolicy {
-  readonly #reach: Reach;
-  readonly #allowed: readonly AllowedTarget[];
+  #reach!: Reach;
+  #allowed!: readonly AllowedTarget[];
   readonly #localNetworks: () => readonly string[];
   readonly #nowSeconds: () => number;
   /** Addresses of allowed names, oldest first: what allows them, and until when. */
   readonly #named = new Map<IpAddress, { readonly ports: Set<number | undefined>; until: number }>();
 
   constructor(reach: Reach, allowed: readonly AllowedTarget[], localNetworks: () => readonly string[], nowSeconds: () => number) {
-    this.#reach = reach;
-    this.#allowed = reach === 'nothing' ? [] : allowed;
     this.#localNetworks = localNetworks;
     this.#nowSeconds = nowSeconds;
+    this.change(reach, allowed);
+  }
+
+  /** What names stood for has to be asked anew. */
+  change(reach: Reach, allowed: readonly AllowedTarget[]): void {
+    this.#reach = reach;
+    this.#allowed = reach === 'nothing' ? [] : allowed;
+    this.#named.clear();
   }
 
   /** Where on the host a packet to `target` goes; `undefined` where the guest may not reach it. */

@@ -102,9 +102,18 @@ export class UdpFlows {
     return socket;
   }
 
+  /** Who came in through a forwarded port that is closed now is a stranger again. */
+  forgetVisitors(socket: DatagramSocket): void {
+    for (const [port, visitor] of this.#visitors) if (visitor.socket === socket) this.#visitors.delete(port);
+  }
+
+  /** Ends what the guest has to outside; who came in stays. */
+  closeFlows(): void {
+    for (const key of [...this.#flows.keys()]) this.#close(key);
+  }
+
   clear(): void {
-    for (const { socket } of this.#flows.values()) socket.close();
-    this.#flows.clear();
+    this.closeFlows();
     this.#visitors.clear();
     this.#sweep.disarm();
   }

@@ -32,7 +32,7 @@ export function addInfoVerb(program: Command, context: CommandLineContext): void
         lines.push(['memory', formatSize(config.memoryBytes)], ['architecture', config.architecture], ['accelerator', config.accelerator],
           ['boot', config.directBoot?.kernel ?? config.bundledGuest ?? config.bootOrder.join(', ')]);
         for (const disk of config.disks) lines.push(['disk', `${disk.path} (${disk.bus}${disk.readOnly ? ', read-only' : ''}${disk.discardChanges ? ', changes discarded' : ''})`]);
-        for (const cdrom of config.cdroms) lines.push(['CD', cdrom.path]);
+        for (const cdrom of config.cdroms) lines.push(['CD', cdrom.path ?? 'empty']);
       }
       for (const line of status.crash?.lastLogLines.slice(-CRASH_LOG_LINES) ?? []) lines.push(['last log', line]);
       for (const [label, value] of lines) if (value !== undefined) printLine(`${`${label}:`.padEnd(14)}${value}`);

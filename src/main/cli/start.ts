@@ -13,7 +13,8 @@ export function addStartVerb(program: Command, context: CommandLineContext): voi
     .option('--headless', 'without a window (as always from here: open the app to see it)')
     .option('--cold', 'drop its saved state: this can\'t be undone')
     .option('--yes', 'don\'t ask')
-    .action(async (name: string, { cold = false, yes = false }: { cold?: boolean; yes?: boolean }) => {
+    .option('--overcommit', 'also where the host will have little memory left')
+    .action(async (name: string, { cold = false, yes = false, overcommit }: { cold?: boolean; yes?: boolean; overcommit?: boolean }) => {
       unwrap(await withService(context, async (core): Promise<Result<unknown>> => {
         if (cold && !yes) {
           const entry = await core.client.library.get({ name });
@@ -23,7 +24,7 @@ export function addStartVerb(program: Command, context: CommandLineContext): voi
             return ok({});
           }
         }
-        return core.client.machines.start({ name, cold });
+        return core.client.machines.start({ name, cold, overcommit });
       }));
     });
 }

@@ -7,15 +7,17 @@ import type { FoundMachine } from '../library/library.ts';
 import { checkHostMemory } from '../machines/host-memory.ts';
 import { checkMedium } from '../machines/media-check.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
+import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
+
+/** What a saved state has to find again. */
+const HARDWARE: readonly string[] = ['memoryBytes', 'disks', 'cdroms', 'adapters'];
 
 export function libraryHandlers(services: Services): ApiHandlers['library'] {
   const { library, supervisor, snapshots } = services;
 
-  const entryOf = async ({ name, folder, config }: FoundMachine): Promise<LibraryEntry> => ({
-    name, folder, status: supervisor.statusOf(name), ...(config.ok ? { config: config.value } : { broken: config.error }),
-    hasSavedState: !supervisor.isOn(name) && await snapshots.hasSavedState(folder),
-  });
+  const settings = new MachineSettings(services);
+  const entryOf = (found: FoundMachine): Promise<LibraryEntry> => settings.entryOf(found);
   const changed = async (result: Result<FoundMachine>): Promise<Result<LibraryEntry>> => {
     if (!result.ok) return result;
     services.emit({ event: 'library.changed', payload: {} });
@@ -32,13 +34,13 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     const sensible = checkMemoryBytes(bytes);
     return sensible.ok ? checkHostMemory(bytes, 0) : sensible;
   };
-  const checkMedia = (disks: readonly { path: string; format?: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path: string }[], boot: { kernel: string; initrd?: string | undefined } | undefined): Result<unknown> => {
+  const checkMedia = (disks: readonly { path: string; format?: string; readOnly?: boolean; discardChanges?: boolean }[], cdroms: readonly { path?: string | undefined }[], boot: { kernel: string; initrd?: string | undefined } | undefined): Result<unknown> => {
     for (const disk of disks) {
       const checked = isAbsoluteMediumPath(disk.path) ? checkMedium(disk.path, (disk.format ?? 'raw') === 'raw' ? 'raw disk' : 'disk', disk.readOnly !== true && disk.discardChanges !== true) : ok(0);
       if (!checked.ok) return checked;
     }
     for (const cdrom of cdroms) {
-      const checked = isAbsoluteMediumPath(cdrom.path) ? checkMedium(cdrom.path, 'CD image', false) : ok(0);
+      const checked = cdrom.path !== undefined && isAbsoluteMediumPath(cdrom.path) ? checkMedium(cdrom.path, 'CD image', false) : ok(0);
       if (!checked.ok) return checked;
     }
     for (const [path, purpose] of [[boot?.kernel, 'kernel'], [boot?.initrd, 'initrd']] as const) {
@@ -77,16 +79,14 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     },
 
     async change({ name, changes }) {
-      const off = mustBeOff(name);
-      if (!off.ok) return off;
-      const isHardware = Object.entries(changes).some(([key, value]) => value !== undefined && !['notes', 'onReset', 'accelerator', 'bootOrder'].includes(key));
+      const isHardware = Object.entries(changes).some(([key, value]) => value !== undefined && HARDWARE.includes(key));
       const free = isHardware ? await mustHaveNoState(name) : ok({});
       if (!free.ok) return free;
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;
-      const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], undefined);
+      const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], changes.directBoot ?? undefined);
       if (!media.ok) return media;
-      return changed(await library.change(name, Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))));
+      return settings.change(name, changes, false);
     },
 
     async rename({ name, newName }) {

@@ -1,29 +1,31 @@
 import { join } from 'node:path';
-import type { ApiHandlers, MachineStatus } from '../../shared/api.ts';
-import type { MachineConfig } from '../../shared/machine-config.ts';
-import { ok } from '../../shared/result.ts';
+import type { ApiHandlers } from '../../shared/api.ts';
+import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
-import type { ResumeFrom, VmCommand } from '../../shared/vm-protocol.ts';
+import type { VmCommand } from '../../shared/vm-protocol.ts';
 import { readBundledGuest } from '../library/bundled-guests.ts';
 import { lastLines } from '../machines/machine-log.ts';
 import type { RunningMachine } from '../machines/running-machine.ts';
 import { vmStartOf } from '../machines/vm-start.ts';
+import type { StartMachine } from '../snapshots/snapshots.ts';
+import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
 
 /** Starts a machine of the library with the images that its disks write now, perhaps from a saved state. */
-export function starterOf({ library, supervisor, paths }: Services, name: string): (config: MachineConfig, resumeFrom: ResumeFrom | undefined) => Promise<Result<MachineStatus>> {
-  return async (config, resumeFrom) => {
+export function starterOf({ library, supervisor, paths }: Services, name: string, overcommit: boolean): StartMachine {
+  return async ({ config, configNow, resumeFrom }) => {
     const folder = library.folderOf(name);
     const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
     if (guest?.ok === false) return guest;
-    const start = vmStartOf(name, config, folder, guest?.value.directBoot, paths);
+    const start = vmStartOf(name, configNow, folder, guest?.value.directBoot, paths);
     if (!start.ok) return start;
-    return supervisor.start(name, { ...start.value, resumeFrom }, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile });
+    return supervisor.start(name, { ...start.value, resumeFrom }, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile, config, overcommit });
   };
 }
 
 export function machineHandlers(services: Services): ApiHandlers['machines'] {
-  const { library, supervisor, snapshots, paths } = services;
+  const { library, supervisor, snapshots } = services;
+  const settings = new MachineSettings(services);
 
   /** Of a machine that exists. */
   const machine = async (name: string): Promise<Result<RunningMachine>> => {
@@ -37,7 +39,7 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
   };
 
   return {
-    start: ({ name, cold }) => snapshots.start(name, cold, starterOf(services, name)),
+    start: ({ name, cold, overcommit }) => snapshots.start(name, cold, starterOf(services, name, overcommit)),
     save: ({ name }) => snapshots.save(name),
     discardSavedState: ({ name }) => snapshots.discardSavedState(name),
 
@@ -55,6 +57,14 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
       const found = await machine(name);
       if (!found.ok) return found;
       return how === 'acpi' ? found.value.pressPowerButton() : found.value.forceOff();
+    },
+
+    async changeDisc({ name, drive, path, force }) {
+      const found = await library.findWhole(name);
+      if (!found.ok) return found;
+      const { cdroms } = found.value.config;
+      if (cdroms[drive] === undefined) return fail('machines.no-such-part', `the machine ${name} has no CD drive ${drive + 1}`, 'add one in its settings');
+      return settings.change(name, { cdroms: cdroms.map((cdrom, index) => index !== drive ? cdrom : path === undefined ? {} : { path }) }, force);
     },
 
     async reset({ name }) {

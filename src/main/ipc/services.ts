@@ -1,5 +1,6 @@
 /** What the handlers of calls work with. */
-import type { ApiEvent, HostInfo, Preferences } from '../../shared/api.ts';
+import type { ApiEvent, FILE_PURPOSES, HostInfo } from '../../shared/api.ts';
+import type { Preferences } from '../../shared/preferences.ts';
 import type { Result } from '../../shared/result.ts';
 import type { AppPaths } from '../app-paths.ts';
 import type { Library } from '../library/library.ts';
@@ -11,7 +12,7 @@ export interface PreferencesStore {
   set(changes: { [K in keyof Preferences]?: Preferences[K] | undefined }): Result<Preferences>;
 }
 
-export type PickFile = (options: { readonly title: string; readonly purpose: 'disk-image' | 'cd-image' | 'kernel' | 'any' }) => Promise<string | undefined>;
+export type PickFile = (options: { readonly title: string; readonly purpose: (typeof FILE_PURPOSES)[number] }) => Promise<string | undefined>;
 
 export interface Services {
   readonly shell: HostInfo['shell'];

@@ -127,18 +127,22 @@ export class Library {
     return ok({ name: checkedName.value, folder, config: ok(checked.data) });
   }
 
-  /** Replaces some of a machine's settings. Errors: those of `findWhole` and of the schema. */
-  async change(name: string, changes: Partial<MachineConfigInput>): Promise<Result<FoundMachine>> {
-    const found = await this.findWhole(name);
-    if (!found.ok) return found;
-    const checked = machineConfigSchema.safeParse({ ...found.value.config, ...changes });
-    if (!checked.success) return fail('machine-config.invalid', `the settings are not valid (${describeIssues(checked.error)})`, 'change them');
+  /** A machine's settings with some of them replaced. Errors: those of the schema. */
+  checkChange(present: MachineConfig, changes: Partial<MachineConfigInput>): Result<MachineConfig> {
+    const checked = machineConfigSchema.safeParse({ ...present, ...changes });
+    return checked.success ? ok(checked.data) : fail('machine-config.invalid', `the settings are not valid (${describeIssues(checked.error)})`, 'change them');
+  }
+
+  /** Replaces a machine's settings. */
+  async save(name: string, config: MachineConfig): Promise<Result<FoundMachine>> {
+    const folder = this.#existingFolder(name);
+    if (!folder.ok) return folder;
     try {
-      await writeFileAtomically(join(found.value.folder, MACHINE_FILE), serialized(checked.data));
+      await writeFileAtomically(join(folder.value, MACHINE_FILE), serialized(config));
     } catch (error) {
-      return libraryError(error, found.value.folder);
+      return libraryError(error, folder.value);
     }
-    return ok({ name, folder: found.value.folder, config: ok(checked.data) });
+    return ok({ name, folder: folder.value, config: ok(config) });
   }
 
   async rename(name: string, newName: string): Promise<Result<FoundMachine>> {
@@ -201,6 +205,12 @@ export class Library {
       bytes += found === undefined ? 0 : process.platform === 'win32' ? found.size : found.blocks * 512;
     }
     return bytes;
+  }
+
+  /** Absolute paths of the files among a machine's disks. */
+  async diskFiles(folder: string): Promise<string[]> {
+    const entries = await readdir(join(folder, 'disks'), { withFileTypes: true }).catch(() => []);
+    return entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map((entry) => join(folder, 'disks', entry.name));
   }
 
   #existingFolder(name: string): Result<string> {

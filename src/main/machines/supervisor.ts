@@ -2,10 +2,11 @@
 import { realpathSync } from 'node:fs';
 import { MACHINE_OFF } from '../../shared/api.ts';
 import type { MachineStatus } from '../../shared/api.ts';
-import { fail } from '../../shared/result.ts';
+import type { MachineConfig } from '../../shared/machine-config.ts';
+import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
-import type { VmStart } from '../../shared/vm-protocol.ts';
-import { checkHostMemory } from './host-memory.ts';
+import type { VmChange, VmStart } from '../../shared/vm-protocol.ts';
+import { checkFreeMemory, checkHostMemory, freeMemory } from './host-memory.ts';
 import type { VmLauncher } from './launcher.ts';
 import { RunningMachine } from './running-machine.ts';
 
@@ -15,11 +16,21 @@ export interface SupervisorListener {
   memoryLoaded(name: string): void;
 }
 
+export interface StartOptions {
+  readonly logFolder: string;
+  readonly logSerial: boolean;
+  /** The settings that `VmStart` was made of. */
+  readonly config?: MachineConfig;
+  /** Also where the host will have little memory left. */
+  readonly overcommit?: boolean;
+}
+
 export class Supervisor {
   readonly launcher: VmLauncher;
   readonly #listener: SupervisorListener;
   readonly #machines = new Map<string, RunningMachine>();
   readonly #starts = new Map<string, VmStart>();
+  readonly #configs = new Map<string, MachineConfig>();
 
   constructor(launcher: VmLauncher, listener: SupervisorListener) {
     this.launcher = launcher;
@@ -57,16 +68,56 @@ export class Supervisor {
     if (!this.isOn(name)) this.#machines.delete(name);
   }
 
-  async start(name: string, start: VmStart, options: { readonly logFolder: string; readonly logSerial: boolean }): Promise<Result<MachineStatus>> {
+  /** What a machine that is on was started with. */
+  startedConfig(name: string): MachineConfig | undefined {
+    return this.isOn(name) ? this.#configs.get(name) : undefined;
+  }
+
+  async start(name: string, start: VmStart, options: StartOptions): Promise<Result<MachineStatus>> {
     const machine = this.machine(name);
     if (machine.isOn) return fail('machines.already-on', `the machine ${name} is already on`, 'stop it first to start it anew');
     const others = this.running.map((other) => this.#starts.get(other.name)).filter((other) => other !== undefined);
     const memory = checkHostMemory(start.memoryBytes, others.reduce((sum, other) => sum + other.memoryBytes, 0));
     if (!memory.ok) return memory;
+    const free = options.overcommit === true ? memory : checkFreeMemory(start.memoryBytes, this.#freeMemory());
+    if (!free.ok) return free;
     const conflict = findSharedDisk(start, others);
     if (conflict !== undefined) return fail('media.in-use', `the disk ${conflict.path} is in use by the machine ${conflict.user}`, 'stop that machine, or attach the disk read-only');
     this.#starts.set(name, start);
+    if (options.config === undefined) this.#configs.delete(name);
+    else this.#configs.set(name, options.config);
     return machine.start(start, options);
+  }
+
+  /** Changes a machine that is on: all of it, or nothing where a part can't be had. */
+  async change(name: string, changes: readonly VmChange[], back: readonly VmChange[]): Promise<Result<Record<string, never>>> {
+    const connection = this.machine(name).connected();
+    if (!connection.ok) return connection;
+    for (const change of changes) {
+      const conflict = change.kind === 'disc' && change.path !== undefined ? this.#writerOf(change.path) : undefined;
+      if (conflict !== undefined) return fail('media.in-use', `the image ${change.kind === 'disc' ? change.path ?? '' : ''} is in use by the machine ${conflict}`, 'stop that machine first');
+    }
+    for (const change of changes) {
+      const made = await connection.value.change(change);
+      if (made.ok) continue;
+      // What was changed before it goes back as far as it can.
+      for (const earlier of back) await connection.value.change(earlier);
+      return made;
+    }
+    const start = this.#starts.get(name);
+    if (start !== undefined) this.#starts.set(name, changes.reduce(changedStart, start));
+    return ok({});
+  }
+
+  #writerOf(path: string): string | undefined {
+    return this.running.map((machine) => this.#starts.get(machine.name)).find((start) => start?.disks.some((disk) => isWritten(disk) && disk.path !== undefined && sameFile(disk.path, path)))?.name;
+  }
+
+  #freeMemory(): ReturnType<typeof freeMemory> {
+    return freeMemory(this.running.flatMap((machine) => {
+      const memoryBytes = this.#starts.get(machine.name)?.memoryBytes;
+      return memoryBytes === undefined ? [] : [{ memoryBytes, pid: machine.pid }];
+    }));
   }
 
   /** Ends every machine now. */
@@ -75,13 +126,22 @@ export class Supervisor {
   }
 }
 
+/** What a machine would be started with to be as it is after a change. */
+function changedStart(start: VmStart, change: VmChange): VmStart {
+  return change.kind === 'disc' ? { ...start, disks: start.disks.map((disk, index) => index === change.drive ? { ...disk, path: change.path } : disk) } : start;
+}
+
+function isWritten(disk: VmStart['disks'][number]): boolean {
+  return !disk.readOnly && !disk.discardChanges;
+}
+
 /** A disk that one machine writes must be nobody else's. */
 function findSharedDisk(start: VmStart, others: readonly VmStart[]): { path: string; user: string } | undefined {
-  const writes = (disk: VmStart['disks'][number]): boolean => !disk.readOnly && !disk.discardChanges;
   for (const disk of start.disks) {
     for (const other of others) {
-      const shared = other.disks.some((theirs) => (writes(disk) || writes(theirs)) && sameFile(disk.path, theirs.path));
-      if (shared) return { path: disk.path, user: other.name };
+      const { path } = disk;
+      const shared = path !== undefined && other.disks.some((theirs) => theirs.path !== undefined && (isWritten(disk) || isWritten(theirs)) && sameFile(path, theirs.path));
+      if (shared) return { path, user: other.name };
     }
   }
   return undefined;

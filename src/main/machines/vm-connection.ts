@@ -3,7 +3,7 @@
  * remembers its last log lines. What that means for a machine is `running-machine.ts`'s.
  */
 import { UNASKED_REQUEST, vmEventSchema } from '../../shared/vm-protocol.ts';
-import type { NewLayer, SavedState, VmCommand, VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
+import type { NewLayer, SavedState, VmChange, VmCommand, VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { MachineError, Result } from '../../shared/result.ts';
 import type { VmLauncher, VmProcess } from './launcher.ts';
@@ -113,6 +113,13 @@ export class VmConnection {
     return answer.ok && answer.value.kind === 'stats' ? ok(answer.value.stats) : unexpected(answer);
   }
 
+  /** Errors: those of the change. */
+  async change(change: VmChange): Promise<Result<Record<string, never>>> {
+    const answer = await this.#ask('changed', (requestId) => ({ kind: 'change', requestId, change }), REQUEST_TIMEOUT_MILLIS);
+    if (!answer.ok || answer.value.kind !== 'changed') return unexpected(answer);
+    return answer.value.error === undefined ? ok({}) : { ok: false, error: answer.value.error };
+  }
+
   /** Empty layers on images that disks write; `saveState` puts them to use. */
   async makeLayers(layers: readonly NewLayer[]): Promise<Result<Record<string, never>>> {
     const answer = await this.#ask('layers-made', (requestId) => ({ kind: 'make-layers', requestId, layers }), REQUEST_TIMEOUT_MILLIS);
@@ -163,6 +170,7 @@ export class VmConnection {
       case 'screen-text':
       case 'layers-made':
       case 'state-saved':
+      case 'changed':
       case 'stats': {
         if (event.requestId === UNASKED_REQUEST) {
           if (event.kind === 'stats') this.#final.stats = event.stats;

@@ -4,29 +4,27 @@ import { join, resolve, sep } from 'node:path';
 import type { MachineConfig } from '../../shared/machine-config.ts';
 import { macAddressOf, type AdapterConfig } from '../../shared/network-config.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
+import { IDE_DRIVES_MAXIMUM } from '../../shared/machine-rules.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
-import type { DiskAttachment, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
+import type { DiskAttachment, EmptyDrive, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
 import type { AppPaths } from '../app-paths.ts';
 import { checkHostMemory } from './host-memory.ts';
 import { checkMedium, hasNameOfFormat } from './media-check.ts';
-
-/** IDE has two channels of two drives, CD drives among them. */
-export const IDE_DRIVES_MAXIMUM = 4;
 
 /** Direct boot of a guest that comes with the app, resolved by the caller from `config.bundledGuest`. */
 export interface ResolvedDirectBoot { readonly kernelPath: string; readonly initrdPath: string | undefined; readonly commandLine: string }
 
 /** `folder` is the VM folder that relative media are in. Errors: those of `checkVmStart`, and `media.outside-folder`. */
 export function vmStartOf(name: string, config: MachineConfig, folder: string, bundledBoot: ResolvedDirectBoot | undefined, paths: AppPaths): Result<VmStart> {
-  const disks: DiskAttachment[] = [];
+  const disks: (DiskAttachment | EmptyDrive)[] = [];
   for (const disk of config.disks) {
     const path = mediumPath(folder, disk.path);
     if (!path.ok) return path;
-    disks.push({ path: path.value, format: disk.format, bus: disk.bus, kind: 'disk', readOnly: disk.readOnly, discardChanges: disk.discardChanges, backingFolders: disk.backingFolders });
+    disks.push({ path: path.value, format: disk.format, bus: disk.bus, kind: 'disk', readOnly: disk.readOnly, discardChanges: disk.discardChanges, backingFolders: disk.backingFolders, bytesPerSecondMaximum: disk.bytesPerSecondMaximum });
   }
   for (const cdrom of config.cdroms) {
-    const path = mediumPath(folder, cdrom.path);
+    const path = cdrom.path === undefined ? ok(undefined) : mediumPath(folder, cdrom.path);
     if (!path.ok) return path;
     disks.push({ path: path.value, format: 'iso', bus: 'ide', kind: 'cdrom', readOnly: true, discardChanges: false, backingFolders: [] });
   }
@@ -59,12 +57,13 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
     exitPort: undefined,
     debugPort: undefined,
     onReset: config.onReset,
+    cpuLimitPercent: config.cpuLimitPercent,
   });
 }
 
 /** `capturePath` is a pcapng file for the adapter's frames. */
-export function adapterStartOf(machine: string, index: number, { model, mac, reach, allow, forwards }: AdapterConfig, capturePath: string | undefined): NetworkAdapterStart {
-  return { model, mac: mac ?? macAddressOf(machine, index), reach, allow, forwards, capturePath };
+export function adapterStartOf(machine: string, index: number, { model, mac, ...settings }: AdapterConfig, capturePath: string | undefined): NetworkAdapterStart {
+  return { model, mac: mac ?? macAddressOf(machine, index), ...settings, capturePath };
 }
 
 /**
@@ -98,6 +97,7 @@ export function checkVmStart(start: VmStart): Result<VmStart> {
   if (twice !== undefined) return fail('network.port-twice', `the host's ${twice} is forwarded twice`, 'forward it once');
   const written = new Set<string>();
   for (const disk of start.disks) {
+    if (disk.path === undefined) continue;
     const writable = !disk.readOnly && !disk.discardChanges;
     const checked = checkMedium(disk.path, disk.kind === 'cdrom' ? 'CD image' : isTakenAsRaw(disk) ? 'raw disk' : 'disk', writable);
     if (!checked.ok) return checked;
@@ -114,7 +114,7 @@ function isTakenAsRaw({ format, path }: DiskAttachment): boolean {
 }
 
 /** Absolute path of a medium. One inside the VM folder may not lead out of it, not by a link either. */
-function mediumPath(folder: string, path: string): Result<string> {
+export function mediumPath(folder: string, path: string): Result<string> {
   if (isAbsoluteMediumPath(path)) return ok(path);
   const inside = resolve(folder, ...path.split(/[\\/]/));
   const outside = fail('media.outside-folder', `the medium ${path} leads out of the VM folder`, 'attach it by its full path instead');

@@ -29,6 +29,9 @@ export interface SnapshotsOptions {
   readonly changed: (name: string) => void;
 }
 
+/** Starts a machine: by its settings as they are in `machine.json`, with the images that its disks write now. */
+export type StartMachine = (how: { readonly config: MachineConfig; readonly configNow: MachineConfig; readonly resumeFrom: ResumeFrom | undefined }) => Promise<Result<MachineStatus>>;
+
 /** A whole machine with its snapshots. */
 interface Opened {
   readonly folder: SnapshotFolder;
@@ -82,7 +85,7 @@ export class Snapshots {
    * Starts a machine by `start`, from its saved state where it has one. The state is used up from then on: what the guest does
    * afterwards to its disks doesn't go with it any more.
    */
-  start(name: string, cold: boolean, start: (config: MachineConfig, resumeFrom: ResumeFrom | undefined) => Promise<Result<MachineStatus>>): Promise<Result<MachineStatus>> {
+  start(name: string, cold: boolean, start: StartMachine): Promise<Result<MachineStatus>> {
     return this.#inTurn(name, async () => {
       if (this.#options.supervisor.isOn(name)) return fail('machines.already-on', `the machine ${name} is already on`, 'stop it first to start it anew');
       const settings = await this.settingsNow(name);
@@ -96,7 +99,7 @@ export class Snapshots {
         const used = await folder.commit({ ...folder.tree, saved: undefined, resumed: cold ? undefined : saved });
         if (!used.ok) return used;
       }
-      const started = await start(folder.configNow(config), cold || !settings.ok ? undefined : settings.value.resumeFrom);
+      const started = await start({ config, configNow: folder.configNow(config), resumeFrom: cold || !settings.ok ? undefined : settings.value.resumeFrom });
       if (!started.ok && !cold && saved !== undefined) await folder.commit({ ...folder.tree, saved, resumed: undefined });
       return started;
     });
@@ -223,8 +226,7 @@ export class Snapshots {
     return committed.ok ? ok(snapshotOf(node)) : committed;
   }
 
-  restore(name: string, snapshot: string, options: { readonly saveCurrentAs: string | undefined; readonly start: boolean },
-    start: (config: MachineConfig, resumeFrom: ResumeFrom | undefined) => Promise<Result<MachineStatus>>): Promise<Result<MachineStatus>> {
+  restore(name: string, snapshot: string, options: { readonly saveCurrentAs: string | undefined; readonly start: boolean }, start: StartMachine): Promise<Result<MachineStatus>> {
     const restored = this.#inTurn(name, async (): Promise<Result<boolean>> => {
       const { supervisor } = this.#options;
       const wasOn = supervisor.isOn(name);
@@ -273,8 +275,7 @@ export class Snapshots {
   async #settleConfig(name: string, folder: SnapshotFolder): Promise<Result<Nothing>> {
     const { configToRestore } = folder.tree;
     if (configToRestore === undefined) return ok({});
-    const { schemaVersion: _, ...settings } = configToRestore;
-    const written = await this.#options.library.change(name, { directBoot: undefined, bundledGuest: undefined, ...settings });
+    const written = await this.#options.library.save(name, configToRestore);
     if (!written.ok) return written;
     const committed = await folder.commit({ ...folder.tree, configToRestore: undefined });
     return committed.ok ? ok({}) : committed;

@@ -7,7 +7,7 @@
  */
 import { decodeTransmit, DESCRIPTOR_BYTES, COMMAND_EOP, COMMAND_RPS, COMMAND_RS, finishFrame, idleContext, type TransmitContext, type TransmitDescriptor } from './transmit-frame.ts';
 import { eepromContents } from './eeprom-contents.ts';
-import { PHY_ADDRESS, PHY_REGISTERS, resetPhy, writePhy } from './phy.ts';
+import { PHY_ADDRESS, PHY_REGISTERS, readPhy, resetPhy, writePhy } from './phy.ts';
 import * as reg from './registers.ts';
 import { driveMicrowire, idleMicrowire, type MicrowireState } from '../microwire-eeprom.ts';
 import type { AccessWidth, IoHandler } from '../../interfaces/bus.ts';
@@ -86,6 +86,8 @@ export class E1000 implements PciFunction, Device<E1000State> {
   readonly #eeprom: Uint16Array;
   readonly #quiet: Timer;
   #interrupt: InterruptLine | undefined;
+  /** Whether the cable is plugged in, which is no state of the adapter. */
+  #isLinkUp = true;
   #state: E1000State;
 
   /** Takes the link's `onReadable` and `onWritable`. */
@@ -118,6 +120,13 @@ export class E1000 implements PciFunction, Device<E1000State> {
 
   connectInterrupt(line: InterruptLine): void {
     this.#interrupt = line;
+  }
+
+  /** The cable was plugged in or pulled out. */
+  setLink(isUp: boolean): void {
+    if (this.#isLinkUp === isUp) return;
+    this.#isLinkUp = isUp;
+    this.#raise(reg.INT_LSC);
   }
 
   reset(_kind: ResetKind): void {
@@ -169,6 +178,7 @@ export class E1000 implements PciFunction, Device<E1000State> {
     if (offset >= 4 * reg.REGISTER_WORDS) return 0;
     switch (offset) {
       case reg.CTRL_COPY: return this.#get(reg.CTRL);
+      case reg.STATUS: return this.#isLinkUp ? this.#get(reg.STATUS) : this.#get(reg.STATUS) & ~reg.STATUS_LU;
       case reg.EECD: {
         const kept = this.#get(reg.EECD);
         return kept | reg.EECD_PRES | (this.#state.microwire.dataOut !== 0 ? reg.EECD_DO : 0) | ((kept & reg.EECD_REQ) !== 0 ? reg.EECD_GNT : 0);
@@ -263,7 +273,7 @@ export class E1000 implements PciFunction, Device<E1000State> {
     if (((value >>> 21) & 31) !== PHY_ADDRESS) {
       result |= reg.MDIC_ERROR;
     } else if (operation === reg.MDIC_OP_READ) {
-      result = (result & ~0xffff) | this.#state.phy[index]!;
+      result = (result & ~0xffff) | readPhy(this.#state.phy, index, this.#isLinkUp);
     } else if (operation === reg.MDIC_OP_WRITE && writePhy(this.#state.phy, index, value & 0xffff)) {
       this.#raise(reg.INT_LSC);
     }

@@ -1,4 +1,4 @@
-/** The internal copper PHY by its management registers (8254x manual §13.4.4, IEEE 802.3 clause 22): always linked, at 1000 Mbit/s. */
+/** The internal copper PHY by its management registers (8254x manual §13.4.4, IEEE 802.3 clause 22): at 1000 Mbit/s, where a cable is plugged in. */
 
 export const PHY_ADDRESS = 1;
 export const PHY_REGISTERS = 32;
@@ -20,6 +20,20 @@ const WRITABLE: ReadonlySet<number> = new Set([0, 4, 7, 9, 16, 18, 20, 24, 29, 3
 
 export function resetPhy(): Uint16Array {
   return Uint16Array.from({ length: PHY_REGISTERS }, (_, index) => RESET_VALUES[index] ?? 0);
+}
+
+const PHY_STATUS = 1;
+const STATUS_COMPLETE = 0x0020;
+const STATUS_LINK = 0x0004;
+const MARVELL_STATUS = 17;
+const MARVELL_LINK = 0x0400;
+const MARVELL_RESOLVED = 0x0800;
+
+export function readPhy(registers: Uint16Array, index: number, isLinkUp: boolean): number {
+  const value = registers[index]!;
+  if (isLinkUp) return value;
+  if (index === PHY_STATUS) return value & ~(STATUS_COMPLETE | STATUS_LINK);
+  return index === MARVELL_STATUS ? value & ~(MARVELL_LINK | MARVELL_RESOLVED) : value;
 }
 
 /** Returns whether the link was negotiated anew. */

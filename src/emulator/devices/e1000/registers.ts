@@ -43,6 +43,7 @@ export const CTRL_RST = 1 << 26;
 export const CTRL_PHY_RST = 1 << 31;
 /** Full duplex, link up, 1000 Mbit/s. */
 export const STATUS_LINKED = 0x80083;
+export const STATUS_LU = 2;
 export const EECD_SK = 1;
 export const EECD_CS = 2;
 export const EECD_DI = 4;

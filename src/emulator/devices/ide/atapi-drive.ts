@@ -149,6 +149,7 @@ export class AtapiDrive extends IdeDrive {
   changeMedium(medium: BlockBackend | undefined): void {
     this.#medium = checkedMedium(this.id, medium);
     this.#own.trayOpen = false;
+    this.#own.locked = false;
     this.#own.attention = medium !== undefined;
     this.#own.mediaEvent = medium === undefined ? MEDIA_EVENT_REMOVAL : MEDIA_EVENT_NEW_MEDIA;
   }

@@ -94,6 +94,8 @@ export interface VirtioNetOptions extends VirtioDeviceOptions {
 export class VirtioNet extends VirtioPciDevice {
   readonly #link: NetworkLink;
   readonly #ownMac: number;
+  /** Whether the cable is plugged in, which is no state of the adapter. */
+  #isLinkUp = true;
   #state: VirtioNetState;
 
   /** Takes the link's `onReadable` and `onWritable`. */
@@ -116,6 +118,13 @@ export class VirtioNet extends VirtioPciDevice {
     this.#link.onWritable = () => { this.#transmit(); };
   }
 
+  /** The cable was plugged in or pulled out. */
+  setLink(isUp: boolean): void {
+    if (this.#isLinkUp === isUp) return;
+    this.#isLinkUp = isUp;
+    this.configChanged();
+  }
+
   protected notified(index: number): void {
     if (index === TRANSMIT_QUEUE) this.#transmit();
     else if (index === RECEIVE_QUEUE) this.#receive();
@@ -133,7 +142,7 @@ export class VirtioNet extends VirtioPciDevice {
 
   protected readConfigByte(offset: number): number {
     if (offset < MAC_BYTES) return Math.floor(this.#state.mac / 2 ** (8 * (MAC_BYTES - 1 - offset))) & 0xff;
-    return offset === CONFIG_STATUS ? STATUS_LINK_UP : offset === CONFIG_QUEUE_PAIRS ? 1 : 0;
+    return offset === CONFIG_STATUS ? (this.#isLinkUp ? STATUS_LINK_UP : 0) : offset === CONFIG_QUEUE_PAIRS ? 1 : 0;
   }
 
   /** Legacy drivers write their address byte by byte. */

@@ -277,6 +277,11 @@ export abstract class VirtioPciDevice implements PciFunction, Device<SavedVirtio
     if (this.#queues[index]?.complete(head, written) === true) this.#raise(ISR_QUEUE);
   }
 
+  /** The device's own configuration has another content. */
+  protected configChanged(): void {
+    if ((this.#state.status & STATUS_DRIVER_OK) !== 0) this.#raise(ISR_CONFIGURATION);
+  }
+
   /** The driver broke the rules: nothing happens until it resets the device. */
   #stop(why: string): void {
     this.log.log('warning', 'virtio-driver-error', `${this.id} needs a reset: ${why}`);

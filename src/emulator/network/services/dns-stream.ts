@@ -46,6 +46,9 @@ export class DnsStream implements HostStream {
     this.#endWhenDone();
   }
 
+  /** Answers come of themselves, in the resolver's time. */
+  breakWhenIdle(): void {}
+
   destroy(): void {
     this.#isOver = true;
   }

@@ -1,4 +1,5 @@
 /** Segments of the guest that came before what is missing. */
+import { CHUNK_OVERHEAD_BYTES } from './send-queue.ts';
 import { sequenceAdd, sequenceDistance } from './sequence.ts';
 
 /** Pieces that are kept; what doesn't fit is sent again by the guest. */
@@ -11,6 +12,11 @@ export class Reassembly {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Memory that the pieces take. */
+  get heldBytes(): number {
+    return this.#bytes + CHUNK_OVERHEAD_BYTES * this.#pieces.length;
   }
 
   /** Keeps a copy of what isn't there yet. */

@@ -33,17 +33,18 @@ const DEFAULT_SEGMENT_BYTES = 536;
 const SMALLEST_SEGMENT_BYTES = 64;
 /** Tries before a silent guest is given up: with the timeouts doubling, some five minutes. */
 const RETRIES_MAXIMUM = 9;
+/** RFC 9293 §3.8.3: a SYN is tried for at least three minutes. */
+const SYN_LIFE_NANOS = 180 * SECOND;
 const DUPLICATES_FOR_LOSS = 3;
 /** Short, as the link delays nothing: long enough to answer a FIN that comes again. */
 const TIME_WAIT_NANOS = 10 * SECOND;
-/** For a guest that doesn't close what its peer has left. */
-const ORPHAN_NANOS = 120 * SECOND;
+/** For a guest that doesn't close what its peer has left, and for a peer that doesn't take what the guest has left. */
+const ORPHAN_SECONDS = 120;
+const ORPHAN_NANOS = ORPHAN_SECONDS * SECOND;
 /** RFC 9293 §3.8.4, RFC 5382 §5. */
 const KEEP_ALIVE_NANOS = 7200 * SECOND;
 const KEEP_ALIVE_INTERVAL_NANOS = 75 * SECOND;
 const KEEP_ALIVE_PROBES = 9;
-/** The neighbour's answer is on its way. */
-const UNRESOLVED_NANOS = SECOND / 10;
 
 /** `connecting`: the guest's SYN waits for the host's side. `established` covers all the closing states up to TIME-WAIT. */
 type State = 'connecting' | 'syn-received' | 'syn-sent' | 'established' | 'time-wait' | 'closed';
@@ -60,7 +61,7 @@ export interface TcpSurroundings {
   readonly budget: BufferBudget;
   /** Says something to the guest when the frames at hand have been looked at. */
   flushLater(connection: TcpConnection): void;
-  /** The link is full. */
+  /** The link is full, or nobody has said yet who has the guest's address. */
   waitForSpace(connection: TcpConnection): void;
   /** The guest's side is over: its ports may be used again. */
   closed(connection: TcpConnection): void;
@@ -71,6 +72,8 @@ export interface TcpSurroundings {
 export class TcpConnection implements StreamEvents {
   readonly guest: TcpSide;
   readonly remote: TcpSide;
+  /** Whether the guest opened it. */
+  readonly isOutgoing: boolean;
   readonly #around: TcpSurroundings;
   readonly #timer: Timer;
   readonly #longTimer: Timer;
@@ -99,8 +102,12 @@ export class TcpConnection implements StreamEvents {
   /** While losses are made good: what was the highest sequence then. */
   #recoverUntil: number | undefined;
   #retries = 0;
+  /** The SYN, or its answer, couldn't be sent yet. */
+  #isSynUnsent = false;
   /** The host's side has ended: a FIN follows the queue. */
   #isFinQueued = false;
+  /** The host's side is broken: a reset follows when the guest has taken the queue. */
+  #isResetQueued = false;
 
   /** RCV.NXT, and the first sequence that was never offered. */
   #receiveNext = 0;
@@ -113,7 +120,10 @@ export class TcpConnection implements StreamEvents {
   #isPeerGone = false;
   #isPeerPaused = false;
   #heldBytes = 0;
+  readonly #began: number;
   #lastHeard: number;
+  /** When the guest last acknowledged something new. */
+  #lastTaken: number;
   #probes = 0;
 
   /** `syn` is the guest's; without it the connection is opened towards the guest. */
@@ -126,7 +136,8 @@ export class TcpConnection implements StreamEvents {
     this.#longTimer = around.clock.timer(`${label}.life`, () => { this.#lifeTimer(); });
     this.#unacknowledged = this.#next = this.#highest = initialSequence;
     this.#queueAt = sequenceAdd(initialSequence, 1);
-    this.#lastHeard = around.clock.now();
+    this.#began = this.#lastHeard = this.#lastTaken = around.clock.now();
+    this.isOutgoing = syn !== undefined;
     this.#state = syn === undefined ? 'syn-sent' : 'connecting';
     if (syn !== undefined) this.#takeSyn(syn);
   }
@@ -135,7 +146,7 @@ export class TcpConnection implements StreamEvents {
     return this.#state;
   }
 
-  /** Bytes held for either side. */
+  /** Memory held for either side. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -189,13 +200,14 @@ export class TcpConnection implements StreamEvents {
   closed(end: StreamEnd): void {
     this.#peerGone();
     if (this.#state === 'closed') return;
-    if (end !== 'closed') {
+    if (this.#state === 'connecting' || this.#state === 'syn-sent') {
       this.#reset();
       return;
     }
-    this.#isFinQueued = true;
-    if (this.#state === 'connecting' || this.#state === 'syn-sent') this.#reset();
-    else this.flush();
+    if (end === 'closed') this.#isFinQueued = true;
+    else if (this.#queue.length === 0) this.#reset();
+    else this.#isResetQueued = true;
+    this.flush();
     if (this.#state === 'established') this.#armLife();
   }
 
@@ -220,8 +232,10 @@ export class TcpConnection implements StreamEvents {
 
   /** Sends what there is to be sent. */
   flush(): void {
+    if (this.#isSynUnsent) this.#sendSyn();
     if (this.#state === 'established') this.#output();
-    if (this.#mustAcknowledge && (this.#state === 'established' || this.#state === 'time-wait')) this.#sendEmpty(TCP_ACK);
+    const isSynchronized = this.#state === 'syn-received' || this.#state === 'established' || this.#state === 'time-wait';
+    if (this.#mustAcknowledge && isSynchronized) this.#sendEmpty(TCP_ACK);
   }
 
   /** Drops it without a word: the guest has restarted, or the network is taken down. */
@@ -268,12 +282,18 @@ export class TcpConnection implements StreamEvents {
     if (sequenceDistance(this.#next, acknowledgment) < 0) this.#next = acknowledgment;
     this.#highest = this.#next;
     this.#state = 'established';
+    this.#isSynUnsent = false;
     this.#retries = 0;
     this.#timer.disarm();
     this.#armLife();
   }
 
   #receiveSynchronized(segment: TcpSegment): void {
+    // The guest's own SYN once more: its answer was lost.
+    if (this.#state === 'syn-received' && (segment.flags & (TCP_SYN | TCP_ACK | TCP_RST)) === TCP_SYN && segment.sequence === sequenceAdd(this.#receiveNext, -1)) {
+      this.#sendSyn();
+      return;
+    }
     if (!this.#isAcceptable(segment)) {
       if ((segment.flags & TCP_RST) === 0) this.#acknowledgeLater();
       return;
@@ -285,9 +305,8 @@ export class TcpConnection implements StreamEvents {
       return;
     }
     if ((segment.flags & TCP_SYN) !== 0) {
-      // A SYN that comes again gets its answer again (RFC 5961 §4.2 for the others).
-      if (this.#state === 'syn-received') this.#sendSyn();
-      else this.#acknowledgeLater();
+      // RFC 5961 §4.2: a guest that really has begun anew answers by a reset that counts.
+      this.#acknowledgeLater();
       return;
     }
     if ((segment.flags & TCP_ACK) === 0) return;
@@ -300,7 +319,7 @@ export class TcpConnection implements StreamEvents {
       this.#takeWindow(segment);
     }
     if (!this.#takeAcknowledgment(segment)) return;
-    this.#takePayload(segment);
+    if (this.#state !== 'closed') this.#takePayload(segment);
     if (this.#state !== 'closed') this.#around.flushLater(this);
   }
 
@@ -316,7 +335,8 @@ export class TcpConnection implements StreamEvents {
   #takeAcknowledgment(segment: TcpSegment): boolean {
     const { acknowledgment } = segment;
     const newly = sequenceDistance(acknowledgment, this.#unacknowledged);
-    if (sequenceDistance(acknowledgment, this.#highest) > 0) {
+    // RFC 5961 §5.2: what was never sent can't be acknowledged, nor what was long ago.
+    if (sequenceDistance(acknowledgment, this.#highest) > 0 || newly < -Math.max(this.#largestWindow, DEFAULT_SEGMENT_BYTES)) {
       this.#acknowledgeLater();
       return false;
     }
@@ -350,6 +370,7 @@ export class TcpConnection implements StreamEvents {
     this.#queueAt = sequenceAdd(this.#queueAt, bytes);
     this.#unacknowledged = acknowledgment;
     if (sequenceDistance(this.#next, acknowledgment) < 0) this.#next = acknowledgment;
+    this.#lastTaken = this.#around.clock.now();
     this.#duplicates = 0;
     this.#retries = 0;
     this.#grow(newly);
@@ -361,6 +382,7 @@ export class TcpConnection implements StreamEvents {
     else this.#timer.disarm();
     this.#account();
     this.#resumePeer();
+    if (this.#isResetQueued && this.#queue.length === 0) this.#reset();
     if (isFinAcknowledged) this.#finAcknowledged();
   }
 
@@ -395,8 +417,8 @@ export class TcpConnection implements StreamEvents {
     if (hasFin) this.#guestFinSequence = sequenceAdd(sequence, payload.length);
     if (payload.length > 0 || hasFin) this.#mustAcknowledge = true;
     if (part.length > 0) {
-      if (this.#isPeerGone || this.#isGuestFinished) {
-        // Nobody is there to take it.
+      // Nobody is there to take it. What came from the host before it broke goes to the guest before it hears of that.
+      if (this.#isGuestFinished || (this.#isPeerGone && !this.#isResetQueued)) {
         this.#reset();
         return;
       }
@@ -412,14 +434,14 @@ export class TcpConnection implements StreamEvents {
 
   #deliver(bytes: Uint8Array): void {
     this.#receiveNext = sequenceAdd(this.#receiveNext, bytes.length);
-    this.#peer?.write(bytes);
+    if (!this.#isPeerGone) this.#peer?.write(bytes);
   }
 
   #guestFinished(): void {
     this.#receiveNext = sequenceAdd(this.#receiveNext, 1);
     this.#isGuestFinished = true;
     const isFinAcknowledged = this.#isFinQueued && sequenceDistance(this.#unacknowledged, this.#queueEnd) > 0;
-    this.#peer?.end();
+    if (!this.#isPeerGone) this.#peer?.end();
     if (!isFinAcknowledged) return;
     this.#state = 'time-wait';
     this.#timer.disarm();
@@ -485,9 +507,10 @@ export class TcpConnection implements StreamEvents {
 
   #sendSyn(): void {
     const isAnswer = this.#state === 'syn-received';
-    const result = this.#transmit(isAnswer ? TCP_SYN | TCP_ACK : TCP_SYN, this.#unacknowledged, 0);
+    this.#isSynUnsent = this.#transmit(isAnswer ? TCP_SYN | TCP_ACK : TCP_SYN, this.#unacknowledged, 0) !== 'sent';
+    if (this.#isSynUnsent) this.#around.waitForSpace(this);
     this.#next = this.#highest = sequenceAdd(this.#unacknowledged, 1);
-    this.#timer.arm(this.#around.clock.now() + (result === 'sent' ? this.#roundTrip.timeoutNanos : UNRESOLVED_NANOS));
+    this.#timer.arm(Math.min(this.#began + SYN_LIFE_NANOS, this.#around.clock.now() + this.#roundTrip.timeoutNanos));
   }
 
   #sendEmpty(flags: number): void {
@@ -534,15 +557,19 @@ export class TcpConnection implements StreamEvents {
 
   /** Nothing was heard of what was sent last. */
   #timedOut(): void {
-    this.#retries++;
     this.#roundTrip.forget();
-    if (this.#retries > RETRIES_MAXIMUM) {
-      this.#reset();
-      return;
-    }
     if (this.#state === 'syn-received' || this.#state === 'syn-sent') {
+      if (this.#around.clock.now() - this.#began >= SYN_LIFE_NANOS) {
+        this.#reset();
+        return;
+      }
       this.#roundTrip.backOff();
       this.#sendSyn();
+      return;
+    }
+    this.#retries++;
+    if (this.#retries > RETRIES_MAXIMUM) {
+      this.#reset();
       return;
     }
     if (this.#state !== 'established') return;
@@ -596,23 +623,20 @@ export class TcpConnection implements StreamEvents {
 
   #armLife(): void {
     const nanos = this.#isPeerGone ? ORPHAN_NANOS : this.#probes > 0 ? KEEP_ALIVE_INTERVAL_NANOS : KEEP_ALIVE_NANOS;
-    this.#longTimer.arm((this.#probes > 0 ? this.#around.clock.now() : this.#lastHeard) + nanos);
+    const since = this.#probes > 0 ? this.#around.clock.now() : this.#isResetQueued ? this.#lastTaken : this.#lastHeard;
+    this.#longTimer.arm(since + nanos);
   }
 
   #lifeTimer(): void {
     const now = this.#around.clock.now();
-    if (this.#state === 'closed') {
-      this.#peer?.destroy();
-      this.#peerGone();
-      return;
-    }
     if (this.#state === 'time-wait') {
       this.#finish();
       return;
     }
     if (this.#state !== 'established') return;
     if (this.#isPeerGone) {
-      if (now - this.#lastHeard >= ORPHAN_NANOS) this.#reset();
+      // A guest that goes on talking to nobody, but takes nothing, isn't waited for.
+      if (now - (this.#isResetQueued ? this.#lastTaken : this.#lastHeard) >= ORPHAN_NANOS) this.#reset();
       else this.#armLife();
       return;
     }
@@ -633,9 +657,7 @@ export class TcpConnection implements StreamEvents {
     if (this.#isPeerGone) return;
     this.#isPeerGone = true;
     this.#account();
-    if (this.#state !== 'closed') return;
-    this.#longTimer.disarm();
-    this.#around.released(this);
+    if (this.#state === 'closed') this.#around.released(this);
   }
 
   #resumePeer(): void {
@@ -649,7 +671,7 @@ export class TcpConnection implements StreamEvents {
   }
 
   #account(): void {
-    const held = this.#queue.length + this.#reassembly.bytes + (this.#isPeerGone ? 0 : this.#peer?.unsentBytes ?? 0);
+    const held = this.#queue.heldBytes + this.#reassembly.heldBytes + (this.#isPeerGone ? 0 : this.#peer?.unsentBytes ?? 0);
     const change = held - this.#heldBytes;
     this.#heldBytes = held;
     if (change !== 0) this.#around.budget.change(change);
@@ -685,7 +707,7 @@ export class TcpConnection implements StreamEvents {
       this.#around.released(this);
     } else if (isOrderly) {
       // The host's side may still have bytes to send.
-      this.#longTimer.arm(this.#around.clock.now() + ORPHAN_NANOS);
+      this.#peer?.breakWhenIdle(ORPHAN_SECONDS);
     } else {
       this.#peer?.destroy();
       this.#peerGone();

@@ -9,10 +9,13 @@ import { BufferBudget } from './buffer-budget.ts';
 import { sequenceAdd } from './sequence.ts';
 import { TcpConnection, type TcpSide } from './tcp-connection.ts';
 
-/** Connections at a time, those included of which only the host's side is left. */
-const CONNECTIONS_MAXIMUM = 1024;
-const COMFORTABLE_BYTES = 32 * 1024 * 1024;
-const MAXIMUM_BYTES = 64 * 1024 * 1024;
+const MEBIBYTE = 1024 * 1024;
+/** Of one origin: connections at a time, those included of which only the host's side is left, and what they hold. */
+interface Share {
+  readonly connectionsMaximum: number;
+  readonly budget: BufferBudget;
+  connections: number;
+}
 /** Ports of the gateway for connections into the guest (RFC 6335 §6). */
 const FIRST_DYNAMIC_PORT = 49_152;
 const DYNAMIC_PORTS = 65_536 - FIRST_DYNAMIC_PORT;
@@ -33,11 +36,15 @@ const QUOTED_BYTES = 48;
 
 export class TcpTable {
   readonly #options: TcpTableOptions;
-  readonly #budget = new BufferBudget(COMFORTABLE_BYTES, MAXIMUM_BYTES);
+  /** Apart, so that a guest that opens what it can doesn't shut out who wants to get in. */
+  readonly #outgoing: Share = { connectionsMaximum: 4096, budget: new BufferBudget(32 * MEBIBYTE, 64 * MEBIBYTE), connections: 0 };
+  readonly #incoming: Share = { connectionsMaximum: 1024, budget: new BufferBudget(16 * MEBIBYTE, 32 * MEBIBYTE), connections: 0 };
   readonly #connections = new Map<string, TcpConnection>();
   readonly #all = new Set<TcpConnection>();
   readonly #toFlush = new Set<TcpConnection>();
   readonly #waitingForSpace = new Set<TcpConnection>();
+  /** Those that the guest opened. */
+  readonly #byGuest = new Set<TcpConnection>();
   #nextPort = 0;
   /** Connections opened so far. */
   opened = 0;
@@ -51,7 +58,7 @@ export class TcpTable {
   }
 
   get heldBytes(): number {
-    return this.#budget.used;
+    return this.#outgoing.budget.used + this.#incoming.budget.used;
   }
 
   receive(packet: IpPacket, segment: TcpSegment): void {
@@ -73,12 +80,13 @@ export class TcpTable {
    * where there are too many.
    */
   connect(guest: TcpSide, from: IpAddress, attach: (events: StreamEvents) => HostStream): TcpConnection | undefined {
-    if (this.#all.size >= CONNECTIONS_MAXIMUM) return undefined;
+    if (isFull(this.#incoming)) return undefined;
     for (let tries = 0; tries < DYNAMIC_PORTS; tries++) {
       const remote = { address: from, port: FIRST_DYNAMIC_PORT + this.#nextPort };
       this.#nextPort = (this.#nextPort + 1) % DYNAMIC_PORTS;
       if (this.#connections.has(keyOf(guest, remote))) continue;
-      const connection = this.#add(guest, remote, undefined);
+      const connection = this.#make(guest, remote, undefined);
+      this.#enter(connection);
       connection.attach(attach(connection));
       return connection;
     }
@@ -98,13 +106,27 @@ export class TcpTable {
     for (const connection of waiting) connection.flush();
   }
 
+  /** Breaks what the guest opened to places that it may no longer reach. */
+  abortForbidden(isAllowed: (remote: TcpSide) => boolean): void {
+    for (const connection of [...this.#byGuest]) if (!isAllowed(connection.remote)) connection.abort();
+  }
+
+  /** It is known now who has an address. */
+  neighbourFound(address: IpAddress): void {
+    const waiting = [...this.#waitingForSpace].filter(({ guest }) => guest.address === address);
+    for (const connection of waiting) {
+      this.#waitingForSpace.delete(connection);
+      connection.flush();
+    }
+  }
+
   /** Ends all connections: the guest has restarted, or its network goes away. */
   clear(): void {
     for (const connection of [...this.#all]) connection.abandon();
   }
 
   #accept(packet: IpPacket, guest: TcpSide, remote: TcpSide, syn: TcpSegment): void {
-    if (this.#all.size >= CONNECTIONS_MAXIMUM) {
+    if (isFull(this.#outgoing)) {
       this.#refuse(guest, remote, syn);
       return;
     }
@@ -127,25 +149,25 @@ export class TcpTable {
       return;
     }
     this.#enter(connection);
+    this.#byGuest.add(connection);
     connection.attach(peer);
-  }
-
-  #add(guest: TcpSide, remote: TcpSide, syn: TcpSegment | undefined): TcpConnection {
-    const connection = this.#make(guest, remote, syn);
-    this.#enter(connection);
-    return connection;
   }
 
   #enter(connection: TcpConnection): void {
     this.#connections.set(keyOf(connection.guest, connection.remote), connection);
     this.#all.add(connection);
+    this.#shareOf(connection).connections++;
     this.opened++;
+  }
+
+  #shareOf({ isOutgoing }: TcpConnection): Share {
+    return isOutgoing ? this.#outgoing : this.#incoming;
   }
 
   #make(guest: TcpSide, remote: TcpSide, syn: TcpSegment | undefined): TcpConnection {
     const { wire, clock, random32 } = this.#options;
     return new TcpConnection({
-      wire, clock, budget: this.#budget,
+      wire, clock, budget: (syn === undefined ? this.#incoming : this.#outgoing).budget,
       flushLater: (connection) => { this.#toFlush.add(connection); },
       waitForSpace: (connection) => { this.#waitingForSpace.add(connection); },
       closed: (connection) => {
@@ -154,7 +176,10 @@ export class TcpTable {
         this.#toFlush.delete(connection);
         this.#waitingForSpace.delete(connection);
       },
-      released: (connection) => { this.#all.delete(connection); },
+      released: (connection) => {
+        this.#byGuest.delete(connection);
+        if (this.#all.delete(connection)) this.#shareOf(connection).connections--;
+      },
     }, guest, remote, random32(), syn);
   }
 
@@ -170,6 +195,10 @@ export class TcpTable {
       window: 0,
     }, 0, WHOLE_SEGMENT_BYTES);
   }
+}
+
+function isFull({ connections, connectionsMaximum }: Share): boolean {
+  return connections >= connectionsMaximum;
 }
 
 function keyOf(guest: TcpSide, remote: TcpSide): string {

@@ -1,5 +1,5 @@
 import { useTranslation } from 'react-i18next';
-import { HOST_KEYS } from '../../../shared/api.ts';
+import { HOST_KEYS } from '../../../shared/machine-config.ts';
 import { AppDialog } from '../../components/app-dialog.tsx';
 import { AppButton } from '../../components/button.tsx';
 import { Segments } from '../../components/segments.tsx';

@@ -66,7 +66,7 @@ describe('a stream of the host', () => {
     stream.end();
     await told.isEnded;
     expect(await told.end).toBe('closed');
-    expect([Buffer.concat(heard).toString(), Buffer.concat(told.chunks).toString(), told.drains]).toEqual(['one two', 'all of it', 2]);
+    expect([Buffer.concat(heard).toString(), Buffer.concat(told.chunks).toString(), told.drains]).toEqual(['one two', 'all of it', 1]);
     expect(stream.unsentBytes).toBe(0);
   });
 
@@ -118,6 +118,17 @@ describe('a stream of the host', () => {
     while (stream.unsentBytes > 0) await new Promise((resolve) => { setImmediate(resolve); });
     expect(told.drains).toBeGreaterThan(0);
     stream.destroy();
+  });
+
+  it('that nobody waits for breaks when nothing of it moves any more', async () => {
+    const port = await server((socket) => { socket.pause(); });
+    const { told, stream } = connected(port);
+    await told.isConnected;
+    stream.write(new Uint8Array(64 << 20));
+    stream.end();
+    stream.breakWhenIdle(1);
+    expect(await told.end).toBe('closed');
+    expect(stream.unsentBytes).toBeGreaterThan(0);
   });
 });
 

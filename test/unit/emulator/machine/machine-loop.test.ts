@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CpuShare } from '../../../../src/emulator/machine/cpu-share.ts';
 import { MachineLoop, type LoopBoard } from '../../../../src/emulator/machine/machine-loop.ts';
 import type { Letter, Mailbox } from '../../../../src/emulator/machine/mailbox.ts';
 import { Scheduler } from '../../../../src/emulator/machine/scheduler.ts';
@@ -31,8 +32,8 @@ class FakeMailbox implements Mailbox {
 
 type Instruction = ConstructorParameters<typeof FakeAccelerator>[0];
 
-function machine(options: { time?: 'host' | number; instruction?: Instruction; onReset?: 'reboot' | 'stop'; nanosPerInstruction?: number }) {
-  const host = { nanos: 0 };
+function machine(options: { time?: 'host' | number; instruction?: Instruction; onReset?: 'reboot' | 'stop'; nanosPerInstruction?: number; cpuLimitPercent?: number }) {
+  const host = { nanos: 0, asleepNanos: 0 };
   const nanosPerInstruction = options.nanosPerInstruction ?? 20;
   const accelerator = new FakeAccelerator((cpu) => {
     host.nanos += nanosPerInstruction;
@@ -41,7 +42,10 @@ function machine(options: { time?: 'host' | number; instruction?: Instruction; o
   const timeSource = typeof options.time === 'number'
     ? new InstructionTimeSource(() => accelerator.instructions, options.time)
     : new HostTimeSource(() => host.nanos);
-  const mailbox = new FakeMailbox((nanos) => (host.nanos += nanos ?? 0));
+  const mailbox = new FakeMailbox((nanos) => {
+    host.nanos += nanos ?? 0;
+    host.asleepNanos += nanos ?? 0;
+  });
   const told: string[] = [];
   const flags = { interruptsEnabled: true, congested: false, flushes: 0 };
   const board: LoopBoard = {
@@ -51,6 +55,7 @@ function machine(options: { time?: 'host' | number; instruction?: Instruction; o
     mailbox,
     hostNanos: () => host.nanos,
     onReset: options.onReset ?? 'reboot',
+    cpuShare: new CpuShare({ hostNanos: () => host.nanos, threadNanos: () => host.nanos - host.asleepNanos }, options.cpuLimitPercent ?? 100),
     deliver: (letter) => told.push(`letter ${letter.kind}`),
     capture: ({ captureId, thenHold }) => told.push(`capture ${captureId}${thenHold ? ', held' : ''}`),
     reset: (kind) => told.push(`board reset ${kind}`),
@@ -223,5 +228,44 @@ describe('MachineLoop', () => {
     flags.interruptsEnabled = true;
     loop.turn();
     expect(told).toContain('running');
+  });
+});
+
+describe('MachineLoop with a limited processor', () => {
+  const shareOver = (seconds: number, { loop, host }: ReturnType<typeof machine>): number => {
+    const [start, asleep] = [host.nanos, host.asleepNanos];
+    while (host.nanos - start < seconds * 1e9) loop.turn();
+    return 1 - (host.asleepNanos - asleep) / (host.nanos - start);
+  };
+
+  it.each([5, 30, 80])('gives a busy guest %i %% of the host, to within a twentieth', (cpuLimitPercent) => {
+    const share = shareOver(2, machine({ nanosPerInstruction: 500, cpuLimitPercent }));
+    expect(share * 100 / cpuLimitPercent).toBeGreaterThan(0.95);
+    expect(share * 100 / cpuLimitPercent).toBeLessThan(1.05);
+  });
+
+  it('takes another limit while it runs, and none', () => {
+    const running = machine({ nanosPerInstruction: 500, cpuLimitPercent: 20 });
+    shareOver(0.5, running);
+    running.mailbox.letters.push({ kind: 'cpu-limit', percent: 50 });
+    expect(shareOver(2, running)).toBeCloseTo(0.5, 1);
+    running.mailbox.letters.push({ kind: 'cpu-limit', percent: 100 });
+    running.loop.turn();
+    expect(shareOver(1, running)).toBe(1);
+  });
+
+  it('takes letters while it rests, and lets an idle guest save up no more than a moment', () => {
+    const { loop, mailbox, told, host } = machine({ nanosPerInstruction: 500, cpuLimitPercent: 10 });
+    for (let turn = 0; turn < 10; turn++) loop.turn();
+    mailbox.letters.push({ kind: 'ping', sentAt: 0 });
+    loop.turn();
+    expect(told).toContain('letter ping');
+    host.nanos += 60e9;
+    host.asleepNanos += 60e9;
+    const before = host.nanos;
+    while (mailbox.waits.length === 0 || host.nanos === before) loop.turn();
+    const waits = mailbox.waits.length;
+    while (mailbox.waits.length === waits) loop.turn();
+    expect(host.nanos - before).toBeLessThan(100e6);
   });
 });

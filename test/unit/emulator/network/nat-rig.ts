@@ -90,6 +90,7 @@ export class GuestConnection {
   next = 5001;
   expected = 0;
   window = 0xffff;
+  isReset = false;
 
   constructor(rig: NatRig, { to = '93.184.216.34', toPort = 80, fromPort = 40_000 } = {}) {
     this.rig = rig;
@@ -128,15 +129,17 @@ export class GuestConnection {
     this.next = (this.next + payload.length) >>> 0;
   }
 
-  /** Takes what came and acknowledges it, as long as something comes; returns all payload in order. */
+  /** Takes what came and acknowledges it, as long as something comes but a reset; returns all payload in order. */
   receiveAll(): number[] {
     const received: number[] = [];
     for (let segments = this.rig.segments(); segments.length > 0; segments = this.rig.segments()) {
       for (const { sequence, payload, flags } of segments) {
+        this.isReset ||= (flags & RST) !== 0;
         if (sequence !== this.expected) continue;
         for (const byte of payload) received.push(byte);
         this.expected = (this.expected + payload.length + (flags & 1)) >>> 0;
       }
+      if (this.isReset) break;
       this.send(ACK);
     }
     return received;

@@ -91,9 +91,33 @@ describe('opening', () => {
 
   it('bounds the connections that a guest can have', () => {
     const rig = new NatRig();
-    for (let port = 1; port <= 1100; port++) new GuestConnection(rig, { fromPort: port }).syn();
-    expect(rig.host.streams.length).toBe(1024);
-    expect(rig.segments().filter(({ flags }) => (flags & RST) !== 0).length).toBe(76);
+    for (let port = 1; port <= 4200; port++) new GuestConnection(rig, { fromPort: port }).syn();
+    expect(rig.host.streams.length).toBe(4096);
+    expect(rig.segments().filter(({ flags }) => (flags & RST) !== 0).length).toBe(104);
+  });
+
+  it('answers a SYN that comes again because its answer was lost', () => {
+    const rig = new NatRig();
+    const connection = new GuestConnection(rig);
+    connection.syn();
+    connection.host.events.connected();
+    rig.segments();
+    connection.syn();
+    expect(rig.segments()).toMatchObject([{ flags: SYN | ACK, acknowledgment: 5001 }]);
+  });
+
+  it('answers what does not belong into a connection being opened by saying what does (RFC 9293 §3.10.7.4)', () => {
+    const rig = new NatRig();
+    const connection = new GuestConnection(rig);
+    connection.syn();
+    connection.host.events.connected();
+    const [answer] = rig.segments();
+    connection.send(SYN, [], { sequence: 900_000 });
+    expect(rig.segments()).toMatchObject([{ flags: ACK, sequence: answer!.sequence + 1, acknowledgment: 5001 }]);
+    connection.expected = answer!.sequence + 1;
+    connection.send(ACK);
+    connection.host.events.data(Uint8Array.of(9));
+    expect(connection.receiveAll()).toEqual([9]);
   });
 });
 
@@ -156,6 +180,15 @@ describe('from the guest', () => {
     const [update] = connection.rig.segments();
     expect(update!.window).toBeGreaterThan(30_000);
     expect(connection.rig.network.figures().tcpHeldBytes).toBe(0);
+  });
+
+  it('takes no acknowledgment from long ago (RFC 5961)', () => {
+    const connection = opened();
+    connection.send(ACK, [1], { acknowledgment: (connection.expected - 0x10000) >>> 0 });
+    expect(connection.host.text).toBe('');
+    expect(connection.rig.segments()).toMatchObject([{ flags: ACK, acknowledgment: connection.next }]);
+    connection.send(ACK, [1], { acknowledgment: (connection.expected - 1000) >>> 0 });
+    expect(connection.host.text).toBe('\x01');
   });
 
   it('never takes more than the window it offered', () => {
@@ -308,6 +341,49 @@ describe('to the guest', () => {
     expect(Buffer.compare(Uint8Array.from(connection.receiveAll()), all)).toBe(0);
   });
 
+  it('counts what single bytes cost, not only what they are', () => {
+    const rig = new NatRig();
+    const connections = Array.from({ length: 50 }, (_, index) => new GuestConnection(rig, { fromPort: 1000 + index }).open());
+    for (const host of rig.host.streams) host.events.data(Uint8Array.of(1));
+    const { tcpHeldBytes } = rig.network.figures();
+    expect(tcpHeldBytes).toBeGreaterThanOrEqual(50 * 512);
+    expect(tcpHeldBytes).toBeLessThan(50 * 2048);
+    // A small part keeps no large buffer.
+    rig.host.streams[0]!.events.data(new Uint8Array(1 << 20).subarray(5, 3005));
+    expect(rig.network.figures().tcpHeldBytes - tcpHeldBytes).toBeLessThan(10_000);
+    for (let at = 0; at < 60; at++) connections[0]!.send(ACK, [7], { sequence: 5001 + 10 + 2 * at });
+    expect(rig.network.figures().tcpHeldBytes - tcpHeldBytes).toBeGreaterThan(60 * 256);
+    for (const connection of connections) connection.send(RST, [], { sequence: connection.next });
+    expect(rig.network.figures().tcpHeldBytes).toBe(0);
+  });
+
+  it('gives the guest what came before the host broke, and then the reset', () => {
+    const connection = opened();
+    connection.window = 5000;
+    connection.send(ACK);
+    connection.host.events.data(bytes(12_000));
+    connection.host.events.closed('reset');
+    // The guest goes on sending, as it can't know yet.
+    connection.data([1, 2, 3]);
+    expect(connection.receiveAll()).toEqual([...bytes(12_000)]);
+    expect(connection.isReset).toBe(true);
+    expect(connection.rig.network.figures()).toMatchObject({ tcpConnections: 0, tcpHeldBytes: 0 });
+  });
+
+  it('does not wait for ever for a guest that does not take what came before the host broke', () => {
+    const connection = opened();
+    connection.window = 0;
+    connection.send(ACK);
+    connection.host.events.data(bytes(100));
+    connection.host.events.closed('reset');
+    for (let minute = 0; minute < 5; minute++) {
+      connection.data([minute]);
+      connection.rig.clock.advance(30 * SECOND);
+    }
+    expect(connection.rig.segments().some(({ flags }) => (flags & RST) !== 0)).toBe(true);
+    expect(connection.rig.network.figures()).toMatchObject({ tcpConnections: 0, tcpHeldBytes: 0 });
+  });
+
   it('holds all connections together within bounds', () => {
     const rig = new NatRig();
     const connections = Array.from({ length: 100 }, (_, index) => new GuestConnection(rig, { fromPort: 1000 + index }).open());
@@ -317,7 +393,7 @@ describe('to the guest', () => {
       for (const host of hosts) if (!host.isPaused) host.events.data(chunk);
       rig.frames();
     }
-    expect(rig.network.figures().tcpHeldBytes).toBeLessThan(32 * 1024 * 1024 + 100 * 65_536);
+    expect(rig.network.figures().tcpHeldBytes).toBeLessThan(32 * 1024 * 1024 + 100 * 66_000);
     expect(hosts.every(({ isPaused }) => isPaused)).toBe(true);
     for (const connection of connections) connection.send(RST, [], { sequence: connection.next });
     expect(rig.network.figures()).toMatchObject({ tcpHeldBytes: 0, tcpConnections: 0 });
@@ -411,7 +487,7 @@ describe('closing', () => {
     expect(connection.rig.network.figures().tcpConnections).toBe(0);
   });
 
-  it('a host that does not take the last bytes keeps its place, and loses it in the end', () => {
+  it('a host that takes the last bytes slowly gets them all: only one that stands still loses its place', () => {
     const connection = opened();
     connection.host.holdsBack = true;
     connection.data([1, 2, 3]);
@@ -423,8 +499,9 @@ describe('closing', () => {
     connection.send(ACK);
     expect(connection.host.isDestroyed).toBe(false);
     expect(connection.rig.network.figures()).toMatchObject({ tcpConnections: 1, tcpHeldBytes: 3 });
-    connection.rig.clock.advance(130 * SECOND);
-    expect(connection.host.isDestroyed).toBe(true);
+    connection.rig.clock.advance(1000 * SECOND);
+    expect(connection.host).toMatchObject({ isDestroyed: false, idleSeconds: 120 });
+    connection.host.events.closed('reset');
     expect(connection.rig.network.figures()).toMatchObject({ tcpConnections: 0, tcpHeldBytes: 0 });
   });
 
@@ -461,7 +538,7 @@ describe('a forwarded port', () => {
       from: { address: '127.0.0.1', port: 5555 },
       accept: (events) => {
         state.events = events;
-        return { unsentBytes: 0, write: (data) => { state.written += Buffer.from(data).toString(); }, end: () => { state.ended = true; }, destroy: () => { state.refused = true; }, pause: () => {}, resume: () => {} };
+        return { unsentBytes: 0, write: (data) => { state.written += Buffer.from(data).toString(); }, end: () => { state.ended = true; }, breakWhenIdle: () => {}, destroy: () => { state.refused = true; }, pause: () => {}, resume: () => {} };
       },
       refuse: () => { state.refused = true; },
     });
@@ -485,6 +562,48 @@ describe('a forwarded port', () => {
     expect(state.written).toBe('SSH-2.0');
     state.events!.data(Uint8Array.from(text('hello')));
     expect(rig.segments().at(-1)!.payload).toEqual(text('hello'));
+  });
+
+  it('waits for a guest that is still starting, ever more patiently, and gives up after three minutes', () => {
+    const { rig, state, visit } = visited();
+    visit();
+    const asked: number[] = [];
+    for (let second = 0; second < 179; second++) {
+      rig.clock.advance(SECOND);
+      if (rig.frames().length > 0) asked.push(second);
+    }
+    expect(asked.length).toBeGreaterThan(5);
+    expect(asked.length).toBeLessThan(12);
+    expect(state.refused).toBe(false);
+    rig.clock.advance(2 * SECOND);
+    expect(state.refused).toBe(true);
+    expect(rig.network.figures().tcpConnections).toBe(0);
+  });
+
+  it('goes on at once when the guest says that it is there, and when the full link has room', () => {
+    const { rig, visit } = visited();
+    visit();
+    rig.clock.advance(20 * SECOND);
+    rig.frames();
+    rig.sendUdp('93.184.216.34', 1, 9, []);
+    expect(rig.segments()).toMatchObject([{ flags: SYN, toPort: 22 }]);
+    for (let ping = 0; ping < 4000; ping++) rig.sendIp({ to: '10.0.2.2', protocol: 1 }, [8, 0, 0xf7, 0xff, ...new Array<number>(300).fill(0)]);
+    visit();
+    expect(rig.frames(100).every(({ bytes: seen }) => readIp(seen).protocol === 1)).toBe(true);
+    expect(rig.segments()).toMatchObject([{ flags: SYN, toPort: 22 }]);
+  });
+
+  it('is open to visitors however many connections the guest has open', () => {
+    const { rig, visit, state } = visited();
+    for (let port = 1; port <= 4200; port++) new GuestConnection(rig, { fromPort: port }).syn();
+    rig.segments();
+    visit();
+    expect(rig.segments()).toMatchObject([{ flags: SYN, toPort: 22 }]);
+    expect(state.refused).toBe(false);
+    for (let count = 1; count < 1024; count++) visit();
+    expect(state.refused).toBe(false);
+    visit();
+    expect(state.refused).toBe(true);
   });
 
   it('is closed to the visitor when nobody listens in the guest', () => {

@@ -38,7 +38,7 @@ test('networks are planned with what they may reach and what leads in', () => {
   const { start } = plan({ net: ['nat,reach=listed,allow=loopback:8080,allow=10.1.0.0/16,allow=[::1]:80,allow=*.debian.org:443,forward=udp:0.0.0.0:53:10.0.2.20:5353', 'user,mac=52:47:48:00:00:09,capture=/c,,d.pcapng'], nic: 'virtio', forward: ['tcp:2222:22', 'tcp:[::1]:80:8080'] });
   expect(start.adapters).toEqual([
     {
-      model: 'virtio', mac: expect.stringMatching(/^52:47:48(:[0-9a-f]{2}){3}$/), reach: 'listed', capturePath: undefined,
+      model: 'virtio', mac: expect.stringMatching(/^52:47:48(:[0-9a-f]{2}){3}$/), reach: 'listed', connected: true, capturePath: undefined,
       allow: [{ host: 'loopback', port: 8080 }, { host: '10.1.0.0/16' }, { host: '::1', port: 80 }, { host: '*.debian.org', port: 443 }],
       forwards: [
         { protocol: 'udp', host: { address: '0.0.0.0', port: 53 }, guest: { address: '10.0.2.20', port: 5353 } },
@@ -46,7 +46,7 @@ test('networks are planned with what they may reach and what leads in', () => {
         { protocol: 'tcp', host: { address: '::1', port: 80 }, guest: { port: 8080 } },
       ],
     },
-    { model: 'virtio', mac: '52:47:48:00:00:09', reach: 'internet', allow: [], forwards: [], capturePath: '/c,d.pcapng' },
+    { model: 'virtio', mac: '52:47:48:00:00:09', reach: 'internet', allow: [], forwards: [], connected: true, capturePath: '/c,d.pcapng' },
   ]);
   expect(plan({}).start.adapters).toEqual([]);
   expect(plan({ net: ['none'] }).start.adapters).toEqual([]);

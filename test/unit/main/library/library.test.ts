@@ -40,15 +40,18 @@ describe('a library', () => {
     const listed = await machines.list();
     expect(listed.ok && listed.value.map(({ name, config }) => [name, config.ok ? 'whole' : config.error.code]))
       .toEqual([['cut', 'machine-config.not-json'], ['empty', 'machine-config.missing'], ['new', 'machine-config.newer-schema']]);
-    expect(await machines.change('cut', { memoryBytes: 64 * MIB })).toMatchObject({ ok: false, error: { code: 'machine-config.not-json' } });
+    expect(await machines.findWhole('cut')).toMatchObject({ ok: false, error: { code: 'machine-config.not-json' } });
     expect(readFileSync(join(machines.folderOf('cut'), 'machine.json'), 'utf8')).toBe('{"schemaVersion"');
   });
 
   test('changes settings, and refuses those that aren\'t any', async () => {
     const machines = library();
     await machines.create('a', {}, undefined);
-    expect(await machines.change('a', { memoryBytes: 64 * MIB })).toMatchObject({ ok: true });
-    expect(await machines.change('a', { memoryBytes: -1 })).toMatchObject({ ok: false, error: { code: 'machine-config.invalid' } });
+    const present = await machines.findWhole('a');
+    if (!present.ok) throw new Error('the machine is there');
+    const changed = machines.checkChange(present.value.config, { memoryBytes: 64 * MIB });
+    expect(changed.ok && await machines.save('a', changed.value)).toMatchObject({ ok: true });
+    expect(machines.checkChange(present.value.config, { memoryBytes: -1 })).toMatchObject({ ok: false, error: { code: 'machine-config.invalid' } });
     expect(await machines.findWhole('a')).toMatchObject({ ok: true, value: { config: { memoryBytes: 64 * MIB } } });
     expect(readdirSync(machines.folderOf('a')).filter((name) => name.startsWith('.'))).toEqual([]);
   });

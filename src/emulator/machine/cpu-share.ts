@@ -1,0 +1,55 @@
+/**
+ * Holds the guest's processor to a share of one host core: it runs until its budget is used up and rests until there is
+ * enough again. The budget grows with the host's clock and shrinks by what the thread really had of a processor, so that
+ * a busy host, which lets it wait, costs it nothing twice.
+ */
+
+/** Shorter rests cost more wake-ups than they are worth. */
+const REST_NANOS_MINIMUM = 4_000_000;
+/** What an idle guest may save up. */
+const SAVED_NANOS_MAXIMUM = 10_000_000;
+
+export interface CpuShareClocks {
+  /** Monotonic host time. */
+  readonly hostNanos: () => number;
+  /** Processor time of this thread. */
+  readonly threadNanos: () => number;
+}
+
+export class CpuShare {
+  readonly #clocks: CpuShareClocks;
+  #share = 1;
+  /** Processor time that may be used, where positive; negative where it has been overdrawn. */
+  #budgetNanos = 0;
+  #seenHostNanos = 0;
+  #seenThreadNanos = 0;
+  #rests = false;
+
+  constructor(clocks: CpuShareClocks, percent: number) {
+    this.#clocks = clocks;
+    this.limit(percent);
+  }
+
+  limit(percent: number): void {
+    this.#share = Math.min(100, Math.max(1, percent)) / 100;
+    this.#budgetNanos = 0;
+    this.#rests = false;
+    this.#seenHostNanos = this.#clocks.hostNanos();
+    this.#seenThreadNanos = this.#clocks.threadNanos();
+  }
+
+  /** How long the guest has to rest before it goes on; 0 is not at all. */
+  restNanos(): number {
+    if (this.#share === 1) return 0;
+    const { hostNanos, threadNanos } = this.#clocks;
+    const [host, thread] = [hostNanos(), threadNanos()];
+    this.#budgetNanos = Math.min(SAVED_NANOS_MAXIMUM, this.#budgetNanos + (host - this.#seenHostNanos) * this.#share - (thread - this.#seenThreadNanos));
+    this.#seenHostNanos = host;
+    this.#seenThreadNanos = thread;
+    if (this.#budgetNanos <= 0) this.#rests = true;
+    // It runs on only with the budget of a whole rest, or it would take turns at every slice.
+    const missing = REST_NANOS_MINIMUM * this.#share - this.#budgetNanos;
+    if (missing <= 0) this.#rests = false;
+    return this.#rests ? Math.ceil(missing / this.#share) : 0;
+  }
+}

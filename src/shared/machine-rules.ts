@@ -1,0 +1,30 @@
+/** What a machine's settings must be besides valid each by itself. */
+import type { MachineConfig } from './machine-config.ts';
+
+/** IDE has two channels of two drives, CD drives among them. */
+export const IDE_DRIVES_MAXIMUM = 4;
+
+export type MachineRule = 'ide-drives' | 'disk-twice' | 'port-twice' | 'network-in-instruction-time';
+
+/** Where each broken rule is best mended. */
+export function brokenRules({ disks, cdroms, adapters, time }: MachineConfig): { readonly path: string; readonly rule: MachineRule }[] {
+  const broken: { path: string; rule: MachineRule }[] = [];
+  const ideDisks = [...disks.entries()].filter(([, { bus }]) => bus === 'ide');
+  if (ideDisks.length + cdroms.length > IDE_DRIVES_MAXIMUM) broken.push({ path: ideDisks.length > 0 ? `disks.${ideDisks.at(-1)![0]}.bus` : 'cdroms', rule: 'ide-drives' });
+  const written = new Set<string>();
+  for (const [index, { path, readOnly, discardChanges }] of disks.entries()) {
+    if (readOnly || discardChanges) continue;
+    if (written.has(path)) broken.push({ path: `disks.${index}.path`, rule: 'disk-twice' });
+    written.add(path);
+  }
+  const ports = new Set<string>();
+  for (const [adapter, { forwards }] of adapters.entries()) {
+    for (const [index, { protocol, host }] of forwards.entries()) {
+      const port = `${protocol} ${host.address} ${host.port}`;
+      if (ports.has(port)) broken.push({ path: `adapters.${adapter}.forwards.${index}.host.port`, rule: 'port-twice' });
+      ports.add(port);
+    }
+  }
+  if (adapters.length > 0 && time.mode !== 'host') broken.push({ path: 'time.mode', rule: 'network-in-instruction-time' });
+  return broken;
+}
