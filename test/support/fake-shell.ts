@@ -335,7 +335,7 @@ export class FakeShell {
         const id = String(machine.snapshots.length + 1).padStart(12, '0');
         const isOn = machine.entry.status.state !== 'off';
         const taken: Snapshot = { id, name: snapshotName, notes, takenAt: Date.now(), hasMemory: isOn, hasThumbnail: isOn, ...(machine.current !== undefined && { parent: machine.current }) };
-        if (isOn) machine.pictures.set(id, machine.guest.screenshot() as Uint8Array<ArrayBuffer>);
+        if (isOn) machine.pictures.set(id, machine.guest.screenshot());
         machine.snapshots.push(taken);
         machine.current = id;
         this.#tell({ event: 'snapshots.changed', payload: { name } });

@@ -44,7 +44,9 @@ export class AppState {
         case 'machines.status': this.#setStatus(event.payload.name, event.payload.status); break;
         case 'machines.warning': showNotice({ kind: 'warning', text: `${event.payload.name}: ${event.payload.message}` }); break;
         // Whoever runs the job hears it.
-        case 'media.progress': break;
+        case 'media.progress':
+        // Whoever shows a tree hears it.
+        case 'snapshots.changed': break;
         case 'preferences.changed': this.preferences.set(event.payload); break;
       }
     });
