@@ -2,8 +2,8 @@
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import Conf from 'conf';
-import { preferencesSchema } from '../shared/api.ts';
-import type { Preferences } from '../shared/api.ts';
+import { readPreferences } from '../shared/preferences.ts';
+import type { Preferences } from '../shared/preferences.ts';
 import { ok } from '../shared/result.ts';
 import { fileError } from './machines/media-check.ts';
 import type { PreferencesStore } from './ipc/services.ts';
@@ -26,16 +26,15 @@ export function openPreferences(folder: string): PreferencesStore {
   };
   const get = (): Preferences => {
     try {
-      const saved = preferencesSchema.safeParse(store().store);
-      return saved.success ? saved.data : preferencesSchema.parse({});
+      return readPreferences(store().store);
     } catch {
-      return preferencesSchema.parse({});
+      return readPreferences({});
     }
   };
   return {
     get,
     set(changes) {
-      const wanted = preferencesSchema.parse({ ...get(), ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) });
+      const wanted = readPreferences({ ...get(), ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) });
       try {
         store().store = wanted;
         return ok(wanted);

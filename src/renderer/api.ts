@@ -4,7 +4,7 @@
  * Everything that arrives is checked against the contract before anybody sees it.
  */
 import { apiEventSchema, consoleDownSchema, createApiClient, displayDownSchema } from '../shared/api.ts';
-import type { ApiClient, ApiEvent, ChannelKind, ClientMessage, ConsoleDown, ConsoleUp, DesktopBridge, DisplayDown, DisplayUp } from '../shared/api.ts';
+import type { ApiClient, ApiEvent, ChannelKind, ClientMessage, ConsoleDown, ConsoleKind, ConsoleUp, DesktopBridge, DisplayDown, DisplayUp } from '../shared/api.ts';
 import { fail } from '../shared/result.ts';
 import type { Result } from '../shared/result.ts';
 import { decodeWire, encodeWire } from '../shared/wire.ts';
@@ -31,7 +31,7 @@ export interface Shell {
   onConnection(listener: (connection: Connection) => void): () => void;
   onEvent(listener: (event: ApiEvent) => void): () => void;
   openDisplay(machine: string, listener: ChannelListener<DisplayDown>): Channel<DisplayUp>;
-  openConsole(machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp>;
+  openConsole(kind: ConsoleKind, machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp>;
 }
 
 declare global {
@@ -100,8 +100,8 @@ class BrowserShell implements Shell {
     return this.#openChannel('display', machine, parseDisplay, listener);
   }
 
-  openConsole(machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp> {
-    return this.#openChannel('console', machine, parseConsole, listener);
+  openConsole(kind: ConsoleKind, machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp> {
+    return this.#openChannel(kind, machine, parseConsole, listener);
   }
 
   #address(path: string): string {
@@ -224,8 +224,8 @@ class DesktopShell implements Shell {
     return this.#openChannel('display', machine, parseDisplay, listener);
   }
 
-  openConsole(machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp> {
-    return this.#openChannel('console', machine, parseConsole, listener);
+  openConsole(kind: ConsoleKind, machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp> {
+    return this.#openChannel(kind, machine, parseConsole, listener);
   }
 
   #openChannel<Up, Down>(kind: ChannelKind, machine: string, parse: Parser<Down>, listener: ChannelListener<Down>): Channel<Up> {

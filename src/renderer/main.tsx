@@ -8,6 +8,8 @@ import './components/components.css';
 import './windows/manager/manager.css';
 import './windows/machine/machine.css';
 import './dialogs/dialogs.css';
+import './dialogs/settings/settings.css';
+import './dialogs/media/media.css';
 import { connectShell } from './api.ts';
 import { App } from './app.tsx';
 import { chooseLanguage, startTranslations } from './i18n/i18n.ts';

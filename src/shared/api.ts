@@ -12,9 +12,13 @@
  */
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
-import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, HOST_KEYS, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
+import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
+import { DISK_FORMATS } from './disk-format.ts';
+import { mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
+import { mediumFactsSchema } from './medium-facts.ts';
+import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
 import type { MachineError, Result } from './result.ts';
 import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
 import type { VmCommand } from './vm-protocol.ts';
@@ -25,7 +29,8 @@ const nothing = z.object({});
 const name = z.string().min(1).max(64);
 const byName = z.object({ name });
 
-export const MACHINE_STATES = ['off', 'starting', 'running', 'paused', 'stopping', 'crashed'] as const;
+/** `saving`: the guest stands still while its state is written; then the machine is off. */
+export const MACHINE_STATES = ['off', 'starting', 'running', 'paused', 'saving', 'stopping', 'crashed'] as const;
 export type MachineState = (typeof MACHINE_STATES)[number];
 
 export const machineStatusSchema = z.object({
@@ -53,12 +58,42 @@ export const libraryEntrySchema = z.object({
   status: machineStatusSchema,
   config: machineConfigSchema.optional(),
   broken: machineErrorSchema.optional(),
+  /** The machine is off, and goes on where it was when it is started. */
+  hasSavedState: z.boolean().optional(),
   /** Bytes that the VM folder's files occupy on the host; only from `library.get`. */
   bytesOnHost: z.number().optional(),
   /** Settings that differ from what the machine was started with and wait for its next start. */
   atNextStart: z.array(z.string()).optional(),
 });
 export type LibraryEntry = z.infer<typeof libraryEntrySchema>;
+
+/** A node of a machine's tree of snapshots. */
+export const snapshotSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  notes: z.string(),
+  /** The snapshot that the machine came from when this one was taken. */
+  parent: z.string().optional(),
+  /** Milliseconds since 1970. */
+  takenAt: z.number(),
+  /** Of the running machine: restoring it brings back what ran. Otherwise it has the disks only. */
+  hasMemory: z.boolean(),
+  hasThumbnail: z.boolean(),
+});
+export type Snapshot = z.infer<typeof snapshotSchema>;
+
+export const snapshotTreeSchema = z.object({
+  /** Parents come before their children. */
+  snapshots: z.array(snapshotSchema),
+  /** What the machine is as it is now came from. */
+  current: z.string().optional(),
+});
+export type SnapshotTree = z.infer<typeof snapshotTreeSchema>;
+
+const snapshotName = z.string().trim().min(1).max(200);
+const snapshotNotes = z.string().max(10_000);
+/** A machine's snapshot by its id, or by its name where only one has that. */
+const bySnapshot = z.object({ name, snapshot: z.string().min(1).max(200) });
 
 export const newMachineSchema = z.object({
   name,
@@ -73,6 +108,8 @@ export const newMachineSchema = z.object({
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
+  /** A disk image that is copied into the VM folder, where it becomes the first disk. */
+  importDisk: z.object({ path: mediumPathSchema, bus: z.enum(['ide', 'virtio']).default('ide') }).optional(),
   directBoot: directBootSchema.optional(),
   ...descriptionShape,
 });
@@ -100,15 +137,6 @@ export const machineChangesSchema = z.object({
 });
 export type MachineChanges = z.input<typeof machineChangesSchema>;
 
-export const preferencesSchema = z.object({
-  /** `system` follows the host's language. */
-  language: z.enum(['system', 'en', 'de']).default('system'),
-  theme: z.enum(['system', 'light', 'dark']).default('system'),
-  /** Releases the captured mouse and keyboard. DOM `KeyboardEvent.code` values. */
-  hostKey: z.enum(HOST_KEYS).default('ControlRight'),
-});
-export type Preferences = z.infer<typeof preferencesSchema>;
-
 export const hostInfoSchema = z.object({
   shell: z.enum(['desktop', 'browser', 'command-line']),
   version: z.string(),
@@ -133,7 +161,30 @@ export const bundledGuestSchema = z.object({
 });
 export type BundledGuest = z.infer<typeof bundledGuestSchema>;
 
-export const FILE_PURPOSES = ['disk-image', 'cd-image', 'kernel', 'any'] as const;
+/** An image that machines of the library use, or that lies among their disks. */
+export const knownMediumSchema = z.object({
+  path: z.string(),
+  kind: z.enum(['disk', 'cdrom']),
+  /** As who uses it says. */
+  format: z.enum(DISK_FORMATS).optional(),
+  hostBytes: z.number().optional(),
+  isMissing: z.boolean(),
+  users: z.array(z.object({ machine: z.string(), isOn: z.boolean() })),
+});
+export type KnownMedium = z.infer<typeof knownMediumSchema>;
+
+const image = { path: mediumPathSchema.refine(isAbsoluteMediumPath, 'is no whole path'), format: z.enum(DISK_FORMATS).optional() };
+export const mediumJobSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('info'), ...image }),
+  z.object({ kind: z.literal('check'), ...image, repair: z.boolean() }),
+  z.object({ kind: z.literal('compact'), ...image }),
+  z.object({ kind: z.literal('resize'), ...image, bytes: z.number(), shrink: z.boolean() }),
+  z.object({ kind: z.literal('convert'), ...image, targetPath: image.path, targetFormat: z.enum(DISK_FORMATS) }),
+]);
+export type MediumJob = z.infer<typeof mediumJobSchema>;
+const jobId = z.string().min(1).max(64);
+
+export const FILE_PURPOSES = ['disk-image', 'cd-image', 'bootable', 'kernel', 'folder', 'any'] as const;
 
 const keyChanges = z.array(z.object({ code: z.string().max(32), down: z.boolean() })).max(1024);
 const pointerMotion = { dx: z.number(), dy: z.number(), wheel: z.number(), buttons: z.number().int().min(0).max(7) };
@@ -153,7 +204,12 @@ export const api = {
   },
   machines: {
     /** Resolves when the board runs its first instruction (or with the reason why not). */
-    start: { input: z.object({ name, overcommit: z.boolean().default(false) }), output: machineStatusSchema },
+    /** With a saved state the machine goes on from there; `cold` drops that state for good: ask the person first. */
+    start: { input: z.object({ name, cold: z.boolean().default(false), overcommit: z.boolean().default(false) }), output: machineStatusSchema },
+    /** Saves the running machine's state and turns it off. Resolves when it is off. */
+    save: { input: byName, output: machineStatusSchema },
+    /** Drops the saved state of a machine that is off: its next start is a cold one. */
+    discardSavedState: { input: byName, output: nothing },
     pause: { input: byName, output: machineStatusSchema },
     resume: { input: byName, output: machineStatusSchema },
     /** `acpi` presses the power button and returns; the guest decides. `force` ends the machine now. */
@@ -174,9 +230,34 @@ export const api = {
     /** The last lines of the machine's log file, also when it is off. */
     logs: { input: z.object({ name, lines: z.number().int().min(1).max(10_000).default(200) }), output: z.object({ lines: z.array(z.string()) }) },
   },
+  snapshots: {
+    list: { input: byName, output: snapshotTreeSchema },
+    /** Of a running machine with its memory, while it runs on; of one that is off, of its disks (and its saved state). */
+    take: { input: z.object({ name, snapshotName, notes: snapshotNotes.default('') }), output: snapshotSchema },
+    /**
+     * The machine becomes what it was; a running one is ended for it. What it is now is lost, unless it is saved first as a
+     * snapshot of the name `saveCurrentAs`. It is started again when it was on, or `start` says so.
+     */
+    restore: { input: bySnapshot.extend({ saveCurrentAs: snapshotName.optional(), start: z.boolean().default(false) }), output: machineStatusSchema },
+    /** The machine as it is and other snapshots keep what they have of it. */
+    delete: { input: bySnapshot, output: nothing },
+    change: { input: bySnapshot.extend({ newName: snapshotName.optional(), notes: snapshotNotes.optional() }), output: snapshotSchema },
+    /** The guest's screen at that moment, where there is a picture of it. */
+    thumbnail: { input: bySnapshot, output: z.object({ png: bytes.optional() }) },
+  },
+  media: {
+    /** What a disk or CD image holds, by its content. */
+    recognize: { input: z.object({ path: z.string().min(1).max(4096) }), output: mediumFactsSchema },
+    list: { input: nothing, output: z.object({ media: z.array(knownMediumSchema) }) },
+    /** An empty disk in the machine's own folder; `path` is for its settings, which are left as they are. */
+    createDisk: { input: z.object({ machine: name, bytes: z.number(), format: z.enum(['qcow2', 'raw']) }), output: z.object({ path: z.string() }) },
+    /** Answers when the job is over; until then `media.progress` tells how far it is. `id` is the caller's, to tell jobs apart and cancel them. */
+    run: { input: z.object({ id: jobId, job: mediumJobSchema }), output: z.object({ info: mediaInfoSchema.optional(), check: mediaCheckSchema.optional(), done: mediaDoneSchema.optional() }) },
+    cancel: { input: z.object({ id: jobId }), output: nothing },
+  },
   preferences: {
     get: { input: nothing, output: preferencesSchema },
-    set: { input: z.object({ language: z.enum(['system', 'en', 'de']).optional(), theme: z.enum(['system', 'light', 'dark']).optional(), hostKey: z.enum(HOST_KEYS).optional() }), output: preferencesSchema },
+    set: { input: preferenceChangesSchema, output: preferencesSchema },
   },
   host: {
     info: { input: nothing, output: hostInfoSchema },
@@ -250,8 +331,13 @@ export const apiEventSchema = z.discriminatedUnion('event', [
   /** Machines came, went or changed: list again. */
   z.object({ event: z.literal('library.changed'), payload: nothing }),
   z.object({ event: z.literal('machines.status'), payload: z.object({ name: z.string(), status: machineStatusSchema }) }),
+  /** How much of a new machine's disk has been copied, between 0 and 1. */
+  z.object({ event: z.literal('library.importing'), payload: z.object({ name: z.string(), done: z.number() }) }),
   /** Something the person should know that is no change of state, such as characters that have no key. */
   z.object({ event: z.literal('machines.warning'), payload: z.object({ name: z.string(), message: z.string() }) }),
+  /** A machine's tree of snapshots changed: list it again. */
+  z.object({ event: z.literal('snapshots.changed'), payload: z.object({ name: z.string() }) }),
+  z.object({ event: z.literal('media.progress'), payload: z.object({ id: z.string(), done: z.number() }) }),
   z.object({ event: z.literal('preferences.changed'), payload: preferencesSchema }),
 ]);
 export type ApiEvent = z.infer<typeof apiEventSchema>;
@@ -276,7 +362,7 @@ export const displayUpSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('watch-display'), watch: z.boolean() }),
   z.object({ kind: z.literal('frame-drawn') }),
   z.object({ kind: z.literal('keys'), events: keyChanges }),
-  z.object({ kind: z.literal('type-text'), text: z.string().max(65_536) }),
+  z.object({ kind: z.literal('type-text'), text: z.string().max(65_536), layout: z.enum(KEYBOARD_LAYOUTS).optional() }),
   z.object({ kind: z.literal('pointer'), ...pointerMotion }),
 ]);
 export type DisplayUp = Extract<VmCommand, { kind: 'watch-display' | 'frame-drawn' | 'keys' | 'type-text' | 'pointer' }>;

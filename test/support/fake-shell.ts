@@ -9,9 +9,13 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
-import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, preferencesSchema, schemasOf } from '../../src/shared/api.ts';
-import type { ApiEvent, ApiHandlers, MachineChanges, LibraryEntry, MachineStatus } from '../../src/shared/api.ts';
+import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, schemasOf } from '../../src/shared/api.ts';
+import type { ApiEvent, ApiHandlers, MachineChanges, LibraryEntry, MachineStatus, Snapshot } from '../../src/shared/api.ts';
 import { machineConfigSchema } from '../../src/shared/machine-config.ts';
+import type { MachineConfigInput } from '../../src/shared/machine-config.ts';
+import type { MediumFacts } from '../../src/shared/medium-facts.ts';
+import { readPreferences } from '../../src/shared/preferences.ts';
+import type { Preferences } from '../../src/shared/preferences.ts';
 import { fail, ok } from '../../src/shared/result.ts';
 import type { Result } from '../../src/shared/result.ts';
 import { GIB, MIB } from '../../src/shared/sizes.ts';
@@ -24,12 +28,15 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 
 const BUNDLED_GUEST = { memoryBytes: 256 * MIB, disks: [{ path: 'disks/disk0.img', bus: 'virtio' }], bundledGuest: 'guesthouse-linux' };
 
-interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[] }
+interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[]; snapshots: Snapshot[]; current: string | undefined; readonly pictures: Map<string, Uint8Array<ArrayBuffer>> }
+
+/** A machine by its name and what differs from the fake library's usual one. */
+export interface FakeMachineOptions extends Omit<MachineConfigInput, 'schemaVersion'> { readonly name: string }
 
 export interface FakeShellOptions {
   readonly rendererFolder?: string;
   /** Machines that are there from the beginning; none is a first run. */
-  readonly machines?: readonly string[];
+  readonly machines?: readonly (string | FakeMachineOptions)[];
   /** The machine of the bundled guest is there from the beginning, as after the app's own first start. */
   readonly hasBundledGuest?: boolean;
 }
@@ -38,16 +45,25 @@ export class FakeShell {
   readonly #machines = new Map<string, FakeMachine>();
   readonly #clients = new Set<WebSocket>();
   readonly #sockets = new Set<WebSocket>();
+  readonly #jobs = new Map<string, () => void>();
   readonly #server: Server;
   readonly #rendererFolder: string;
-  #preferences = preferencesSchema.parse({});
+  #preferences = readPreferences({});
   /** What the next call of a method answers in place of its own answer. */
   readonly failures = new Map<string, Result<never>>();
+  /** What the images in the fake host's folders hold. */
+  readonly mediumFacts = new Map<string, MediumFacts>([['/home/user/Downloads/debian-12.iso', {
+    kind: 'disc', format: 'iso', bytes: 661 * MIB, volumeId: 'Debian 12.5.0 amd64 n', startsFrom: ['bios', 'uefi'], partitions: [], partitionTable: 'none', title: 'Debian GNU/Linux 12.5.0', system: 'linux-64', architecture: 'x86_64',
+  }]]);
+  readonly #calls: { readonly method: string; readonly input: unknown }[] = [];
   url = '';
 
   constructor({ rendererFolder = join(import.meta.dirname, '../../dist/renderer'), machines = [], hasBundledGuest = false }: FakeShellOptions = {}) {
     this.#rendererFolder = rendererFolder;
-    for (const name of machines) this.#add(name, { memoryBytes: 512 * MIB, disks: [{ path: 'disks/disk.img' }] });
+    for (const machine of machines) {
+      const { name, ...config } = typeof machine === 'string' ? { name: machine } : machine;
+      this.#add(name, { memoryBytes: 512 * MIB, disks: [{ path: 'disks/disk.img' }], ...config });
+    }
     if (hasBundledGuest) this.#add('Guesthouse Linux', BUNDLED_GUEST);
     this.#server = createServer((request, response) => { void this.#serve(request, response); });
     const sockets = new WebSocketServer({ noServer: true, maxPayload: 1 << 26 });
@@ -75,6 +91,19 @@ export class FakeShell {
     for (const socket of this.#sockets) socket.terminate();
   }
 
+  /** What was asked to be changed of a machine's settings, in order. */
+  changesOf(name: string): readonly MachineChanges[] {
+    return this.#machines.get(name)?.changes ?? [];
+  }
+
+  /** Gives a machine other settings, as if they had always been so. */
+  configure(name: string, config: Record<string, unknown>): void {
+    const machine = this.#machines.get(name);
+    if (machine === undefined) return;
+    machine.entry = { ...machine.entry, config: machineConfigSchema.parse({ ...machine.entry.config, ...config }) };
+    this.#tell({ event: 'library.changed', payload: {} });
+  }
+
   guest(name: string): FakeGuest {
     const machine = this.#machines.get(name);
     if (machine === undefined) throw new Error(`the fake library has no machine ${name}`);
@@ -89,6 +118,21 @@ export class FakeShell {
     this.#tell({ event: 'machines.status', payload: { name, status: machine.entry.status } });
   }
 
+  /** The inputs with which a method was called. */
+  callsOf(method: string): readonly unknown[] {
+    return this.#calls.filter((call) => call.method === method).map(({ input }) => input);
+  }
+
+  turnOn(name: string): void {
+    this.guest(name).powerOn();
+    this.setStatus(name, { ...MACHINE_OFF, state: 'running', startedAt: Date.now() });
+  }
+
+  setPreferences(changes: Partial<Preferences>): void {
+    this.#preferences = readPreferences({ ...this.#preferences, ...changes });
+    this.#tell({ event: 'preferences.changed', payload: this.#preferences });
+  }
+
   break(name: string, broken: LibraryEntry['broken']): void {
     const machine = this.#machines.get(name);
     if (machine === undefined) return;
@@ -97,11 +141,11 @@ export class FakeShell {
     this.#tell({ event: 'library.changed', payload: {} });
   }
 
-  #add(name: string, config: { memoryBytes: number; [key: string]: unknown }): FakeMachine {
+  #add(name: string, config: Readonly<Record<string, unknown>>): FakeMachine {
     const serial: Uint8Array[] = [];
     const machine: FakeMachine = {
       entry: { name, folder: `/home/user/Guesthouse/${name}.guestvm`, status: MACHINE_OFF, config: machineConfigSchema.parse({ schemaVersion: 1, ...config }) },
-      serial, consoles: new Set(), changes: [],
+      serial, consoles: new Set(), changes: [], snapshots: [], current: undefined, pictures: new Map(),
       guest: new FakeGuest((bytes) => {
         machine.serial.push(bytes);
         for (const socket of machine.consoles) socket.send(encodeWire({ kind: 'serial-output', bytes, replay: false }));
@@ -176,6 +220,7 @@ export class FakeShell {
 
   async #call(socket: WebSocket, data: Buffer): Promise<void> {
     const { id, method, input } = clientMessageSchema.parse(decodeWire(data));
+    this.#calls.push({ method, input });
     const failure = this.failures.get(method);
     this.failures.delete(method);
     socket.send(encodeWire({ id, result: failure ?? await this.#answer(method, input) }));
@@ -204,9 +249,9 @@ export class FakeShell {
     library: {
       list: () => Promise.resolve(ok({ folder: '/home/user/Guesthouse', entries: [...this.#machines.values()].map(({ entry }) => entry) })),
       get: ({ name }) => this.#with(name, ({ entry }) => ({ ...entry, bytesOnHost: 91 * MIB + 300_000 })),
-      create: ({ name, newDiskBytes, ...rest }) => {
+      create: ({ name, newDiskBytes, importDisk, ...rest }) => {
         if (this.#machines.has(name)) return Promise.resolve(fail('library.name-taken', `there is a machine ${name} already`, 'choose another name'));
-        const { entry } = this.#add(name, { ...rest, ...(newDiskBytes === undefined ? {} : { disks: [{ path: 'disks/disk.img' }] }) });
+        const { entry } = this.#add(name, { ...rest, ...(newDiskBytes === undefined && importDisk === undefined ? {} : { disks: [{ path: 'disks/disk.img' }] }) });
         this.#tell({ event: 'library.changed', payload: {} });
         return Promise.resolve(ok(entry));
       },
@@ -216,10 +261,9 @@ export class FakeShell {
         return Promise.resolve(ok(entry));
       },
       change: ({ name, changes }) => this.#with(name, (machine) => {
-        const { directBoot, ...given } = changes;
-        const config = machineConfigSchema.parse({ ...machine.entry.config, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)), ...(directBoot === undefined ? {} : { directBoot: directBoot ?? undefined }) });
+        const whole = Object.fromEntries(Object.entries(changes).map(([setting, value]) => [setting, value ?? undefined]));
         machine.changes.push(changes);
-        machine.entry = { ...machine.entry, config };
+        machine.entry = { ...machine.entry, config: machineConfigSchema.parse({ ...machine.entry.config, ...whole }) };
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
@@ -232,9 +276,22 @@ export class FakeShell {
     },
     machines: {
       start: ({ name }) => this.#with(name, (machine) => {
-        machine.guest.powerOn();
-        this.setStatus(name, { ...MACHINE_OFF, state: 'running', startedAt: Date.now() });
+        machine.entry = { ...machine.entry, hasSavedState: false };
+        this.turnOn(name);
         return machine.entry.status;
+      }),
+      save: ({ name }) => this.#with(name, (machine) => {
+        machine.guest.powerOff();
+        machine.entry = { ...machine.entry, hasSavedState: true };
+        this.setStatus(name, { state: 'off' });
+        this.#closeDisplays();
+        this.#tell({ event: 'library.changed', payload: {} });
+        return machine.entry.status;
+      }),
+      discardSavedState: ({ name }) => this.#with(name, (machine) => {
+        machine.entry = { ...machine.entry, hasSavedState: false };
+        this.#tell({ event: 'library.changed', payload: {} });
+        return {};
       }),
       pause: ({ name }) => this.#with(name, (machine) => {
         machine.guest.isPaused = true;
@@ -268,14 +325,82 @@ export class FakeShell {
       serialInput: ({ name }) => this.#with(name, () => ({})),
       screenshot: ({ name }) => this.#with(name, ({ guest }) => ({ png: guest.screenshot() })),
       screenText: ({ name }) => this.#with(name, ({ guest }) => ({ rows: guest.rows })),
-      stats: () => Promise.resolve(fail('machines.not-running', 'a fake machine has no statistics')),
+      stats: ({ name }) => this.#with(name, () => {
+        const wallSeconds = performance.now() / 1000;
+        return {
+          accelerator: 'interpreter', wallSeconds, guestSeconds: wallSeconds, haltedSeconds: 0, cpuSeconds: wallSeconds * 0.37, instructions: 0, mips: 0, exits: {}, regions: 0, compileMillis: 0, tlbMisses: 0,
+          peakRssBytes: 0, diskBytesRead: wallSeconds * 4 * MIB, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: wallSeconds * 120_000, netBytesOut: 0, adapters: [],
+        };
+      }),
       logs: ({ name }) => this.#with(name, () => ({ lines: ['2026-11-23T13:00:00Z info machine: power on', '2026-11-23T13:00:01Z info board: ready'] })),
+    },
+    snapshots: {
+      list: ({ name }) => this.#with(name, ({ snapshots, current }) => ({ snapshots, ...(current !== undefined && { current }) })),
+      take: ({ name, snapshotName, notes }) => this.#with(name, (machine) => {
+        const id = String(machine.snapshots.length + 1).padStart(12, '0');
+        const isOn = machine.entry.status.state !== 'off';
+        const taken: Snapshot = { id, name: snapshotName, notes, takenAt: Date.now(), hasMemory: isOn, hasThumbnail: isOn, ...(machine.current !== undefined && { parent: machine.current }) };
+        if (isOn) machine.pictures.set(id, machine.guest.screenshot());
+        machine.snapshots.push(taken);
+        machine.current = id;
+        this.#tell({ event: 'snapshots.changed', payload: { name } });
+        return taken;
+      }),
+      restore: ({ name, snapshot }) => this.#with(name, (machine) => {
+        machine.current = machine.snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id;
+        this.#tell({ event: 'snapshots.changed', payload: { name } });
+        return machine.entry.status;
+      }),
+      delete: ({ name, snapshot }) => this.#with(name, (machine) => {
+        const gone = machine.snapshots.find((one) => one.id === snapshot || one.name === snapshot);
+        machine.snapshots = machine.snapshots.filter((one) => one !== gone).map(({ parent, ...one }) => {
+          const above = parent === gone?.id ? gone?.parent : parent;
+          return above === undefined ? one : { ...one, parent: above };
+        });
+        if (machine.current === gone?.id) machine.current = gone?.parent;
+        this.#tell({ event: 'snapshots.changed', payload: { name } });
+        return {};
+      }),
+      change: ({ name, snapshot, newName, notes }) => this.#with(name, (machine) => {
+        const at = machine.snapshots.findIndex((one) => one.id === snapshot || one.name === snapshot);
+        const before = machine.snapshots[at]!;
+        const changed = { ...before, name: newName ?? before.name, notes: notes ?? before.notes };
+        machine.snapshots[at] = changed;
+        this.#tell({ event: 'snapshots.changed', payload: { name } });
+        return changed;
+      }),
+      thumbnail: ({ name, snapshot }) => this.#with(name, ({ snapshots, pictures }) => {
+        const png = pictures.get(snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id ?? '');
+        return png === undefined ? {} : { png };
+      }),
+    },
+    media: {
+      recognize: ({ path }) => Promise.resolve(this.mediumFacts.has(path) ? ok(this.mediumFacts.get(path)!) : path.includes('missing') ? fail('media.missing', `the disk ${path} does not exist`, 'check the path')
+        : ok({ kind: path.endsWith('.iso') ? 'disc' : 'disk', format: path.endsWith('.iso') ? 'iso' : 'raw', bytes: 661 * MIB, startsFrom: ['bios'], partitions: [], partitionTable: 'none' })),
+      list: () => Promise.resolve(ok({ media: [...this.#machines.values()].flatMap(({ entry: { name, folder, config } }) => (config?.disks ?? []).map(({ path, format }) => ({
+        path: path.startsWith('/') ? path : `${folder}/${path}`, kind: 'disk' as const, format, hostBytes: 91 * MIB, isMissing: false, users: [{ machine: name, isOn: false }],
+      }))) })),
+      createDisk: () => Promise.resolve(ok({ path: 'disks/disk1.qcow2' })),
+      run: async ({ id, job }) => {
+        this.#tell({ event: 'media.progress', payload: { id, done: 0.4 } });
+        await new Promise<void>((resolve) => { this.#jobs.set(id, resolve); setTimeout(resolve, job.kind === 'info' ? 0 : 1500); });
+        if (!this.#jobs.delete(id)) return fail('media.cancelled', 'the job was cancelled');
+        const facts = { path: job.path, format: job.format ?? 'qcow2', virtualBytes: 8 * GIB, hostBytes: 64 * MIB };
+        if (job.kind === 'info') return ok({ info: { ...facts, backing: [] } });
+        if (job.kind === 'check') return ok({ check: { path: job.path, format: facts.format, errors: [], errorCount: 0, leakedBytes: 0, repaired: 0, allocatedBytes: facts.hostBytes, virtualBytes: facts.virtualBytes } });
+        return ok({ done: { ...facts, hostBytesBefore: 91 * MIB } });
+      },
+      cancel: ({ id }) => {
+        const end = this.#jobs.get(id);
+        this.#jobs.delete(id);
+        end?.();
+        return Promise.resolve(ok({}));
+      },
     },
     preferences: {
       get: () => Promise.resolve(ok(this.#preferences)),
       set: (changes) => {
-        this.#preferences = preferencesSchema.parse({ ...this.#preferences, ...changes });
-        this.#tell({ event: 'preferences.changed', payload: this.#preferences });
+        this.setPreferences(changes as Partial<Preferences>);
         return Promise.resolve(ok(this.#preferences));
       },
     },
@@ -302,7 +427,18 @@ export class FakeShell {
   };
 }
 
+/** A library as somebody might have it after a year. */
+export const SHOWN_MACHINES: readonly FakeMachineOptions[] = [
+  { name: 'Debian 12', guestSystem: 'linux-64', tags: ['work'], adapters: [{ forwards: [{ protocol: 'tcp', host: { port: 2222 }, guest: { port: 22 } }] }], cdroms: [{ path: '/home/user/Downloads/debian-12.iso' }], notes: 'Builds the packages.\nKeep it small.', memoryBytes: 2 * GIB, disks: [{ path: 'disks/disk.qcow2', format: 'qcow2', bus: 'virtio' }] },
+  { name: 'Guesthouse Linux', bundledGuest: 'guesthouse-linux', memoryBytes: 256 * MIB },
+  { name: 'FreeDOS', guestSystem: 'dos', group: 'Museum', tags: ['games', 'old'], memoryBytes: 64 * MIB, architecture: 'i386' },
+  { name: 'Windows 98 for the old scanner', guestSystem: 'windows-9x', group: 'Museum', tags: ['old', 'scanner', 'office'], memoryBytes: 128 * MIB, architecture: 'i386' },
+  { name: 'Router test', guestSystem: 'bsd', group: 'Lab', tags: ['network'], adapters: [{}, { reach: 'nothing' }] },
+  { name: 'Lesson 1', guestSystem: 'linux-32', group: 'Lab', icon: 'book' },
+  { name: 'Lesson 2', guestSystem: 'linux-32', group: 'Lab', icon: 'book' },
+];
+
 if (process.argv[1] === import.meta.filename) {
-  const shell = new FakeShell({ machines: process.argv.includes('--empty') ? [] : ['Debian 12', 'Guesthouse Linux', 'FreeDOS', 'Windows 98 for the old scanner', 'Router test'] });
+  const shell = new FakeShell({ machines: process.argv.includes('--empty') ? [] : SHOWN_MACHINES });
   process.stdout.write(`${await shell.listen(Number(process.argv.at(-1)) || 0)}\n`);
 }

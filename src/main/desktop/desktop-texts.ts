@@ -1,5 +1,5 @@
 /** What the desktop shell itself says, before or without a page: in the person's language. */
-import type { Preferences } from '../../shared/api.ts';
+import type { Preferences } from '../../shared/preferences.ts';
 
 const TEXTS = {
   en: {

@@ -6,9 +6,14 @@ import { ok } from '../../shared/result.ts';
 import { fileError } from '../machines/media-check.ts';
 
 const ENTRIES_MAXIMUM = 2000;
+/** By their names only; what a file is, its content says when it is chosen. */
+const DISK_IMAGES = /\.(?:img|raw|bin|dd|hdd?|qcow2?|vdi|vmdk|vhdx?|vpc)$/i;
+const CD_IMAGES = /\.(?:iso|cdr)$/i;
 const EXTENSIONS: Readonly<Record<string, RegExp | undefined>> = {
-  'disk-image': /\.(?:img|raw|bin|dd|hdd?|qcow2|vdi|vmdk|vhdx?)$/i,
-  'cd-image': /\.(?:iso|cdr)$/i,
+  'disk-image': DISK_IMAGES,
+  'cd-image': CD_IMAGES,
+  bootable: new RegExp(`${DISK_IMAGES.source}|${CD_IMAGES.source}`, 'i'),
+  folder: /^$/,
 };
 
 export function fileHandlers(): ApiHandlers['files'] {

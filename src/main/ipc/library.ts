@@ -1,4 +1,5 @@
 import type { ApiHandlers, LibraryEntry } from '../../shared/api.ts';
+import { mediaDoneSchema } from '../../shared/media-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import { checkMemoryBytes } from '../../shared/sizes.ts';
@@ -6,19 +7,29 @@ import { readBundledGuest } from '../library/bundled-guests.ts';
 import type { FoundMachine } from '../library/library.ts';
 import { checkHostMemory } from '../machines/host-memory.ts';
 import { checkMedium } from '../machines/media-check.ts';
+import { runMediaJob } from '../media/media-process.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
 
+/** What a saved state has to find again. */
+const HARDWARE: readonly string[] = ['memoryBytes', 'disks', 'cdroms', 'adapters'];
+
 export function libraryHandlers(services: Services): ApiHandlers['library'] {
-  const { library, supervisor } = services;
+  const { library, supervisor, snapshots } = services;
 
   const settings = new MachineSettings(services);
-  const entryOf = (found: FoundMachine): LibraryEntry => settings.entryOf(found);
-  const changed = (result: Result<FoundMachine>): Result<LibraryEntry> => {
+  const entryOf = (found: FoundMachine): Promise<LibraryEntry> => settings.entryOf(found);
+  const changed = async (result: Result<FoundMachine>): Promise<Result<LibraryEntry>> => {
     if (!result.ok) return result;
     services.emit({ event: 'library.changed', payload: {} });
-    return ok(entryOf(result.value));
+    return ok(await entryOf(result.value));
+  };
+  /** A saved state fits the hardware that it was saved with. */
+  const mustHaveNoState = async (name: string): Promise<Result<Record<string, never>>> => {
+    const found = await library.find(name);
+    return found.ok && await snapshots.hasSavedState(found.value.folder)
+      ? fail('machines.has-saved-state', `the machine ${name} has a saved state, which other hardware wouldn't fit`, 'resume it and shut it down, or drop its state with "guesthouse start --cold"') : ok({});
   };
   const mustBeOff = (name: string): Result<Record<string, never>> => (supervisor.isOn(name) ? fail('machines.already-on', `the machine ${name} is on`, 'stop it first') : ok({}));
   const checkMemory = (bytes: number): Result<number> => {
@@ -41,22 +52,36 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     return ok(0);
   };
 
+  const importImage = async (name: string, path: string, target: string): Promise<Result<unknown>> => {
+    const source = checkMedium(path, 'disk', false);
+    if (!source.ok) return source;
+    return runMediaJob({
+      program: services.paths.mediaProcess, answer: mediaDoneSchema, signal: new AbortController().signal,
+      job: {
+        kind: 'convert', compress: false, image: { path, format: undefined, backingFolders: [] },
+        target: { path: target, format: 'qcow2', replace: false, subformat: undefined, blockBytes: undefined, version: undefined, compression: undefined, lazyRefcounts: false },
+      },
+      progress: (done) => { services.emit({ event: 'library.importing', payload: { name, done } }); },
+    });
+  };
+
   return {
     async list() {
       const found = await library.list();
-      return found.ok ? ok({ folder: library.folder, entries: found.value.map(entryOf) }) : found;
+      return found.ok ? ok({ folder: library.folder, entries: await Promise.all(found.value.map(entryOf)) }) : found;
     },
 
     async get({ name }) {
       const found = await library.find(name);
-      return found.ok ? ok({ ...entryOf(found.value), bytesOnHost: await library.bytesOnHost(found.value.folder) }) : found;
+      return found.ok ? ok({ ...await entryOf(found.value), bytesOnHost: await library.bytesOnHost(found.value.folder) }) : found;
     },
 
-    async create({ name, newDiskBytes, newDiskBus, ...config }) {
+    async create({ name, newDiskBytes, newDiskBus, importDisk, ...config }) {
       const memory = checkMemory(config.memoryBytes);
       if (!memory.ok) return memory;
       const media = checkMedia(config.disks, config.cdroms, config.directBoot);
       if (!media.ok) return media;
+      if (importDisk !== undefined) return changed(await library.create(name, config, { bus: importDisk.bus, importTo: (target) => importImage(name, importDisk.path, target) }));
       return changed(await library.create(name, config, newDiskBytes === undefined ? undefined : { bytes: newDiskBytes, bus: newDiskBus }));
     },
 
@@ -70,6 +95,9 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     },
 
     async change({ name, changes }) {
+      const isHardware = Object.entries(changes).some(([key, value]) => value !== undefined && HARDWARE.includes(key));
+      const free = isHardware ? await mustHaveNoState(name) : ok({});
+      if (!free.ok) return free;
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;
       const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], changes.directBoot ?? undefined);

@@ -1,22 +1,25 @@
 /** What the handlers of calls work with. */
-import type { ApiEvent, HostInfo, Preferences } from '../../shared/api.ts';
+import type { ApiEvent, FILE_PURPOSES, HostInfo } from '../../shared/api.ts';
+import type { Preferences } from '../../shared/preferences.ts';
 import type { Result } from '../../shared/result.ts';
 import type { AppPaths } from '../app-paths.ts';
 import type { Library } from '../library/library.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
+import type { Snapshots } from '../snapshots/snapshots.ts';
 
 export interface PreferencesStore {
   get(): Preferences;
   set(changes: { [K in keyof Preferences]?: Preferences[K] | undefined }): Result<Preferences>;
 }
 
-export type PickFile = (options: { readonly title: string; readonly purpose: 'disk-image' | 'cd-image' | 'kernel' | 'any' }) => Promise<string | undefined>;
+export type PickFile = (options: { readonly title: string; readonly purpose: (typeof FILE_PURPOSES)[number] }) => Promise<string | undefined>;
 
 export interface Services {
   readonly shell: HostInfo['shell'];
   readonly paths: AppPaths;
   readonly library: Library;
   readonly supervisor: Supervisor;
+  readonly snapshots: Snapshots;
   readonly preferences: PreferencesStore;
   readonly pickFile: PickFile | undefined;
   emit(event: ApiEvent): void;

@@ -6,7 +6,7 @@ import { AppButton } from './button.tsx';
 export interface AppDialogProps {
   readonly title: string;
   readonly children: ReactNode;
-  readonly width?: 'narrow' | 'wide';
+  readonly width?: 'narrow' | 'wide' | 'settings';
   /** It asks about something that can't be taken back. */
   readonly isAlert?: boolean;
   readonly onClose: () => void;

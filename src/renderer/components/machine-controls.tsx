@@ -3,6 +3,8 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LibraryEntry } from '../../shared/api.ts';
 import { ConfirmDelete, ConfirmPowerOff, ConfirmReset } from '../dialogs/confirm/confirm-dialogs.tsx';
+import { DescriptionDialog } from '../dialogs/description/description-dialog.tsx';
+import { SettingsDialog } from '../dialogs/settings/settings-dialog.tsx';
 import { useApp } from '../state/app-state.ts';
 import { possibleActions } from '../state/machine-actions.ts';
 import { showNotice } from '../state/notices.ts';
@@ -12,7 +14,7 @@ import { AppButton } from './button.tsx';
 import { MenuButton } from './menu-button.tsx';
 import type { MenuEntry } from './menu-button.tsx';
 
-type Question = 'power-off' | 'reset' | 'delete';
+type Question = 'power-off' | 'reset' | 'delete' | 'settings';
 
 export function MachineControls({ entry, place }: { readonly entry: LibraryEntry; readonly place: 'manager' | 'machine' }) {
   const { t } = useTranslation();
@@ -21,6 +23,7 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
   const can = possibleActions(entry);
   const isBusy = useStore(app.busy).has(name) || entry.status.state === 'starting';
   const [question, setQuestion] = useState<Question>();
+  const [isDescribing, setDescribing] = useState(false);
   const inManager = place === 'manager';
 
   const start = async (): Promise<void> => {
@@ -44,6 +47,7 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
     [
       // The desktop shell keeps to one window.
       ...(app.shell.kind === 'browser' ? [ownWindow] : []),
+      { id: 'describe', label: t('action.describe'), icon: 'tag', isDisabled: entry.config === undefined, onAction: () => { setDescribing(true); } },
       { id: 'copy-path', label: t('action.copyPath'), icon: 'folder', onAction: copyPath },
     ],
     [{ id: 'delete', label: t('action.delete'), icon: 'trash', isDanger: true, isDisabled: !can.delete, onAction: () => { setQuestion('delete'); } }],
@@ -59,8 +63,11 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
         : <AppButton label={t('action.pause')} icon="pause" kind={kind} canLoseLabel={!inManager} isDisabled={!can.pause || isBusy} onPress={() => { void app.pause(name); }} />}
       <MenuButton label={t('action.stop')} icon="power" kind={kind} canLoseLabel={!inManager} isDisabled={!can.powerOff} groups={[stopEntries]} />
       <AppButton label={t('action.reset')} icon="reset" kind={kind} iconOnly={!inManager} isDisabled={!can.reset || isBusy} onPress={() => { setQuestion('reset'); }} />
+      {inManager && entry.config !== undefined ? <AppButton label={t('settings.open')} icon="gear" kind={kind} onPress={() => { setQuestion('settings'); }} /> : null}
       {inManager ? <MenuButton label={t('action.more')} icon="more" iconOnly kind={kind} groups={moreEntries} /> : null}
+      {isDescribing ? <DescriptionDialog entries={[entry]} onClose={() => { setDescribing(false); }} /> : null}
       {question === 'power-off' ? <ConfirmPowerOff name={name} onClose={() => { setQuestion(undefined); }} /> : null}
+      {question === 'settings' && entry.config !== undefined ? <SettingsDialog entry={{ ...entry, config: entry.config }} onClose={() => { setQuestion(undefined); }} /> : null}
       {question === 'reset' ? <ConfirmReset name={name} onClose={() => { setQuestion(undefined); }} /> : null}
       {question === 'delete' ? <ConfirmDelete name={name} onClose={() => { setQuestion(undefined); }} onDeleted={() => { go({ window: 'manager', selected: undefined }); void app.refreshLibrary(); }} /> : null}
     </div>

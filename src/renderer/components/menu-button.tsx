@@ -1,5 +1,5 @@
 import { Fragment } from 'react';
-import { Menu, MenuItem, MenuTrigger, Popover, Separator, Text } from 'react-aria-components';
+import { Menu, MenuItem, MenuTrigger, Popover, Separator } from 'react-aria-components';
 import { AppButton } from './button.tsx';
 import type { AppButtonProps } from './button.tsx';
 import { Icon } from './icon.tsx';
@@ -20,14 +20,15 @@ export interface MenuEntry {
 export interface MenuButtonProps extends Omit<AppButtonProps, 'onPress' | 'slot' | 'type' | 'autoFocus'> {
   /** Groups of entries, with lines between. */
   readonly groups: readonly (readonly MenuEntry[])[];
+  readonly placement?: 'bottom end' | 'top end';
 }
 
-export function MenuButton({ groups, ...button }: MenuButtonProps) {
+export function MenuButton({ groups, placement = 'bottom end', ...button }: MenuButtonProps) {
   const shown = groups.filter((group) => group.length > 0);
   return (
     <MenuTrigger>
       <AppButton {...button} opensMenu={!(button.iconOnly ?? false)} />
-      <Popover className="popover" placement="bottom end" offset={6}>
+      <Popover className="popover" placement={placement} offset={6}>
         <Menu className="menu" aria-label={button.label}>
           {shown.map((group, index) => (
             <Fragment key={group[0]?.id}>
@@ -36,8 +37,8 @@ export function MenuButton({ groups, ...button }: MenuButtonProps) {
                 <MenuItem key={entry.id} id={entry.id} textValue={entry.label} onAction={entry.onAction} isDisabled={entry.isDisabled ?? false}
                   className={`menu-entry${entry.isDanger === true ? ' menu-entry-danger' : ''}`}>
                   <span className="menu-icon">{entry.isChosen === true ? <Icon name="check" size={16} /> : entry.icon === undefined ? null : <Icon name={entry.icon} size={16} />}</span>
-                  <Text slot="label" className="menu-label">{entry.label}</Text>
-                  {entry.hint === undefined ? null : <Text slot="description" className="menu-hint">{entry.hint}</Text>}
+                  <span className="menu-label">{entry.label}</span>
+                  {entry.hint === undefined ? null : <span className="menu-hint">{entry.hint}</span>}
                 </MenuItem>
               ))}
             </Fragment>

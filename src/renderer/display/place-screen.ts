@@ -1,15 +1,13 @@
 /** How large the guest's screen is shown: pure arithmetic, in CSS pixels. */
 
-/** `fit` takes whole pixels where they fill most of the space; `whole` always takes them; `original` is one to one. */
-export const SCALINGS = ['fit', 'whole', 'original'] as const;
-export type Scaling = (typeof SCALINGS)[number];
+import type { Scaling } from '../../shared/machine-config.ts';
 
 export interface Extent { readonly width: number; readonly height: number }
 
 export interface Placement extends Extent {
   /** Screen pixels of the host for each pixel of the guest. */
   readonly scale: number;
-  /** Every guest pixel is the same whole number of host pixels: no smoothing is needed. */
+  /** Pixels keep their edges: they are a whole number of host pixels, or are wanted so. */
   readonly isCrisp: boolean;
 }
 
@@ -17,6 +15,8 @@ export interface Placement extends Extent {
 const WHOLE_PIXELS_SHARE_MINIMUM = 0.8;
 
 /**
+ * `fit` takes whole pixels where they fill most of the space; `integer` always takes them; `native` is one to one;
+ * `crisp` and `smooth` fill the space. Nothing is shown smaller than the space allows but `native`.
  * @param guest the guest's screen in pixels
  * @param space the room there is, in CSS pixels
  * @param devicePixels host pixels for each CSS pixel
@@ -24,9 +24,9 @@ const WHOLE_PIXELS_SHARE_MINIMUM = 0.8;
 export function placeScreen(guest: Extent, space: Extent, devicePixels: number, scaling: Scaling): Placement {
   const fit = Math.min((space.width * devicePixels) / guest.width, (space.height * devicePixels) / guest.height);
   const whole = Math.max(1, Math.floor(fit));
-  const takesWhole = scaling === 'whole' || (fit >= 1 && whole / fit >= WHOLE_PIXELS_SHARE_MINIMUM);
-  const scale = scaling === 'original' ? Math.max(1, Math.round(devicePixels))
+  const takesWhole = scaling === 'integer' || (scaling === 'fit' && whole / fit >= WHOLE_PIXELS_SHARE_MINIMUM);
+  const scale = scaling === 'native' ? Math.max(1, Math.round(devicePixels))
     : takesWhole && fit >= 1 ? whole
     : Math.max(fit, 1 / Math.max(guest.width, guest.height));
-  return { scale, isCrisp: Number.isInteger(scale), width: (guest.width * scale) / devicePixels, height: (guest.height * scale) / devicePixels };
+  return { scale, isCrisp: scaling === 'crisp' || Number.isInteger(scale), width: (guest.width * scale) / devicePixels, height: (guest.height * scale) / devicePixels };
 }

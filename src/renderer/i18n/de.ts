@@ -4,6 +4,7 @@ import { managerTexts } from './de/manager.ts';
 import { newMachineTexts } from './de/new-machine.ts';
 import { machineTexts } from './de/machine.ts';
 import { preferencesTexts } from './de/preferences.ts';
+import { settingsTexts } from './de/settings.ts';
 import { errorsTexts } from './de/errors.ts';
 import type { Texts } from './en.ts';
 
@@ -13,5 +14,6 @@ export const de: Texts = {
   ...newMachineTexts,
   ...machineTexts,
   ...preferencesTexts,
+  ...settingsTexts,
   ...errorsTexts,
 };

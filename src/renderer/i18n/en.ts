@@ -4,6 +4,7 @@ import { managerTexts } from './en/manager.ts';
 import { newMachineTexts } from './en/new-machine.ts';
 import { machineTexts } from './en/machine.ts';
 import { preferencesTexts } from './en/preferences.ts';
+import { settingsTexts } from './en/settings.ts';
 import { errorsTexts } from './en/errors.ts';
 
 export const en = {
@@ -12,6 +13,7 @@ export const en = {
   ...newMachineTexts,
   ...machineTexts,
   ...preferencesTexts,
+  ...settingsTexts,
   ...errorsTexts,
 } as const satisfies TextTree;
 

@@ -1,7 +1,7 @@
 /** The two languages; `en.ts` is the pattern that `de.ts` must fill, or it does not compile. */
 import i18next from 'i18next';
 import { initReactI18next } from 'react-i18next';
-import type { Preferences } from '../../shared/api.ts';
+import type { Preferences } from '../../shared/preferences.ts';
 import { de } from './de.ts';
 import { en } from './en.ts';
 

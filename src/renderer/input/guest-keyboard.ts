@@ -2,7 +2,7 @@
  * Turns the page's key events into the guest's: every key that goes down comes up again, whatever happens to the focus,
  * and the host key and what is pressed with it stay here.
  */
-import type { Preferences } from '../../shared/api.ts';
+import type { Preferences } from '../../shared/preferences.ts';
 import type { KeyChange } from '../../shared/vm-protocol.ts';
 
 export type HostKey = Preferences['hostKey'];

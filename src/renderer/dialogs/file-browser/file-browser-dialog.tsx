@@ -1,6 +1,6 @@
 /** Chooses a file of the host where the page can't ask the system for one: in the browser shell. */
 import { useEffect, useState } from 'react';
-import { ListBox, ListBoxItem, Text } from 'react-aria-components';
+import { ListBox, ListBoxItem } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import type { FILE_PURPOSES } from '../../../shared/api.ts';
 import type { MachineError } from '../../../shared/result.ts';
@@ -79,8 +79,8 @@ export function FileBrowserDialog({ title, purpose, onChoose, onClose }: FileBro
             {folder.entries.map((entry) => (
               <ListBoxItem key={entry.path} id={entry.path} textValue={entry.name} className="file-item">
                 <Icon name={entry.kind === 'folder' ? 'folder' : purpose === 'cd-image' ? 'disc' : 'file'} size={18} />
-                <Text slot="label">{entry.name}</Text>
-                <Text slot="description">{entry.kind === 'folder' ? t('files.kindFolder') : entry.bytes === undefined ? '' : formatBytes(entry.bytes, i18n.language)}</Text>
+                <span>{entry.name}</span>
+                <span className="file-facts">{entry.kind === 'folder' ? t('files.kindFolder') : entry.bytes === undefined ? '' : formatBytes(entry.bytes, i18n.language)}</span>
               </ListBoxItem>
             ))}
           </ListBox>

@@ -13,12 +13,15 @@ export const appTexts: Pick<Texts, 'app' | 'state' | 'action' | 'confirm' | 'fil
     adviceSeparator: '{{message}}. {{advice}}.',
     messageOnly: '{{message}}.',
     notices: 'Meldungen',
+    clear: 'Leeren',
+    reason: '{{name}}: {{reason}}.',
   },
   state: {
     off: 'Aus',
     starting: 'Startet',
     running: 'Läuft',
     paused: 'Angehalten',
+    saving: 'Wird gespeichert',
     stopping: 'Wird beendet',
     crashed: 'Abgestürzt',
     broken: 'Beschädigt',
@@ -48,6 +51,7 @@ export const appTexts: Pick<Texts, 'app' | 'state' | 'action' | 'confirm' | 'fil
     tryAgain: 'Erneut versuchen',
     openWindow: 'In eigenem Fenster öffnen',
     powerButtonPressed: 'Der Ein-/Aus-Knopf von {{name}} ist gedrückt. Reagiert der Gast nicht, schalte die Maschine aus.',
+    describe: 'Gruppe, Schlagwörter, Symbol und Notizen …',
   },
   confirm: {
     powerOffTitle: '{{name}} ausschalten?',
@@ -62,6 +66,7 @@ export const appTexts: Pick<Texts, 'app' | 'state' | 'action' | 'confirm' | 'fil
     deleteForGoodHint: 'Gibt den Platz sofort frei. Das lässt sich nicht rückgängig machen.',
     toTrash: 'In den Papierkorb',
     delete: 'Endgültig löschen',
+    several: { powerOffTitle: '{{number}} Maschinen ausschalten?', powerOffText: 'Sie enden sofort, als würden die Stecker gezogen. Was die Gäste nicht gespeichert haben, geht verloren.', resetTitle: '{{number}} Maschinen zurücksetzen?', resetText: 'Sie starten sofort neu. Was die Gäste nicht gespeichert haben, geht verloren.', deleteTitle: '{{number}} Maschinen löschen?', deleteText: 'Ihre Ordner mit Festplatten, Einstellungen und Protokollen kommen in den Papierkorb der Bibliothek.', names: 'Betroffene Maschinen' },
   },
   files: {
     title: 'Datei wählen',

@@ -11,12 +11,15 @@ export const appTexts = {
     adviceSeparator: '{{message}}. {{advice}}.',
     messageOnly: '{{message}}.',
     notices: 'Messages',
+    clear: 'Clear',
+    reason: '{{name}}: {{reason}}.',
   },
   state: {
     off: 'Off',
     starting: 'Starting',
     running: 'Running',
     paused: 'Paused',
+    saving: 'Saving',
     stopping: 'Stopping',
     crashed: 'Crashed',
     broken: 'Broken',
@@ -46,6 +49,7 @@ export const appTexts = {
     tryAgain: 'Try again',
     openWindow: 'Open in a window of its own',
     powerButtonPressed: 'The power button of {{name}} is pressed. If the guest does not react, power it off.',
+    describe: 'Group, tags, icon and notes…',
   },
   confirm: {
     powerOffTitle: 'Power off {{name}}?',
@@ -60,6 +64,7 @@ export const appTexts = {
     deleteForGoodHint: 'Frees the space at once. This cannot be undone.',
     toTrash: 'Move to trash',
     delete: 'Delete for good',
+    several: { powerOffTitle: 'Power off {{number}} machines?', powerOffText: 'They end at once, as if their plugs were pulled. What the guests have not saved is lost.', resetTitle: 'Reset {{number}} machines?', resetText: 'They start again at once. What the guests have not saved is lost.', deleteTitle: 'Delete {{number}} machines?', deleteText: 'Their folders with disks, settings and logs go to the trash of the library.', names: 'Machines concerned' },
   },
   files: {
     title: 'Choose a file',

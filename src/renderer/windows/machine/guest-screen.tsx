@@ -6,8 +6,11 @@ import type { LibraryEntry } from '../../../shared/api.ts';
 import { AppButton } from '../../components/button.tsx';
 import { Icon } from '../../components/icon.tsx';
 import { MenuButton } from '../../components/menu-button.tsx';
-import { placeScreen, SCALINGS } from '../../display/place-screen.ts';
-import type { Extent, Scaling } from '../../display/place-screen.ts';
+import { TypeTextDialog } from '../../dialogs/type-text/type-text-dialog.tsx';
+import { SCALINGS } from '../../../shared/machine-config.ts';
+import type { Scaling } from '../../../shared/machine-config.ts';
+import { placeScreen } from '../../display/place-screen.ts';
+import type { Extent } from '../../display/place-screen.ts';
 import { isOn, useDisplay } from '../../display/use-display.ts';
 import { chord, SPECIAL_KEYS } from '../../input/guest-keyboard.ts';
 import type { SpecialKey } from '../../input/guest-keyboard.ts';
@@ -15,17 +18,27 @@ import { useGuestInput } from '../../input/use-guest-input.ts';
 import { useApp } from '../../state/app-state.ts';
 import { showNotice } from '../../state/notices.ts';
 import { useStore } from '../../state/store.ts';
+import { download, timestamp } from './download.ts';
+import { OnScreenKeyboard } from './on-screen-keyboard.tsx';
 import { ScreenOverlay } from './screen-overlay.tsx';
+import { StatusBar } from './status-bar.tsx';
 import { useFullscreen } from './use-fullscreen.ts';
 
-const SCALING_TEXT = { fit: 'machine.scaleFit', whole: 'machine.scaleWhole', original: 'machine.scaleOriginal' } as const satisfies Record<Scaling, string>;
+/** By then a menu or dialog is gone and has given the focus back to where it was. */
+const MENU_CLOSED_MILLIS = 250;
+
+/** Of a machine that is broken. */
+const DEFAULTS = { display: { adapter: 'stdvga', scaling: 'fit' }, input: { keyboardLayout: 'us', hostKey: undefined, captureOnClick: true } } as const;
 
 /** `tools`: where in the window's bar the buttons of this view go. */
 export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; readonly tools: HTMLElement | null }) {
   const { t } = useTranslation();
   const app = useApp();
   const { client } = app.shell;
-  const { hostKey } = useStore(app.preferences);
+  const preferences = useStore(app.preferences);
+  const config = entry.config ?? DEFAULTS;
+  const { keyboardLayout, captureOnClick } = config.input;
+  const hostKey = config.input.hostKey ?? preferences.hostKey;
   const hostKeyName = t(`hostKey.${hostKey}`);
   const { name, status: { state } } = entry;
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -34,7 +47,9 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
   const hint = useId();
   const { size, channel } = useDisplay(canvas, name, state, 0);
   const space = useExtent(room);
-  const [scaling, setScaling] = useState<Scaling>('fit');
+  const { scaling } = config.display;
+  const [isTyping, setTyping] = useState(false);
+  const [hasKeyboard, setKeyboard] = useState(false);
   const fullscreen = useFullscreen();
   const canType = state === 'running';
 
@@ -64,7 +79,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
       return;
     }
     const file = `${name} ${timestamp(new Date())}.png`;
-    download(file, answer.value.png);
+    download(file, new Blob([Uint8Array.from(answer.value.png)], { type: 'image/png' }));
     showNotice({ kind: 'info', text: t('machine.screenshotSaved', { file }) });
   };
   const copyText = async (): Promise<void> => {
@@ -77,29 +92,28 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
     if (rows !== undefined) await navigator.clipboard.writeText(rows.map((row) => row.trimEnd()).join('\n'));
     showNotice({ kind: 'info', text: t(rows === undefined ? 'machine.noText' : 'machine.textCopied') });
   };
-  const typeClipboard = async (): Promise<void> => {
-    try {
-      const text = await navigator.clipboard.readText();
-      channel.current?.send({ kind: 'type-text', text });
-      input.take(false);
-    } catch {
-      showNotice({ kind: 'warning', text: t('machine.clipboardUnreadable') });
-    }
+  const setScaling = async (wanted: Scaling): Promise<void> => {
+    const answer = await client.library.change({ name, changes: { display: { ...config.display, scaling: wanted } } });
+    if (!answer.ok) showNotice({ kind: 'error', error: answer.error });
   };
 
   const placement = size === undefined || space === undefined ? undefined : placeScreen(size, space, window.devicePixelRatio, scaling);
   const hasPicture = size !== undefined;
   const statusText = !canType ? '' : input.grab === 'captured' ? t('machine.hintCaptured', { hostKey: hostKeyName })
-    : input.grab === 'keyboard' ? t('machine.hintKeyboard', { hostKey: hostKeyName }) : t('machine.hintIdle');
+    : input.grab === 'keyboard' ? t(captureOnClick ? 'machine.hintKeyboard' : 'machine.hintKeyboardOnly', { hostKey: hostKeyName }) : t('machine.hintIdle');
 
   const toolButtons = (
     <>
       <MenuButton label={t('machine.keys')} icon="keyboard" kind="quiet" canLoseLabel isDisabled={!canType} groups={[
         (Object.keys(SPECIAL_KEYS) as SpecialKey[]).map((keys) => ({ id: keys, label: t(`machine.key.${keys}`), onAction: () => { sendKeys(keys); } })),
-        [{ id: 'clipboard', label: t('machine.typeClipboard'), icon: 'note', onAction: () => { void typeClipboard(); } }],
+        [
+          { id: 'text', label: t('machine.typeText'), icon: 'note', onAction: () => { setTyping(true); } },
+          { id: 'keyboard', label: t('machine.onScreenKeyboard'), icon: 'keyboard', isChosen: hasKeyboard, onAction: () => { setKeyboard(!hasKeyboard); } },
+          { id: 'capture', label: t('machine.captureMouse'), icon: 'mouse', onAction: () => { setTimeout(() => { input.take(true); }, MENU_CLOSED_MILLIS); } },
+        ],
       ]} />
       <MenuButton label={t('machine.view')} icon="sliders" iconOnly kind="quiet" groups={[
-        SCALINGS.map((one) => ({ id: one, label: t(SCALING_TEXT[one]), isChosen: one === scaling, onAction: () => { setScaling(one); } })),
+        SCALINGS.map((one) => ({ id: one, label: t(`machine.scale.${one}`), isChosen: one === scaling, onAction: () => { void setScaling(one); } })),
         [{ id: 'copy', label: t('machine.copyText'), icon: 'note', isDisabled: !isOn(state), onAction: () => { void copyText(); } }],
       ]} />
       <AppButton label={t('machine.screenshot')} icon="camera" iconOnly kind="quiet" isDisabled={!isOn(state)} onPress={() => { void screenshot(); }} />
@@ -114,7 +128,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
         <div ref={room} className="room" data-scaling={scaling}>
           <div ref={surface} className="surface" role="application" aria-label={t('machine.screen', { name })} aria-describedby={hint} tabIndex={canType ? 0 : -1}
             style={placement === undefined || space === undefined ? undefined : surfaceStyle(placement, space)}
-            onPointerDown={(event) => { if (input.grab !== 'captured' && event.button === 0 && event.pointerType === 'mouse') input.take(true); else if (input.grab === 'idle') input.take(false); }}
+            onPointerDown={(event) => { if (input.grab !== 'captured' && event.button === 0 && event.pointerType === 'mouse') input.take(captureOnClick); else if (input.grab === 'idle') input.take(false); }}
             onKeyDown={(event) => { if (input.grab === 'idle' && (event.code === 'Enter' || event.code === 'Space')) { event.preventDefault(); input.take(false); } }}
             onContextMenu={(event) => { event.preventDefault(); }}>
             <canvas ref={canvas} className="guest-canvas" data-testid="guest-canvas" width={1} height={1} hidden={!hasPicture} data-crisp={placement?.isCrisp ?? true} data-paused={state === 'paused'} />
@@ -127,11 +141,14 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
           </p>
         ) : null}
       </div>
-      <p className="machine-status">
+      {hasKeyboard && canType ? <OnScreenKeyboard layout={keyboardLayout} onKeys={(events) => { channel.current?.send({ kind: 'keys', events }); }} /> : null}
+      <div className="machine-status">
         <span role="status"><span className="grab-light" data-grab={input.grab} aria-hidden="true" />{statusText}</span>
         <span id={hint} className="visually-hidden">{t('machine.screenHelp', { hostKey: hostKeyName })}</span>
+        <StatusBar entry={entry} />
         <span className="machine-resolution">{size === undefined ? '' : t('machine.resolution', { width: size.width, height: size.height })}{placement === undefined ? '' : ` · ${Math.round(placement.scale * 100)} %`}</span>
-      </p>
+      </div>
+      {isTyping ? <TypeTextDialog layout={keyboardLayout} onClose={() => { setTyping(false); }} onType={(text, layout) => { channel.current?.send({ kind: 'type-text', text, layout }); setTimeout(() => { input.take(false); }, MENU_CLOSED_MILLIS); }} /> : null}
     </section>
   );
 }
@@ -154,19 +171,4 @@ function useExtent(element: RefObject<HTMLElement | null>): Extent | undefined {
     return () => { observer.disconnect(); };
   }, [element]);
   return extent;
-}
-
-/** `2026-11-23 14.05.09`: local time that is a file name everywhere. */
-function timestamp(time: Date): string {
-  const two = (number: number): string => String(number).padStart(2, '0');
-  return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${two(time.getHours())}.${two(time.getMinutes())}.${two(time.getSeconds())}`;
-}
-
-function download(file: string, png: Uint8Array): void {
-  const address = URL.createObjectURL(new Blob([Uint8Array.from(png)], { type: 'image/png' }));
-  const link = document.createElement('a');
-  link.href = address;
-  link.download = file;
-  link.click();
-  setTimeout(() => { URL.revokeObjectURL(address); }, 10_000);
 }

@@ -1,14 +1,21 @@
 import { FitAddon } from '@xterm/addon-fit';
+import { SearchAddon } from '@xterm/addon-search';
 import { Terminal } from '@xterm/xterm';
 import type { ITheme } from '@xterm/xterm';
 import { useEffect, useRef, useState } from 'react';
+import { createPortal } from 'react-dom';
 import { useTranslation } from 'react-i18next';
-import type { ConsoleUp } from '../../../shared/api.ts';
+import type { ConsoleKind, ConsoleUp } from '../../../shared/api.ts';
 import type { Channel } from '../../api.ts';
 import { useApp } from '../../state/app-state.ts';
 import { shownTheme } from '../../state/appearance.ts';
 import type { Theme } from '../../state/appearance.ts';
+import { AppButton } from '../../components/button.tsx';
+import type { HostKey } from '../../input/guest-keyboard.ts';
+import { showNotice } from '../../state/notices.ts';
 import { useStore } from '../../state/store.ts';
+import { ConsoleSearch } from './console-search.tsx';
+import { download, timestamp } from './download.ts';
 
 /** Wait before a console that ended is opened again. */
 const REOPEN_MILLIS = 1000;
@@ -27,14 +34,24 @@ const THEMES: Readonly<Record<Theme, ITheme>> = {
   },
 };
 
-export function SerialConsole({ name, onLeave }: { readonly name: string; readonly onLeave: () => void }) {
+export interface SerialConsoleProps {
+  readonly name: string;
+  readonly kind: ConsoleKind;
+  readonly hostKey: HostKey;
+  /** Where in the window's bar the buttons of this view go. */
+  readonly tools: HTMLElement | null;
+  readonly onLeave: () => void;
+}
+
+export function SerialConsole({ name, kind, hostKey, tools, onLeave }: SerialConsoleProps) {
   const { t } = useTranslation();
-  const { shell, connection, preferences } = useApp();
+  const { shell, connection } = useApp();
   const isConnected = useStore(connection) === 'connected';
-  const { hostKey } = useStore(preferences);
   const theme = useStore(shownTheme);
   const place = useRef<HTMLDivElement>(null);
   const [terminal, setTerminal] = useState<Terminal>();
+  const [search, setSearch] = useState<SearchAddon>();
+  const [isSearching, setSearching] = useState(false);
   const [isOpen, setOpen] = useState(true);
 
   useEffect(() => {
@@ -47,6 +64,9 @@ export function SerialConsole({ name, onLeave }: { readonly name: string; readon
     });
     const fit = new FitAddon();
     created.loadAddon(fit);
+    const finder = new SearchAddon();
+    created.loadAddon(finder);
+    setSearch(finder);
     created.open(element);
     const observer = new ResizeObserver(() => { fit.fit(); });
     observer.observe(element);
@@ -67,6 +87,10 @@ export function SerialConsole({ name, onLeave }: { readonly name: string; readon
     if (terminal === undefined) return;
     const [leaveCode] = hostKey.split('+').slice(-1);
     terminal.attachCustomKeyEventHandler((event) => {
+      if (event.ctrlKey && event.shiftKey && event.code === 'KeyF') {
+        if (event.type === 'keydown') setSearching(true);
+        return false;
+      }
       if (event.code !== leaveCode || (hostKey.includes('+') && !event.ctrlKey)) return true;
       if (event.type === 'keyup') onLeave();
       return false;
@@ -82,7 +106,7 @@ export function SerialConsole({ name, onLeave }: { readonly name: string; readon
     const open = (): void => {
       if (isEnded) return;
       let isFirst = true;
-      channel = shell.openConsole(name, {
+      channel = shell.openConsole(kind, name, {
         message: ({ bytes, replay }) => {
           setOpen(true);
           // The scrollback comes whole with every new channel.
@@ -106,10 +130,32 @@ export function SerialConsole({ name, onLeave }: { readonly name: string; readon
       onBinary.dispose();
       channel?.close();
     };
-  }, [terminal, shell, name, isConnected]);
+  }, [terminal, shell, kind, name, isConnected]);
+
+  const save = (): void => {
+    const buffer = terminal?.buffer.normal;
+    if (buffer === undefined) return;
+    const lines: string[] = [];
+    for (let index = 0; index < buffer.length; index++) {
+      const line = buffer.getLine(index);
+      const text = line?.translateToString(true) ?? '';
+      // A line that the terminal wrapped is one line of the guest's.
+      if (line?.isWrapped === true) lines.push((lines.pop() ?? '') + text);
+      else lines.push(text);
+    }
+    const file = `${name} ${kind} ${timestamp(new Date())}.log`;
+    download(file, new Blob([`${lines.join('\n').trimEnd()}\n`], { type: 'text/plain' }));
+    showNotice({ kind: 'info', text: t('machine.consoleSaved', { file }) });
+  };
 
   return (
     <section className="console-view" aria-label={t('machine.consoleLabel', { name })}>
+      {tools === null ? null : createPortal(
+        <>
+          <AppButton label={t('machine.searchConsole')} icon="search" iconOnly kind="quiet" onPress={() => { setSearching(!isSearching); }} />
+          <AppButton label={t('machine.saveConsole')} icon="save" iconOnly kind="quiet" onPress={save} />
+        </>, tools)}
+      {isSearching && search !== undefined ? <ConsoleSearch search={search} onClose={() => { setSearching(false); terminal?.focus(); }} /> : null}
       <div ref={place} className="console-terminal" />
       <p className="machine-status"><span role="status">{isOpen ? t('machine.consoleHint', { hostKey: t(`hostKey.${hostKey}`) }) : t('machine.consoleClosed')}</span></p>
     </section>

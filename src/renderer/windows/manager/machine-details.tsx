@@ -9,6 +9,7 @@ import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon } from '../../components/icon.tsx';
 import type { IconName } from '../../components/icon.tsx';
 import { LogLines } from '../../components/log-lines.tsx';
+import { iconOf, SystemIcon } from '../../components/machine-icon.tsx';
 import { MachineControls } from '../../components/machine-controls.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { LivePreview } from '../../display/live-preview.tsx';
@@ -20,7 +21,7 @@ import { useStore } from '../../state/store.ts';
 
 const PREVIEW_FRAME_MILLIS = 250;
 
-export function MachineDetails({ entry }: { readonly entry: LibraryEntry }) {
+export function MachineDetails({ entry, onSearchTag }: { readonly entry: LibraryEntry; readonly onSearchTag: (tag: string) => void }) {
   const { t, i18n } = useTranslation();
   const { name, status, config, broken } = entry;
   const bytesOnHost = useBytesOnHost(entry);
@@ -31,9 +32,15 @@ export function MachineDetails({ entry }: { readonly entry: LibraryEntry }) {
   return (
     <article className="details" aria-label={name}>
       <header className="details-header">
-        <div>
+        <SystemIcon icon={iconOf(entry)} size={48} />
+        <div className="details-name">
           <h2>{name}</h2>
           <p className="details-state"><StateBadge entry={entry} />{time === undefined ? null : <span className="details-since">{t('manager.runningFor', { time })}</span>}</p>
+          {config === undefined || config.tags.length === 0 ? null : (
+            <ul className="chips" aria-label={t('manager.tags')}>
+              {config.tags.map((tag) => <li key={tag}><Button className="chip chip-button" aria-label={t('manager.searchTag', { tag })} onPress={() => { onSearchTag(tag); }}>{tag}</Button></li>)}
+            </ul>
+          )}
         </div>
         <MachineControls entry={entry} place="manager" />
       </header>
@@ -47,17 +54,25 @@ export function MachineDetails({ entry }: { readonly entry: LibraryEntry }) {
 
       <div className="details-body">
         <Button className="details-screen" aria-label={canShow ? t('manager.openScreen', { name }) : t('manager.previewOff', { name })} isDisabled={!canShow} onPress={() => { go({ window: 'machine', machine: name }); }}>
-          <LivePreview entry={entry} millisPerFrame={PREVIEW_FRAME_MILLIS} iconSize={44} />
+          <LivePreview entry={entry} millisPerFrame={PREVIEW_FRAME_MILLIS} iconSize={84} />
         </Button>
         <dl className="facts">
           {config === undefined ? null : (
             <>
+              {config.guestSystem === undefined ? null : <Fact icon="screen" term={t('manager.system')}>{t(`guestSystem.${config.guestSystem}`)}</Fact>}
+              {config.group === '' ? null : <Fact icon="grid" term={t('manager.group')}>{config.group}</Fact>}
               <Fact icon="memory" term={t('manager.memory')}>{formatBytes(config.memoryBytes, i18n.language)}</Fact>
               <Fact icon="chip" term={t('manager.processor')}>{config.architecture === 'x86_64' ? t('manager.archX86_64') : t('manager.archI386')}</Fact>
               <Fact icon="sparkle" term={t('manager.accelerator')}><Accelerator config={config} /></Fact>
-              <Fact icon="disk" term={t('manager.disks')}>{config.disks.length === 0 ? t('manager.noDisk') : config.disks.map(({ path, bus }) => <div key={path}>{t('manager.disk', { path: fileName(path), bus: bus === 'ide' ? 'IDE' : 'virtio' })}</div>)}</Fact>
+              <Fact icon="disk" term={t('manager.disks')}>{config.disks.length === 0 ? t('manager.noDisk') : config.disks.map((disk) => <div key={disk.path} title={disk.path}>{diskText(disk, t)}</div>)}</Fact>
               <Fact icon="disc" term={t('manager.cdroms')}>{config.cdroms.length === 0 ? t('manager.noCd') : config.cdroms.map(({ path }, index) => <div key={index} title={path}>{path === undefined ? t('manager.emptyDrive') : fileName(path)}</div>)}</Fact>
+              <Fact icon="network" term={t('manager.network')}>{config.adapters.length === 0 ? t('manager.noNetwork') : config.adapters.map(({ model, reach }, index) => <div key={index}>{t('manager.adapter', { model, reach: t(`manager.networkReach.${reach}`) })}</div>)}</Fact>
+              {config.adapters.every(({ forwards }) => forwards.length === 0) ? null : (
+                <Fact icon="cable" term={t('manager.forwards')}>{config.adapters.flatMap(({ forwards }) => forwards).map(({ protocol, host, guest }, index) => <div key={index}>{protocol.toUpperCase()} {host.address}:{host.port} → {guest.port}</div>)}</Fact>
+              )}
               <Fact icon="play" term={t('manager.boot')}>{bootText(config, t)}</Fact>
+              <Fact icon="gauge" term={t('manager.clock')}>{config.time.mode === 'host' ? t('manager.clockHost') : t('manager.clockInstructions', { number: config.time.mode.instructionsPerMicrosecond })}</Fact>
+              <Fact icon="reset" term={t('manager.onReset')}>{t(`manager.onResetWays.${config.onReset}`)}</Fact>
             </>
           )}
           <Fact icon="folder" term={t('manager.folder')}><span className="path">{entry.folder}</span></Fact>
@@ -95,6 +110,11 @@ function useBytesOnHost({ name, status, bytesOnHost }: LibraryEntry): number | u
     return () => { isCurrent = false; };
   }, [shell, name, status.state]);
   return bytes;
+}
+
+function diskText({ path, bus, readOnly, discardChanges }: MachineConfig['disks'][number], t: TFunction): string {
+  const kinds = [...(readOnly ? [t('manager.diskKind.readOnly')] : []), ...(discardChanges ? [t('manager.diskKind.discardChanges')] : [])];
+  return t('manager.disk', { path: fileName(path), bus: [bus === 'ide' ? 'IDE' : bus, ...kinds].join(', ') });
 }
 
 function bootText(config: MachineConfig, t: TFunction): string {

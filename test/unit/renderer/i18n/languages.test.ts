@@ -39,7 +39,7 @@ describe('the two languages', () => {
     const source = join(import.meta.dirname, '../../../../src');
     const codes = new Set(['main', 'emulator'].flatMap((layer) => readdirSync(join(source, layer), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts') && !/^(?:cli|web)\b/.test(file))
-      .flatMap((file) => [...readFileSync(join(source, layer, file), 'utf8').matchAll(/\b(?:fail\(|StartError\(|code: )'([a-z-]+\.[a-z.-]+)'/g)].map(([, code]) => code ?? ''))));
+      .flatMap((file) => [...readFileSync(join(source, layer, file), 'utf8').matchAll(/\b(?:fail\(|StartError\(|ImageError\(|code: )'([a-z-]+\.[a-z.-]+)'/g)].map(([, code]) => code ?? ''))));
     expect([...codes].filter((code) => !elsewhere.test(code) && !Object.hasOwn(en.errorCode, code))).toEqual([]);
   });
 });

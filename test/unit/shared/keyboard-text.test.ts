@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { KEY_CODES } from '../../../../../src/emulator/devices/ps2/key-codes.ts';
-import { keysForText } from '../../../../../src/emulator/devices/ps2/us-keyboard-text.ts';
+import { KEY_CODES } from '../../../src/emulator/devices/ps2/key-codes.ts';
+import { keysForText } from '../../../src/shared/keyboard-text.ts';
 
 function shown(text: string): string {
   return keysForText(text).changes.map((change) => `${change.down ? '+' : '-'}${change.code}`).join(' ');
@@ -30,5 +30,24 @@ describe('keysForText', () => {
     const typed = keysForText('ä1€ä😀');
     expect(typed.untypable).toEqual(['ä', '€', '😀']);
     expect(typed.changes).toEqual([{ code: 'Digit1', down: true }, { code: 'Digit1', down: false }]);
+  });
+});
+
+describe('keysForText on a German keyboard', () => {
+  const strokes = (text: string): string => keysForText(text, 'de').changes.map((change) => `${change.down ? '+' : '-'}${change.code}`).join(' ');
+
+  it('finds letters and signs where DIN 2137 has them', () => {
+    expect(strokes('yzß')).toBe('+KeyZ -KeyZ +KeyY -KeyY +Minus -Minus');
+    expect(strokes('/{@|')).toBe('+ShiftLeft +Digit7 -Digit7 -ShiftLeft +AltRight +Digit7 -Digit7 +KeyQ -KeyQ +IntlBackslash -IntlBackslash -AltRight');
+  });
+
+  it('completes dead keys with Space', () => {
+    expect(strokes('^`')).toBe('+Backquote -Backquote +Space -Space +ShiftLeft +Equal -Equal -ShiftLeft +Space -Space');
+  });
+
+  it('types all of ASCII', () => {
+    const ascii = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)).join('');
+    expect(keysForText(ascii, 'de').untypable).toEqual([]);
+    expect(keysForText(ascii, 'us').untypable).toEqual([]);
   });
 });
