@@ -15,7 +15,7 @@ import { GuestScreen } from './guest-screen.tsx';
 import { MachineLog } from './machine-log.tsx';
 import { SerialConsole } from './serial-console.tsx';
 
-const VIEWS = [['display', 'screen'], ['console', 'terminal'], ['virtio', 'terminal'], ['log', 'list']] as const;
+const VIEWS = [['display', 'screen'], ['console', 'terminal'], ['virtio', 'cable'], ['log', 'list']] as const;
 type View = (typeof VIEWS)[number][0];
 
 export function MachineWindow({ name }: { readonly name: string }) {
