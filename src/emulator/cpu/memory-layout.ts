@@ -56,6 +56,10 @@ export const PAGE_FLAGS = 0xe00000;
 export const PAGE_HAS_CODE = 1;
 /** CODE_PAGE_HEADS names a descriptor for the page, though all that was decoded may have been dropped again. */
 export const PAGE_HAS_DESCRIPTOR = 2;
+/** The page's contents are still in the file of a saved state: the board loads them before they are read or written. */
+export const PAGE_ABSENT = 4;
+/** The page is as it was saved last: the board is told before it changes. */
+export const PAGE_CLEAN = 8;
 
 /** Devices' own buffers that I/O reads and writes. */
 export const STAGING = 0x1000000;
