@@ -43,8 +43,9 @@ export class AppState {
         case 'library.changed': void this.refreshLibrary(); break;
         case 'machines.status': this.#setStatus(event.payload.name, event.payload.status); break;
         case 'machines.warning': showNotice({ kind: 'warning', text: `${event.payload.name}: ${event.payload.message}` }); break;
-        // Whoever runs the job hears it.
-        case 'media.progress': break;
+        // Whoever shows them hears of them.
+        case 'media.progress':
+        case 'snapshots.changed': break;
         case 'preferences.changed': this.preferences.set(event.payload); break;
       }
     });
@@ -104,6 +105,9 @@ export class AppState {
       return true;
     });
   }
+  save(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.save({ name })); }
+  /** Drops the saved state for good. */
+  startCold(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.start({ name, cold: true })); }
   pause(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.pause({ name })); }
   resume(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.resume({ name })); }
   shutDown(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.stop({ name, how: 'acpi' })); }

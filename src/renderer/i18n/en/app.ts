@@ -14,6 +14,7 @@ export const appTexts = {
     clear: 'Clear',
   },
   state: {
+    saved: 'Saved',
     off: 'Off',
     starting: 'Starting',
     running: 'Running',
@@ -27,6 +28,9 @@ export const appTexts = {
     haltedForever: 'Halted',
   },
   action: {
+    save: 'Save and turn off',
+    saveHint: 'It goes on from here at its next start',
+    startCold: 'Start without the saved state…',
     start: 'Start',
     startAgain: 'Start again',
     show: 'Show',
@@ -51,6 +55,9 @@ export const appTexts = {
     describe: 'Group, tags, icon and notes…',
   },
   confirm: {
+    coldTitle: 'Start {{name}} without its saved state?',
+    coldText: 'What ran when it was saved is lost, as if its plug had been pulled then.',
+    cold: 'Start without it',
     powerOffTitle: 'Power off {{name}}?',
     powerOffText: 'It ends at once, as if its plug were pulled. What the guest has not saved is lost.',
     powerOff: 'Power off',
