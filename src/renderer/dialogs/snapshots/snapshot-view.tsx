@@ -45,7 +45,7 @@ export function SnapshotView({ entry }: { readonly entry: LibraryEntry }) {
         <div className="snapshot-columns">
           <div className="snapshot-tree">
             <AppButton label={t('snapshots.take')} icon="camera" kind="primary" isDisabled={!canTake} onPress={() => { setQuestion({ kind: 'take' }); }} />
-            <ListBox className="file-list snapshot-list" aria-label={t('snapshots.tree')} selectionMode="single" disallowEmptySelection selectedKeys={[snapshot === undefined ? NOW : chosen]}
+            <ListBox className="file-list snapshot-list" aria-label={t('snapshots.tree')} selectionMode="single" selectionBehavior="replace" disallowEmptySelection selectedKeys={[snapshot === undefined ? NOW : chosen]}
               onSelectionChange={(keys) => {
                 const [key] = keys === 'all' ? [] : [...keys];
                 if (typeof key === 'string') setChosen(key);
