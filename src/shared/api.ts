@@ -17,6 +17,7 @@ import { descriptionChangesShape, descriptionShape } from './machine-description
 import { DISK_FORMATS } from './disk-format.ts';
 import { mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
+import { mediumFactsSchema } from './medium-facts.ts';
 import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
 import type { MachineError, Result } from './result.ts';
 import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
@@ -107,6 +108,8 @@ export const newMachineSchema = z.object({
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
+  /** A disk image that is copied into the VM folder, where it becomes the first disk. */
+  importDisk: z.object({ path: mediumPathSchema, bus: z.enum(['ide', 'virtio']).default('ide') }).optional(),
   directBoot: directBootSchema.optional(),
   ...descriptionShape,
 });
@@ -243,6 +246,8 @@ export const api = {
     thumbnail: { input: bySnapshot, output: z.object({ png: bytes.optional() }) },
   },
   media: {
+    /** What a disk or CD image holds, by its content. */
+    recognize: { input: z.object({ path: z.string().min(1).max(4096) }), output: mediumFactsSchema },
     list: { input: nothing, output: z.object({ media: z.array(knownMediumSchema) }) },
     /** An empty disk in the machine's own folder; `path` is for its settings, which are left as they are. */
     createDisk: { input: z.object({ machine: name, bytes: z.number(), format: z.enum(['qcow2', 'raw']) }), output: z.object({ path: z.string() }) },
@@ -326,6 +331,8 @@ export const apiEventSchema = z.discriminatedUnion('event', [
   /** Machines came, went or changed: list again. */
   z.object({ event: z.literal('library.changed'), payload: nothing }),
   z.object({ event: z.literal('machines.status'), payload: z.object({ name: z.string(), status: machineStatusSchema }) }),
+  /** How much of a new machine's disk has been copied, between 0 and 1. */
+  z.object({ event: z.literal('library.importing'), payload: z.object({ name: z.string(), done: z.number() }) }),
   /** Something the person should know that is no change of state, such as characters that have no key. */
   z.object({ event: z.literal('machines.warning'), payload: z.object({ name: z.string(), message: z.string() }) }),
   /** A machine's tree of snapshots changed: list it again. */

@@ -29,6 +29,8 @@ export interface MediaTarget {
 
 export type MediaJob =
   | { readonly kind: 'info'; readonly image: MediaImage }
+  /** What system is on it (`mediumFactsSchema`). */
+  | { readonly kind: 'recognize'; readonly path: string }
   | { readonly kind: 'check'; readonly image: MediaImage; readonly repair: boolean }
   /** `bytes` may be left out where there is a backing file: then it is as large. */
   | { readonly kind: 'create'; readonly target: MediaTarget; readonly bytes: number | undefined; readonly backing: MediaImage | undefined }

@@ -184,43 +184,6 @@ test('a machine that crashes, hangs or resets over and over says so, and what to
   await waitForPrompt(page, 30_000);
 });
 
-test('the new-machine dialog tells what is wrong beside each field, and makes the machine', async ({ page }) => {
-  await open(page, ['Debian']);
-  await page.getByRole('button', { name: 'New machine' }).click();
-  const dialog = page.getByRole('dialog', { name: 'New machine' });
-  await dialog.getByRole('radio', { name: 'A system from a CD image' }).check({ force: true });
-  await dialog.getByLabel('Name').fill('debian');
-  await dialog.getByLabel('CD image', { exact: true }).fill('debian.iso');
-  await dialog.getByLabel('Memory', { exact: true }).fill('lots');
-  await dialog.getByLabel('Disk', { exact: true }).fill('-4G');
-  await dialog.getByRole('button', { name: 'Create and start' }).click();
-  for (const [field, problem] of [['Name', 'There is a machine of this name already'], ['CD image', 'Give the whole path'], ['Memory', 'This is no size'], ['Disk', 'A size cannot be negative']] as const) {
-    await expect(dialog.getByLabel(field, { exact: true })).toHaveAccessibleDescription(new RegExp(problem));
-  }
-  await expect(dialog.getByLabel('Name')).toBeFocused();
-
-  await dialog.getByLabel('Name').fill('From CD');
-  await dialog.getByRole('button', { name: '512 MiB' }).click();
-  await dialog.getByRole('button', { name: '8 GiB' }).click();
-  await dialog.getByRole('button', { name: 'Browse…' }).click();
-  const files = page.getByRole('dialog', { name: 'Choose a CD image' });
-  await files.getByRole('option', { name: 'Downloads' }).dblclick();
-  await files.getByRole('option', { name: 'debian-12.iso' }).dblclick();
-  await expect(dialog.getByLabel('CD image', { exact: true })).toHaveValue('/home/user/Downloads/debian-12.iso');
-  await dialog.getByRole('button', { name: 'Create', exact: true }).click();
-  await expect(dialog).toBeHidden();
-  await expect(page.getByRole('heading', { name: 'From CD' })).toBeVisible();
-  await expect(page.getByRole('article')).toContainText('debian-12.iso');
-});
-
-test('an error of the app is told in the dialog that caused it, which stays', async ({ page }) => {
-  await open(page, []);
-  await page.getByRole('button', { name: 'New machine' }).click();
-  shell.failures.set('library.createFromBundledGuest', { ok: false, error: { code: 'media.no-space', message: 'there is no space left for the disk', advice: 'free some space' } });
-  await page.getByRole('button', { name: 'Create', exact: true }).click();
-  await expect(page.getByRole('dialog').getByRole('alert')).toContainText('There is no space left for the disk. Free some space.');
-});
-
 test('deleting asks, and moves to the trash unless told otherwise', async ({ page }) => {
   await open(page, ['Debian', 'Other']);
   await page.getByRole('option', { name: 'Other' }).click();

@@ -13,6 +13,7 @@ import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, sch
 import type { ApiEvent, ApiHandlers, MachineChanges, LibraryEntry, MachineStatus, Snapshot } from '../../src/shared/api.ts';
 import { machineConfigSchema } from '../../src/shared/machine-config.ts';
 import type { MachineConfigInput } from '../../src/shared/machine-config.ts';
+import type { MediumFacts } from '../../src/shared/medium-facts.ts';
 import { readPreferences } from '../../src/shared/preferences.ts';
 import type { Preferences } from '../../src/shared/preferences.ts';
 import { fail, ok } from '../../src/shared/result.ts';
@@ -50,6 +51,10 @@ export class FakeShell {
   #preferences = readPreferences({});
   /** What the next call of a method answers in place of its own answer. */
   readonly failures = new Map<string, Result<never>>();
+  /** What the images in the fake host's folders hold. */
+  readonly mediumFacts = new Map<string, MediumFacts>([['/home/user/Downloads/debian-12.iso', {
+    kind: 'disc', format: 'iso', bytes: 661 * MIB, volumeId: 'Debian 12.5.0 amd64 n', startsFrom: ['bios', 'uefi'], partitions: [], partitionTable: 'none', title: 'Debian GNU/Linux 12.5.0', system: 'linux-64', architecture: 'x86_64',
+  }]]);
   readonly #calls: { readonly method: string; readonly input: unknown }[] = [];
   url = '';
 
@@ -244,9 +249,9 @@ export class FakeShell {
     library: {
       list: () => Promise.resolve(ok({ folder: '/home/user/Guesthouse', entries: [...this.#machines.values()].map(({ entry }) => entry) })),
       get: ({ name }) => this.#with(name, ({ entry }) => ({ ...entry, bytesOnHost: 91 * MIB + 300_000 })),
-      create: ({ name, newDiskBytes, ...rest }) => {
+      create: ({ name, newDiskBytes, importDisk, ...rest }) => {
         if (this.#machines.has(name)) return Promise.resolve(fail('library.name-taken', `there is a machine ${name} already`, 'choose another name'));
-        const { entry } = this.#add(name, { ...rest, ...(newDiskBytes === undefined ? {} : { disks: [{ path: 'disks/disk.img' }] }) });
+        const { entry } = this.#add(name, { ...rest, ...(newDiskBytes === undefined && importDisk === undefined ? {} : { disks: [{ path: 'disks/disk.img' }] }) });
         this.#tell({ event: 'library.changed', payload: {} });
         return Promise.resolve(ok(entry));
       },
@@ -335,7 +340,7 @@ export class FakeShell {
         const id = String(machine.snapshots.length + 1).padStart(12, '0');
         const isOn = machine.entry.status.state !== 'off';
         const taken: Snapshot = { id, name: snapshotName, notes, takenAt: Date.now(), hasMemory: isOn, hasThumbnail: isOn, ...(machine.current !== undefined && { parent: machine.current }) };
-        if (isOn) machine.pictures.set(id, machine.guest.screenshot() as Uint8Array<ArrayBuffer>);
+        if (isOn) machine.pictures.set(id, machine.guest.screenshot());
         machine.snapshots.push(taken);
         machine.current = id;
         this.#tell({ event: 'snapshots.changed', payload: { name } });
@@ -370,6 +375,8 @@ export class FakeShell {
       }),
     },
     media: {
+      recognize: ({ path }) => Promise.resolve(this.mediumFacts.has(path) ? ok(this.mediumFacts.get(path)!) : path.includes('missing') ? fail('media.missing', `the disk ${path} does not exist`, 'check the path')
+        : ok({ kind: path.endsWith('.iso') ? 'disc' : 'disk', format: path.endsWith('.iso') ? 'iso' : 'raw', bytes: 661 * MIB, startsFrom: ['bios'], partitions: [], partitionTable: 'none' })),
       list: () => Promise.resolve(ok({ media: [...this.#machines.values()].flatMap(({ entry: { name, folder, config } }) => (config?.disks ?? []).map(({ path, format }) => ({
         path: path.startsWith('/') ? path : `${folder}/${path}`, kind: 'disk' as const, format, hostBytes: 91 * MIB, isMissing: false, users: [{ machine: name, isOn: false }],
       }))) })),

@@ -1,6 +1,7 @@
 /** Every window, dialog and condition of the user interface that a person can come to, for pictures and for checks of all of them. */
 import type { Page } from 'playwright-core';
 import type { FakeMachineOptions, FakeShell } from './fake-shell.ts';
+import { PREFERENCES_DEFAULT } from '../../src/shared/preferences.ts';
 import { SHOWN_MACHINES } from './fake-shell.ts';
 
 export interface TourStop {
@@ -151,5 +152,41 @@ export const TOUR: readonly TourStop[] = [
     await page.locator('.details .controls button').last().click();
     await page.getByRole('menuitem').nth(1).click();
     await page.getByRole('dialog').waitFor();
+  }),
+  stop('new-machine-first-step', async (page) => {
+    await page.locator('.sidebar > .button').click();
+    await page.getByRole('dialog').waitFor();
+  }),
+  stop('new-machine-image', async (page) => {
+    await page.locator('.sidebar > .button').click();
+    await page.locator('.card').nth(1).click();
+    await page.locator('.dialog .field-line input').fill('/home/user/Downloads/debian-12.iso');
+    await page.locator('.medium-found').waitFor();
+  }),
+  stop('new-machine-hardware', async (page) => {
+    await page.locator('.sidebar > .button').click();
+    await page.locator('.card').nth(2).click();
+    await press(page, 'Enter');
+    await page.locator('.presets').first().waitFor();
+  }),
+  stop('new-machine-summary', async (page) => {
+    await page.locator('.sidebar > .button').click();
+    await page.locator('.card').nth(2).click();
+    await press(page, 'Enter');
+    await page.locator('.presets').first().waitFor();
+    await page.locator('.dialog [type=submit]').click();
+    await page.locator('.dialog .facts').waitFor();
+  }),
+  stop('new-machine-expert', async (page, shell) => {
+    shell.setPreferences({ newMachine: { ...PREFERENCES_DEFAULT.newMachine, expert: true } });
+    await page.locator('.sidebar > .button').click();
+    await page.locator('.card').nth(2).click();
+    await page.locator('.dialog [type=submit]').waitFor();
+  }),
+  stop('file-browser', async (page) => {
+    await page.locator('.sidebar > .button').click();
+    await page.locator('.card').nth(1).click();
+    await page.locator('.dialog .field-line button').click();
+    await page.locator('.file-item').first().waitFor();
   }),
 ];

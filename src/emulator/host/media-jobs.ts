@@ -1,6 +1,7 @@
 /** What a media process does with images, one function for each kind of job. */
 import { stat } from 'node:fs/promises';
 import type { MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
+import type { MediumFacts } from '../../shared/medium-facts.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { copyImage } from '../storage/copy-image.ts';
 import { qemuFormatName, type NewImage } from '../storage/create-image.ts';
@@ -12,6 +13,7 @@ import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
 import { HostByteFile, refuseFileInUse } from './file-bytes.ts';
 import { HostImageFiles } from './image-files.ts';
+import { recognizeMedium } from './recognize-medium.ts';
 import { nameOfBacking, NewImageFile } from './new-image-file.ts';
 import { zlibCompression } from './zlib-compression.ts';
 
@@ -19,9 +21,10 @@ import { zlibCompression } from './zlib-compression.ts';
 export type Progress = (done: number) => void;
 
 /** Throws `ImageError`, `StartError`, what the file system throws, and what `progress` throws. */
-export async function runMediaJob(job: MediaJob, progress: Progress): Promise<MediaInfo | MediaCheck | MediaDone> {
+export async function runMediaJob(job: MediaJob, progress: Progress): Promise<MediaInfo | MediaCheck | MediaDone | MediumFacts> {
   switch (job.kind) {
     case 'info': return info(job.image);
+    case 'recognize': return recognizeMedium(job.path);
     case 'check': return check(job.image, job.repair, progress);
     case 'create': return create(job);
     case 'convert': return convert(job, progress);

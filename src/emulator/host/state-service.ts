@@ -131,7 +131,7 @@ export class StateService {
         const below = this.#attachments[layer.disk];
         const facts = this.#parts.facts[layer.disk];
         if (below?.path === undefined || facts === undefined || below.readOnly || below.discardChanges) throw new StateError('snapshot.no-layer', `the disk ${below?.path ?? layer.disk} can't get a layer`, 'attach it for writing');
-        const format = await this.#parts.disks[layer.disk]!.format;
+        const format = this.#parts.disks[layer.disk]!.format;
         await using made = await NewImageFile.make(layer.path, false);
         await made.create({ format: 'qcow2', bytes: facts.sectorCount * facts.sectorBytes, backing: { name: layer.backingName, format } });
         await made.finish();

@@ -48,18 +48,21 @@ class Writer {
     // -0 is a number of its own.
     if (Number.isInteger(value) && value >= -0x8000_0000 && value <= 0x7fff_ffff && !Object.is(value, -0)) {
       this.#tag(TAG.int32);
-      this.#view.setInt32(this.#room(4), value, true);
+      const at = this.#room(4);
+      this.#view.setInt32(at, value, true);
     } else {
       this.#tag(TAG.float64);
-      this.#view.setFloat64(this.#room(8), value, true);
+      const at = this.#room(8);
+      this.#view.setFloat64(at, value, true);
     }
   }
 
   #bigint(value: bigint): void {
     if (value < -(1n << 63n) || value >= 1n << 64n) throw new Error('a saved number has more than 64 bits');
     this.#tag(TAG.bigint);
-    this.#bytes[this.#room(1)] = value < 0n ? 1 : 0;
-    this.#view.setBigUint64(this.#room(8), BigInt.asUintN(64, value), true);
+    const at = this.#room(9);
+    this.#bytes[at] = value < 0n ? 1 : 0;
+    this.#view.setBigUint64(at + 1, BigInt.asUintN(64, value), true);
   }
 
   #text(tag: number, text: string): void {
@@ -69,18 +72,21 @@ class Writer {
   #blob(tag: number, bytes: Uint8Array): void {
     this.#tag(tag);
     this.#uint32(bytes.length);
-    this.#bytes.set(bytes, this.#room(bytes.length));
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   #tag(tag: number): void {
-    this.#bytes[this.#room(1)] = tag;
+    const at = this.#room(1);
+    this.#bytes[at] = tag;
   }
 
   #uint32(value: number): void {
-    this.#view.setUint32(this.#room(4), value, true);
+    const at = this.#room(4);
+    this.#view.setUint32(at, value, true);
   }
 
-  /** Offset of `bytes` new bytes. */
+  /** Offset of `bytes` new bytes: the array may be another one afterwards. */
   #room(bytes: number): number {
     const at = this.#length;
     this.#length += bytes;

@@ -1,4 +1,5 @@
 import type { ApiHandlers, LibraryEntry } from '../../shared/api.ts';
+import { mediaDoneSchema } from '../../shared/media-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import { checkMemoryBytes } from '../../shared/sizes.ts';
@@ -6,6 +7,7 @@ import { readBundledGuest } from '../library/bundled-guests.ts';
 import type { FoundMachine } from '../library/library.ts';
 import { checkHostMemory } from '../machines/host-memory.ts';
 import { checkMedium } from '../machines/media-check.ts';
+import { runMediaJob } from '../media/media-process.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
@@ -50,6 +52,19 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     return ok(0);
   };
 
+  const importImage = async (name: string, path: string, target: string): Promise<Result<unknown>> => {
+    const source = checkMedium(path, 'disk', false);
+    if (!source.ok) return source;
+    return runMediaJob({
+      program: services.paths.mediaProcess, answer: mediaDoneSchema, signal: new AbortController().signal,
+      job: {
+        kind: 'convert', compress: false, image: { path, format: undefined, backingFolders: [] },
+        target: { path: target, format: 'qcow2', replace: false, subformat: undefined, blockBytes: undefined, version: undefined, compression: undefined, lazyRefcounts: false },
+      },
+      progress: (done) => { services.emit({ event: 'library.importing', payload: { name, done } }); },
+    });
+  };
+
   return {
     async list() {
       const found = await library.list();
@@ -61,11 +76,12 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       return found.ok ? ok({ ...await entryOf(found.value), bytesOnHost: await library.bytesOnHost(found.value.folder) }) : found;
     },
 
-    async create({ name, newDiskBytes, newDiskBus, ...config }) {
+    async create({ name, newDiskBytes, newDiskBus, importDisk, ...config }) {
       const memory = checkMemory(config.memoryBytes);
       if (!memory.ok) return memory;
       const media = checkMedia(config.disks, config.cdroms, config.directBoot);
       if (!media.ok) return media;
+      if (importDisk !== undefined) return changed(await library.create(name, config, { bus: importDisk.bus, importTo: (target) => importImage(name, importDisk.path, target) }));
       return changed(await library.create(name, config, newDiskBytes === undefined ? undefined : { bytes: newDiskBytes, bus: newDiskBus }));
     },
 

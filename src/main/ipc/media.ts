@@ -1,22 +1,33 @@
 import { existsSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { ApiHandlers, KnownMedium } from '../../shared/api.ts';
 import { mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from '../../shared/media-protocol.ts';
 import type { MediaImage, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
+import { mediumFactsSchema } from '../../shared/medium-facts.ts';
 import { fail, ok } from '../../shared/result.ts';
 import { checkDiskBytes } from '../../shared/sizes.ts';
+import { checkMedium } from '../machines/media-check.ts';
 import { mediumPath } from '../machines/vm-start.ts';
 import { runMediaJob } from '../media/media-process.ts';
 import type { Services } from './services.ts';
 
 const ATTEMPTS = 1000;
+/** An image that takes longer is not worth waiting for: a few sectors are read. */
+const RECOGNIZE_MILLIS = 20_000;
 
 export function mediaHandlers(services: Services): ApiHandlers['media'] {
   const { library, supervisor, paths, emit } = services;
   const running = new Map<string, AbortController>();
 
   return {
+    async recognize({ path }) {
+      if (!isAbsolute(path)) return fail('media.not-a-file', `${path} is no whole path`, 'give the path from the root of its drive');
+      const checked = checkMedium(path, 'disk', false);
+      if (!checked.ok) return checked;
+      return runMediaJob({ program: paths.mediaProcess, job: { kind: 'recognize', path }, answer: mediumFactsSchema, progress: () => {}, signal: AbortSignal.timeout(RECOGNIZE_MILLIS) });
+    },
+
     async list() {
       const found = await library.list();
       if (!found.ok) return found;

@@ -24,6 +24,9 @@ export interface FoundMachine {
   readonly config: Result<MachineConfig>;
 }
 
+/** A first disk inside the VM folder: an empty one, or what `importTo` makes, a qcow2 image. */
+export type NewDisk = { readonly bus: 'ide' | 'virtio' } & ({ readonly bytes: number } | { importTo(path: string): Promise<Result<unknown>> });
+
 export class Library {
   readonly folder: string;
   #watcher: FSWatcher | undefined;
@@ -96,13 +99,13 @@ export class Library {
    * Makes a VM folder; it appears in the library only when it is complete. `newDisk` becomes the first disk.
    * Errors: `machine-name.invalid`, `library.name-taken`, `library.no-permission`, those of `createSparseDisk` and of the schema.
    */
-  async create(name: string, config: Omit<MachineConfigInput, 'schemaVersion'>, newDisk: { readonly bytes: number; readonly bus: 'ide' | 'virtio' } | undefined): Promise<Result<FoundMachine>> {
+  async create(name: string, config: Omit<MachineConfigInput, 'schemaVersion'>, newDisk: NewDisk | undefined): Promise<Result<FoundMachine>> {
     const checkedName = checkMachineName(name);
     if (!checkedName.ok) return checkedName;
     const folder = this.folderOf(checkedName.value);
     const taken = fail('library.name-taken', `there is already a machine ${checkedName.value}`, 'choose another name');
     if (existsSync(folder)) return taken;
-    const ownDisk = newDisk === undefined ? [] : [{ path: 'disks/disk0.img', bus: newDisk.bus }];
+    const ownDisk = newDisk === undefined ? [] : [{ bus: newDisk.bus, ...('bytes' in newDisk ? { path: 'disks/disk0.img' } : { path: 'disks/disk0.qcow2', format: 'qcow2' as const }) }];
     const checked = machineConfigSchema.safeParse({ ...config, schemaVersion: MACHINE_SCHEMA_VERSION, disks: [...ownDisk, ...(config.disks ?? [])] });
     if (!checked.success) return fail('machine-config.invalid', `the new machine's settings are not valid (${describeIssues(checked.error)})`, 'change them');
     const beside = join(this.folder, `.${checkedName.value}.${process.pid}.new`);
@@ -111,7 +114,7 @@ export class Library {
       await mkdir(join(beside, 'disks'), { recursive: true });
       await mkdir(join(beside, 'logs'));
       if (newDisk !== undefined) {
-        const disk = await createSparseDisk(join(beside, 'disks', 'disk0.img'), newDisk.bytes);
+        const disk = 'bytes' in newDisk ? await createSparseDisk(join(beside, 'disks', 'disk0.img'), newDisk.bytes) : await newDisk.importTo(join(beside, 'disks', 'disk0.qcow2'));
         if (!disk.ok) {
           await rm(beside, { recursive: true, force: true });
           return disk;

@@ -1,6 +1,5 @@
 /** The files of a VM folder's snapshots and saved states, and the tree that names them. */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join, posix, resolve } from 'node:path';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
@@ -134,11 +133,6 @@ export class SnapshotFolder {
       if (/^[0-9a-f]{12}$/.test(folder) && (await namesIn(path)).length === 0) await rm(path, { recursive: true, force: true }).catch(() => {});
     }
   }
-}
-
-/** Whether there is anything to say of a machine's snapshots, without reading it. */
-export function hasSnapshotTree(folder: string): boolean {
-  return existsSync(join(folder, TREE_FILE));
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -338,9 +338,10 @@ export class Snapshots {
   /** Images that are needed by one other alone become part of it. Interrupted, it goes on another time. */
   async #mergeImages(folder: SnapshotFolder): Promise<Result<Nothing>> {
     for (let merge = nextMerge(folder.tree); merge !== undefined; merge = nextMerge(folder.tree)) {
-      const lower = this.#mediaImage(folder, merge.disk, merge.lower);
-      const upper = this.#mediaImage(folder, merge.disk, merge.upper);
-      const done = await this.#runJob({ kind: 'merge', lower, upper, above: merge.above.map((path) => this.#mediaImage(folder, merge!.disk, path)) });
+      const { disk } = merge;
+      const lower = this.#mediaImage(folder, disk, merge.lower);
+      const upper = this.#mediaImage(folder, disk, merge.upper);
+      const done = await this.#runJob({ kind: 'merge', lower, upper, above: merge.above.map((path) => this.#mediaImage(folder, disk, path)) });
       if (!done.ok) return done;
       const committed = await folder.commit(merged(folder.tree, merge));
       if (!committed.ok) return committed;

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
-import { Label, Radio, RadioGroup } from 'react-aria-components';
+import { Label, Radio, RadioGroup, Text } from 'react-aria-components';
+import { useTranslation } from 'react-i18next';
 
 export interface ChoiceTilesProps<T extends string> {
   readonly label: string;
@@ -16,6 +17,7 @@ export interface ChoiceTilesProps<T extends string> {
 
 /** One of several choices with a picture each; what can't be chosen says why. */
 export function ChoiceTiles<T extends string>({ label, value, options, onChange }: ChoiceTilesProps<T>) {
+  const { t } = useTranslation();
   return (
     <RadioGroup className="field" value={value} onChange={(chosen) => { onChange(chosen as T); }}>
       <Label className="field-label">{label}</Label>
@@ -24,10 +26,10 @@ export function ChoiceTiles<T extends string>({ label, value, options, onChange 
           <Radio key={option.value} value={option.value} className="tile" isDisabled={option.reason !== undefined}>
             {option.picture}
             <span className="tile-label">{option.label}</span>
-            {option.reason === undefined ? null : <span className="tile-reason">{option.reason}</span>}
           </Radio>
         ))}
       </div>
+      {options.flatMap(({ value: id, label: name, reason }) => reason === undefined ? [] : [<Text key={id} slot="description" className="field-hint">{t('app.reason', { name, reason })}</Text>])}
     </RadioGroup>
   );
 }

@@ -35,3 +35,7 @@ export function SystemIcon({ icon, size = 28 }: { readonly icon: IconName; reado
     </span>
   );
 }
+
+export function iconOfFamily(system: GuestSystem): IconName {
+  return OF_FAMILY[system];
+}

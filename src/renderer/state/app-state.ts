@@ -27,6 +27,8 @@ export class AppState {
   readonly refusedStart = new Store<{ readonly name: string; readonly error: MachineError } | undefined>(undefined);
   /** Names of machines with a call under way that changes their state. */
   readonly busy = new Store<ReadonlySet<string>>(new Set());
+  /** How much of new machines' disks has been copied, between 0 and 1. */
+  readonly imports = new Store<ReadonlyMap<string, number>>(new Map());
   #refreshing: Promise<void> | undefined;
   #refreshAgain = false;
 
@@ -42,8 +44,9 @@ export class AppState {
       switch (event.event) {
         case 'library.changed': void this.refreshLibrary(); break;
         case 'machines.status': this.#setStatus(event.payload.name, event.payload.status); break;
+        case 'library.importing': this.imports.update((imports) => new Map(imports).set(event.payload.name, event.payload.done)); break;
         case 'machines.warning': showNotice({ kind: 'warning', text: `${event.payload.name}: ${event.payload.message}` }); break;
-        // Whoever shows them hears of them.
+        // Whoever runs the job, or shows the tree, hears it.
         case 'media.progress':
         case 'snapshots.changed': break;
         case 'preferences.changed': this.preferences.set(event.payload); break;

@@ -58,10 +58,10 @@ export function checkDisk(text: string): Checked<number> {
   return checkedSize(parseDiskSize(withDecimalPoint(text)), DISK_BYTES_MINIMUM, DISK_BYTES_MAXIMUM);
 }
 
-export function checkIso(path: string): Problem | undefined {
-  if (path.trim() === '') return { key: 'check.isoEmpty' };
-  if (!mediumPathSchema.safeParse(path).success) return { key: 'check.isoInvalid' };
-  return isAbsoluteMediumPath(path) ? undefined : { key: 'check.isoNotAbsolute' };
+export function checkImage(path: string): Problem | undefined {
+  if (path.trim() === '') return { key: 'check.imageEmpty' };
+  if (!mediumPathSchema.safeParse(path).success) return { key: 'check.imageInvalid' };
+  return isAbsoluteMediumPath(path) ? undefined : { key: 'check.imageNotAbsolute' };
 }
 
 /** `New machine`, or `New machine 2` and so on when it is taken. */

@@ -106,7 +106,7 @@ function DriveDetail({ index }: { readonly index: number }) {
   const at = `cdroms.${index}.path`;
   return (
     <>
-      <PathSetting path={at} label={t('newMachine.iso')} value={drive.path} purpose="cd-image" isOptional title={t('newMachine.pickIso')} hint={t('newMachine.isoHint')} />
+      <PathSetting path={at} label={t('newMachine.image')} value={drive.path} purpose="cd-image" isOptional title={t('newMachine.pickImage')} hint={t('newMachine.imageHint')} />
       <div className="storage-actions"><AppButton label={t('settings.eject')} icon="eject" isDisabled={drive.path === undefined} onPress={() => { set(at, undefined); }} /></div>
       {isOn ? null : <Removal onRemove={() => { set('cdroms', draft.cdroms.filter((_, other) => other !== index)); }} />}
     </>

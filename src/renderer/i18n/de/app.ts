@@ -14,6 +14,7 @@ export const appTexts: Pick<Texts, 'app' | 'state' | 'action' | 'confirm' | 'fil
     messageOnly: '{{message}}.',
     notices: 'Meldungen',
     clear: 'Leeren',
+    reason: '{{name}}: {{reason}}.',
   },
   state: {
     saved: 'Gespeichert',

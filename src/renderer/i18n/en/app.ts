@@ -12,6 +12,7 @@ export const appTexts = {
     messageOnly: '{{message}}.',
     notices: 'Messages',
     clear: 'Clear',
+    reason: '{{name}}: {{reason}}.',
   },
   state: {
     saved: 'Saved',

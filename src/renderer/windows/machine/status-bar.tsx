@@ -38,7 +38,7 @@ export function StatusBar({ entry }: { readonly entry: LibraryEntry }) {
     if (answer.error.code === 'media.held') setHeldDrive({ drive, path });
     else fail(answer.error);
   };
-  const picker = usePickFile(t('newMachine.pickIso'), 'cd-image', (path) => { void changeDisc(pickingDrive, path, false); });
+  const picker = usePickFile(t('newMachine.pickImage'), 'cd-image', (path) => { void changeDisc(pickingDrive, path, false); });
   const changeAdapter = async (index: number, changes: Partial<AdapterConfig>): Promise<void> => {
     const adapters = config?.adapters.map((adapter, other) => other === index ? { ...adapter, ...changes } : adapter) ?? [];
     const answer = await shell.client.library.change({ name, changes: { adapters } });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkDisk, checkIso, checkMemory, checkName, freeName } from '../../../../../src/renderer/dialogs/new-machine/check-draft.ts';
+import { checkDisk, checkImage, checkMemory, checkName, freeName } from '../../../../../src/renderer/dialogs/new-machine/check-draft.ts';
 import { GIB, MIB } from '../../../../../src/shared/sizes.ts';
 
 describe('the name of a new machine', () => {
@@ -44,10 +44,10 @@ describe('the disk of a new machine', () => {
 
 describe('the CD image of a new machine', () => {
   it('is a whole path', () => {
-    expect(checkIso('/home/user/debian.iso')).toBeUndefined();
-    expect(checkIso('C:\\images\\dos.iso')).toBeUndefined();
-    expect(checkIso('debian.iso')?.key).toBe('check.isoNotAbsolute');
-    expect(checkIso(' ')?.key).toBe('check.isoEmpty');
-    expect(checkIso('../x.iso')?.key).toBe('check.isoInvalid');
+    expect(checkImage('/home/user/debian.iso')).toBeUndefined();
+    expect(checkImage('C:\\images\\dos.iso')).toBeUndefined();
+    expect(checkImage('debian.iso')?.key).toBe('check.imageNotAbsolute');
+    expect(checkImage(' ')?.key).toBe('check.imageEmpty');
+    expect(checkImage('../x.iso')?.key).toBe('check.imageInvalid');
   });
 });
