@@ -85,6 +85,10 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
         { bytes: facts.diskBytes, bus: diskBus }));
     },
 
+    async importFolder({ folder }) {
+      return changed(await library.importFolder(folder));
+    },
+
     async change({ name, changes }) {
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;

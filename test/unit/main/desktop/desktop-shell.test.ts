@@ -81,7 +81,8 @@ test('quitting asks before it ends machines, and stays when the person wants to'
   await expect.poll(() => shell.records.filter((entry) => entry.kind === 'message-box')).toHaveLength(1);
   const status = await shell.page.evaluate(() => (globalThis as unknown as PageWindow).guesthouse.call('machines.status', { name: 'busy' }));
   expect(status).toMatchObject({ ok: true, value: { state: 'running' } });
-  shell.order({ kind: 'answer-dialog', response: 0 });
+  // Save, power off, cancel.
+  shell.order({ kind: 'answer-dialog', response: 1 });
   expect(await shell.quit()).toBe(0);
 });
 
