@@ -11,6 +11,7 @@ import { GUESTHOUSE_LINUX, readBundledGuest } from './library/bundled-guests.ts'
 import { Library } from './library/library.ts';
 import type { VmLauncher } from './machines/launcher.ts';
 import { Supervisor } from './machines/supervisor.ts';
+import { Snapshots } from './snapshots/snapshots.ts';
 
 export interface AppServicesOptions {
   readonly shell: HostInfo['shell'];
@@ -36,10 +37,21 @@ export async function createAppServices(options: AppServicesOptions): Promise<Re
   const opened = await library.open();
   if (!opened.ok) return opened;
   const supervisor = new Supervisor(launcher, {
-    status: (name, status) => { emit({ event: 'machines.status', payload: { name, status } }); },
+    status: (name, status) => {
+      emit({ event: 'machines.status', payload: { name, status } });
+      if (status.state === 'off' || status.state === 'crashed') snapshots.machineOff(name);
+    },
     warning: (name, message) => { emit({ event: 'machines.warning', payload: { name, message } }); },
+    memoryLoaded: (name) => { snapshots.memoryLoaded(name); },
   });
-  const services: Services = { shell, paths, library, supervisor, preferences: openPreferences(paths.preferencesFolder), pickFile, emit };
+  const snapshots = new Snapshots({
+    library, supervisor, paths,
+    changed: (name) => {
+      emit({ event: 'snapshots.changed', payload: { name } });
+      emit({ event: 'library.changed', payload: {} });
+    },
+  });
+  const services: Services = { shell, paths, library, supervisor, snapshots, preferences: openPreferences(paths.preferencesFolder), pickFile, emit };
   const handlers = handlersOf(services);
   // The bundled guest is ready to start on the first run; who deletes it later is not given it again.
   if (opened.value.firstRun && readBundledGuest(paths.guestFolder, GUESTHOUSE_LINUX).ok) await route(handlers, 'library.createFromBundledGuest', { id: GUESTHOUSE_LINUX });
@@ -64,6 +76,7 @@ export async function createAppServices(options: AppServicesOptions): Promise<Re
     async close() {
       library.close();
       await supervisor.close();
+      await snapshots.settled();
     },
   });
 }

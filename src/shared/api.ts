@@ -29,7 +29,8 @@ const nothing = z.object({});
 const name = z.string().min(1).max(64);
 const byName = z.object({ name });
 
-export const MACHINE_STATES = ['off', 'starting', 'running', 'paused', 'stopping', 'crashed'] as const;
+/** `saving`: the guest stands still while its state is written; then the machine is off. */
+export const MACHINE_STATES = ['off', 'starting', 'running', 'paused', 'saving', 'stopping', 'crashed'] as const;
 export type MachineState = (typeof MACHINE_STATES)[number];
 
 export const machineStatusSchema = z.object({
@@ -57,12 +58,42 @@ export const libraryEntrySchema = z.object({
   status: machineStatusSchema,
   config: machineConfigSchema.optional(),
   broken: machineErrorSchema.optional(),
+  /** The machine is off, and goes on where it was when it is started. */
+  hasSavedState: z.boolean().optional(),
   /** Bytes that the VM folder's files occupy on the host; only from `library.get`. */
   bytesOnHost: z.number().optional(),
   /** Settings that differ from what the machine was started with and wait for its next start. */
   atNextStart: z.array(z.string()).optional(),
 });
 export type LibraryEntry = z.infer<typeof libraryEntrySchema>;
+
+/** A node of a machine's tree of snapshots. */
+export const snapshotSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  notes: z.string(),
+  /** The snapshot that the machine came from when this one was taken. */
+  parent: z.string().optional(),
+  /** Milliseconds since 1970. */
+  takenAt: z.number(),
+  /** Of the running machine: restoring it brings back what ran. Otherwise it has the disks only. */
+  hasMemory: z.boolean(),
+  hasThumbnail: z.boolean(),
+});
+export type Snapshot = z.infer<typeof snapshotSchema>;
+
+export const snapshotTreeSchema = z.object({
+  /** Parents come before their children. */
+  snapshots: z.array(snapshotSchema),
+  /** What the machine is as it is now came from. */
+  current: z.string().optional(),
+});
+export type SnapshotTree = z.infer<typeof snapshotTreeSchema>;
+
+const snapshotName = z.string().trim().min(1).max(200);
+const snapshotNotes = z.string().max(10_000);
+/** A machine's snapshot by its id, or by its name where only one has that. */
+const bySnapshot = z.object({ name, snapshot: z.string().min(1).max(200) });
 
 export const newMachineSchema = z.object({
   name,
@@ -175,7 +206,12 @@ export const api = {
   },
   machines: {
     /** Resolves when the board runs its first instruction (or with the reason why not). */
-    start: { input: z.object({ name, overcommit: z.boolean().default(false) }), output: machineStatusSchema },
+    /** With a saved state the machine goes on from there; `cold` drops that state for good: ask the person first. */
+    start: { input: z.object({ name, cold: z.boolean().default(false), overcommit: z.boolean().default(false) }), output: machineStatusSchema },
+    /** Saves the running machine's state and turns it off. Resolves when it is off. */
+    save: { input: byName, output: machineStatusSchema },
+    /** Drops the saved state of a machine that is off: its next start is a cold one. */
+    discardSavedState: { input: byName, output: nothing },
     pause: { input: byName, output: machineStatusSchema },
     resume: { input: byName, output: machineStatusSchema },
     /** `acpi` presses the power button and returns; the guest decides. `force` ends the machine now. */
@@ -195,6 +231,21 @@ export const api = {
     stats: { input: byName, output: vmStatsSchema },
     /** The last lines of the machine's log file, also when it is off. */
     logs: { input: z.object({ name, lines: z.number().int().min(1).max(10_000).default(200) }), output: z.object({ lines: z.array(z.string()) }) },
+  },
+  snapshots: {
+    list: { input: byName, output: snapshotTreeSchema },
+    /** Of a running machine with its memory, while it runs on; of one that is off, of its disks (and its saved state). */
+    take: { input: z.object({ name, snapshotName, notes: snapshotNotes.default('') }), output: snapshotSchema },
+    /**
+     * The machine becomes what it was; a running one is ended for it. What it is now is lost, unless it is saved first as a
+     * snapshot of the name `saveCurrentAs`. It is started again when it was on, or `start` says so.
+     */
+    restore: { input: bySnapshot.extend({ saveCurrentAs: snapshotName.optional(), start: z.boolean().default(false) }), output: machineStatusSchema },
+    /** The machine as it is and other snapshots keep what they have of it. */
+    delete: { input: bySnapshot, output: nothing },
+    change: { input: bySnapshot.extend({ newName: snapshotName.optional(), notes: snapshotNotes.optional() }), output: snapshotSchema },
+    /** The guest's screen at that moment, where there is a picture of it. */
+    thumbnail: { input: bySnapshot, output: z.object({ png: bytes.optional() }) },
   },
   media: {
     /** What a disk or CD image holds, by its content. */
@@ -286,6 +337,8 @@ export const apiEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('library.importing'), payload: z.object({ name: z.string(), done: z.number() }) }),
   /** Something the person should know that is no change of state, such as characters that have no key. */
   z.object({ event: z.literal('machines.warning'), payload: z.object({ name: z.string(), message: z.string() }) }),
+  /** A machine's tree of snapshots changed: list it again. */
+  z.object({ event: z.literal('snapshots.changed'), payload: z.object({ name: z.string() }) }),
   z.object({ event: z.literal('media.progress'), payload: z.object({ id: z.string(), done: z.number() }) }),
   z.object({ event: z.literal('preferences.changed'), payload: preferencesSchema }),
 ]);

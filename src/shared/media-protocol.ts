@@ -36,7 +36,12 @@ export type MediaJob =
   | { readonly kind: 'create'; readonly target: MediaTarget; readonly bytes: number | undefined; readonly backing: MediaImage | undefined }
   | { readonly kind: 'convert'; readonly image: MediaImage; readonly target: MediaTarget; readonly compress: boolean }
   | { readonly kind: 'resize'; readonly image: MediaImage; readonly bytes: number; readonly shrink: boolean }
-  | { readonly kind: 'compact'; readonly image: MediaImage };
+  | { readonly kind: 'compact'; readonly image: MediaImage }
+  /**
+   * Writes into `lower` what the qcow2 image `upper`, which lies on it, has of its own; `above` lie on `upper` and will lie on
+   * `lower`. Interrupted, all of them show what they did. `upper` may go afterwards.
+   */
+  | { readonly kind: 'merge'; readonly upper: MediaImage; readonly lower: MediaImage; readonly above: readonly MediaImage[] };
 
 export type MediaCommand = { readonly kind: 'start'; readonly job: MediaJob } | { readonly kind: 'cancel' };
 

@@ -74,10 +74,34 @@ export interface VmStart {
   /** I/O port whose bytes come out as `debug-output` events (SeaBIOS uses 0x402). */
   readonly debugPort: number | undefined;
   readonly onReset: 'reboot' | 'stop';
+  /** The machine doesn't begin at its reset vector, but with a saved state. */
+  readonly resumeFrom?: ResumeFrom | undefined;
   /** Share of one host core that the guest's processor may use; all of it where nothing is said. */
   readonly cpuLimitPercent?: number;
   /** Before `ended`, the last screen comes unasked, as a `screen-text` and a `screenshot` event with `UNASKED_REQUEST`. */
   readonly finalScreen?: boolean;
+}
+
+/** The file of a saved state, and of those that it counts on, by their identities. Paths are absolute. */
+export interface ResumeFrom {
+  readonly path: string;
+  readonly others: readonly StateFilePlace[];
+  /** The file is there for good: states saved later may count on it. */
+  readonly isKept: boolean;
+}
+
+export interface StateFilePlace {
+  readonly id: string;
+  readonly path: string;
+}
+
+/** A new, empty image on top of the one that a disk writes now. */
+export interface NewLayer {
+  /** Number of the disk in `VmStart.disks`. */
+  readonly disk: number;
+  readonly path: string;
+  /** What the new image calls the one below. */
+  readonly backingName: string;
 }
 
 /** `requestId` of what comes unasked before `ended`: the statistics always, the screen with `finalScreen`. */
@@ -124,6 +148,16 @@ export type VmCommand =
   /** Asks for the text of a text-mode screen, one string a row. */
   | { readonly kind: 'screen-text'; readonly requestId: number }
   | { readonly kind: 'stats'; readonly requestId: number }
+  /** Makes layers for disks that are to be frozen, and opens them; `layers-made` answers. `save-state` puts them to use, `drop-layers` removes them. */
+  | { readonly kind: 'make-layers'; readonly requestId: number; readonly layers: readonly NewLayer[] }
+  | { readonly kind: 'drop-layers' }
+  /**
+   * Saves the state of the machine, which goes on meanwhile, into a new file; `state-saved` answers. Layers that were made are in use from the moment of
+   * the state on. `mayCountOn`: identities of files whose chunks may be left where they are. `thenHold`: the machine stands
+   * still from the moment of the state on, until `release` or its end.
+   */
+  | { readonly kind: 'save-state'; readonly requestId: number; readonly path: string; readonly mayCountOn: readonly string[]; readonly thenHold: boolean; readonly isKept: boolean }
+  | { readonly kind: 'release' }
   | { readonly kind: 'change'; readonly requestId: number; readonly change: VmChange }
   | { readonly kind: 'ping'; readonly sentAt: number };
 
@@ -169,6 +203,19 @@ export const displayFrameSchema = z.object({
 });
 export type DisplayFrame = z.infer<typeof displayFrameSchema>;
 
+const eventErrorSchema = z.object({ code: z.string(), message: z.string(), advice: z.string() });
+
+/** The file that a state was saved in. */
+export const savedStateSchema = z.object({
+  id: z.string().regex(/^[0-9a-f]{32}$/),
+  /** Identities of the files that it counts on. */
+  otherFiles: z.array(z.string().regex(/^[0-9a-f]{32}$/)).max(255),
+  bytes: z.number().nonnegative(),
+  /** How long the guest stood still. */
+  pauseMillis: z.number().nonnegative(),
+});
+export type SavedState = z.infer<typeof savedStateSchema>;
+
 export const vmEventSchema = z.discriminatedUnion('kind', [
   /** The board is built and the first instruction is about to run. */
   z.object({ kind: z.literal('ready') }),
@@ -180,6 +227,12 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('screenshot'), requestId: z.number(), png: bytes }),
   z.object({ kind: z.literal('screen-text'), requestId: z.number(), rows: z.array(z.string()).optional() }),
   z.object({ kind: z.literal('stats'), requestId: z.number(), stats: vmStatsSchema }),
+  z.object({ kind: z.literal('layers-made'), requestId: z.number(), error: eventErrorSchema.optional() }),
+  z.object({ kind: z.literal('state-saved'), requestId: z.number(), error: eventErrorSchema.optional(), saved: savedStateSchema.optional(),
+    /** Layers that were made are what disks write now, also where the state could not be saved. */
+    layersInUse: z.boolean() }),
+  /** All that the machine's memory was in a file for has been loaded: the file may go, unless it is kept. */
+  z.object({ kind: z.literal('memory-loaded') }),
   z.object({ kind: z.literal('changed'), requestId: z.number(), error: z.object({ code: z.string(), message: z.string(), advice: z.string() }).optional() }),
   z.object({ kind: z.literal('pong'), sentAt: z.number() }),
   z.object({ kind: z.literal('log'), level: z.enum(['debug', 'info', 'warning', 'error']), topic: z.string(), message: z.string() }),
@@ -187,6 +240,6 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('guest-reset'), cause: z.enum(['guest', 'triple-fault', 'user']), countInLastMinute: z.number() }),
   /** The machine is over; the process exits right after. `exitStatus` comes from the exit port. */
   z.object({ kind: z.literal('ended'), reason: z.enum(['guest-power-off', 'exit-port', 'stopped', 'reset-stop', 'start-failed', 'crashed']),
-    exitStatus: z.number().int().optional(), error: z.object({ code: z.string(), message: z.string(), advice: z.string() }).optional() }),
+    exitStatus: z.number().int().optional(), error: eventErrorSchema.optional() }),
 ]);
 export type VmEvent = z.infer<typeof vmEventSchema>;

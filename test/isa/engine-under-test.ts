@@ -25,7 +25,7 @@ export class EngineUnderTest {
   constructor() {
     const board = { ioRead: () => -1, ioWrite: () => undefined, ioReadBlock: () => 0, ioWriteBlock: () => 0, mmioRead: () => -1, mmioWrite: () => undefined,
       decodeBlock: () => 0, cpuid: () => undefined, timeStampCounter: () => undefined, coprocessorError: () => undefined, getTaskPriority: () => 0, setTaskPriority: () => undefined,
-      apicMsrRead: () => undefined, apicMsrWrite: () => undefined, makeGate: () => 0, regionsDropped: () => undefined };
+      apicMsrRead: () => undefined, apicMsrWrite: () => undefined, makeGate: () => 0, regionsDropped: () => undefined, pageTouched: () => undefined, pageChanges: () => undefined };
     const runtimeModule = new WebAssembly.Module(readFileSync(path.join(import.meta.dirname, '../../dist/wasm/runtime.wasm')));
     const runtime = new WebAssembly.Instance(runtimeModule, { env: { memory: this.memory, cpuBase: CPU_BLOCKS }, board });
     this.runtime = runtime.exports as unknown as RuntimeFunctions;

@@ -114,6 +114,9 @@ export class CpuRig implements CpuBoard {
   }
   readPortBlock(): number { return 0; }
   writePortBlock(): number { return 0; }
+  pageTouched(): void {}
+  pageChanges(): void {}
+
   coprocessorError(asserted: boolean): void {
     this.note(`FERR# ${asserted ? 'asserted' : 'released'}`);
     this.onCoprocessorError?.(asserted);

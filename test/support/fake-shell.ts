@@ -10,7 +10,7 @@ import { extname, join, normalize } from 'node:path';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, schemasOf } from '../../src/shared/api.ts';
-import type { ApiEvent, ApiHandlers, MachineChanges, LibraryEntry, MachineStatus } from '../../src/shared/api.ts';
+import type { ApiEvent, ApiHandlers, MachineChanges, LibraryEntry, MachineStatus, Snapshot } from '../../src/shared/api.ts';
 import { machineConfigSchema } from '../../src/shared/machine-config.ts';
 import type { MachineConfigInput } from '../../src/shared/machine-config.ts';
 import type { MediumFacts } from '../../src/shared/medium-facts.ts';
@@ -28,7 +28,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 
 const BUNDLED_GUEST = { memoryBytes: 256 * MIB, disks: [{ path: 'disks/disk0.img', bus: 'virtio' }], bundledGuest: 'guesthouse-linux' };
 
-interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[] }
+interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[]; snapshots: Snapshot[]; current: string | undefined; readonly pictures: Map<string, Uint8Array<ArrayBuffer>> }
 
 /** A machine by its name and what differs from the fake library's usual one. */
 export interface FakeMachineOptions extends Omit<MachineConfigInput, 'schemaVersion'> { readonly name: string }
@@ -145,7 +145,7 @@ export class FakeShell {
     const serial: Uint8Array[] = [];
     const machine: FakeMachine = {
       entry: { name, folder: `/home/user/Guesthouse/${name}.guestvm`, status: MACHINE_OFF, config: machineConfigSchema.parse({ schemaVersion: 1, ...config }) },
-      serial, consoles: new Set(), changes: [],
+      serial, consoles: new Set(), changes: [], snapshots: [], current: undefined, pictures: new Map(),
       guest: new FakeGuest((bytes) => {
         machine.serial.push(bytes);
         for (const socket of machine.consoles) socket.send(encodeWire({ kind: 'serial-output', bytes, replay: false }));
@@ -277,8 +277,22 @@ export class FakeShell {
     },
     machines: {
       start: ({ name }) => this.#with(name, (machine) => {
+        machine.entry = { ...machine.entry, hasSavedState: false };
         this.turnOn(name);
         return machine.entry.status;
+      }),
+      save: ({ name }) => this.#with(name, (machine) => {
+        machine.guest.powerOff();
+        machine.entry = { ...machine.entry, hasSavedState: true };
+        this.setStatus(name, { state: 'off' });
+        this.#closeDisplays();
+        this.#tell({ event: 'library.changed', payload: {} });
+        return machine.entry.status;
+      }),
+      discardSavedState: ({ name }) => this.#with(name, (machine) => {
+        machine.entry = { ...machine.entry, hasSavedState: false };
+        this.#tell({ event: 'library.changed', payload: {} });
+        return {};
       }),
       pause: ({ name }) => this.#with(name, (machine) => {
         machine.guest.isPaused = true;
@@ -320,6 +334,46 @@ export class FakeShell {
         };
       }),
       logs: ({ name }) => this.#with(name, () => ({ lines: ['2026-11-23T13:00:00Z info machine: power on', '2026-11-23T13:00:01Z info board: ready'] })),
+    },
+    snapshots: {
+      list: ({ name }) => this.#with(name, ({ snapshots, current }) => ({ snapshots, ...(current !== undefined && { current }) })),
+      take: ({ name, snapshotName, notes }) => this.#with(name, (machine) => {
+        const id = String(machine.snapshots.length + 1).padStart(12, '0');
+        const isOn = machine.entry.status.state !== 'off';
+        const taken: Snapshot = { id, name: snapshotName, notes, takenAt: Date.now(), hasMemory: isOn, hasThumbnail: isOn, ...(machine.current !== undefined && { parent: machine.current }) };
+        if (isOn) machine.pictures.set(id, machine.guest.screenshot());
+        machine.snapshots.push(taken);
+        machine.current = id;
+        this.#tell({ event: 'snapshots.changed', payload: { name } });
+        return taken;
+      }),
+      restore: ({ name, snapshot }) => this.#with(name, (machine) => {
+        machine.current = machine.snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id;
+        this.#tell({ event: 'snapshots.changed', payload: { name } });
+        return machine.entry.status;
+      }),
+      delete: ({ name, snapshot }) => this.#with(name, (machine) => {
+        const gone = machine.snapshots.find((one) => one.id === snapshot || one.name === snapshot);
+        machine.snapshots = machine.snapshots.filter((one) => one !== gone).map(({ parent, ...one }) => {
+          const above = parent === gone?.id ? gone?.parent : parent;
+          return above === undefined ? one : { ...one, parent: above };
+        });
+        if (machine.current === gone?.id) machine.current = gone?.parent;
+        this.#tell({ event: 'snapshots.changed', payload: { name } });
+        return {};
+      }),
+      change: ({ name, snapshot, newName, notes }) => this.#with(name, (machine) => {
+        const at = machine.snapshots.findIndex((one) => one.id === snapshot || one.name === snapshot);
+        const before = machine.snapshots[at]!;
+        const changed = { ...before, name: newName ?? before.name, notes: notes ?? before.notes };
+        machine.snapshots[at] = changed;
+        this.#tell({ event: 'snapshots.changed', payload: { name } });
+        return changed;
+      }),
+      thumbnail: ({ name, snapshot }) => this.#with(name, ({ snapshots, pictures }) => {
+        const png = pictures.get(snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id ?? '');
+        return png === undefined ? {} : { png };
+      }),
     },
     media: {
       recognize: ({ path }) => Promise.resolve(this.mediumFacts.has(path) ? ok(this.mediumFacts.get(path)!) : path.includes('missing') ? fail('media.missing', `the disk ${path} does not exist`, 'check the path')

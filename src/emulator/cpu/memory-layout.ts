@@ -36,6 +36,10 @@ export const JUMP_CACHE_ENTRIES = 8192;
 export const JUMP_CACHE_BYTES = 0x20000;
 /** Entries that a page's code may have. */
 export const JUMP_CACHE_PAGE_ENTRIES = 256;
+export const JUMP_ELEMENT = 8;
+export const JUMP_ENTRY = 12;
+/** Elements of the table of regions: so many may be there at a time. */
+export const REGION_ELEMENTS = 32768;
 
 /**
  * Guest-physical page → where it lies: u32 per page, byte offset of the page in this memory | MAP_* bits. 0 is MMIO or
@@ -56,6 +60,10 @@ export const PAGE_FLAGS = 0xe00000;
 export const PAGE_HAS_CODE = 1;
 /** CODE_PAGE_HEADS names a descriptor for the page, though all that was decoded may have been dropped again. */
 export const PAGE_HAS_DESCRIPTOR = 2;
+/** The page's contents are still in the file of a saved state: the board loads them before they are read or written. */
+export const PAGE_ABSENT = 4;
+/** The page is as it was saved last: the board is told before it changes. */
+export const PAGE_CLEAN = 8;
 
 /** Devices' own buffers that I/O reads and writes. */
 export const STAGING = 0x1000000;

@@ -147,6 +147,8 @@ export const MXCSR = 0x4b0;
 /** XMM0–15, 16 bytes each. MMX registers are the significands of FPU_REGISTERS. */
 export const XMM = 0x500;
 
+/** What lies below is saved; the rest lives within an instruction, or is made anew. */
+export const REGISTERS_END = 0x600;
 /**
  * The slow path of memory accesses: 64 bytes that stand in for the guest's memory while an instruction that can't reach
  * it directly is executed, and what `commitWrite` has to do with them afterwards.

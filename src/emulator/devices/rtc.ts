@@ -191,6 +191,12 @@ export class Rtc146818 implements Device<SavedRtc> {
     this.#arm();
   }
 
+  /** The clock has gone on by whole seconds while nobody looked, as on its battery. */
+  advance(seconds: number): void {
+    if (this.#state.running) this.#state.originSeconds += Math.floor(seconds);
+    this.#arm();
+  }
+
   #powerOnState(): RtcState {
     const cmos = new Uint8Array(CMOS_BYTES);
     for (const [index, value] of this.#contents) cmos[index & (CMOS_BYTES - 1)] = value;

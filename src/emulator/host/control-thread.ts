@@ -20,6 +20,9 @@ import { openDisk } from './open-disk.ts';
 import { NetworkService } from './network-service.ts';
 import { MailboxSender } from './port-mailbox.ts';
 import { StartError } from './start-error.ts';
+import { damagedState, StateError } from '../snapshot/state-error.ts';
+import { resumedState, StateService } from './state-service.ts';
+import type { StateFile, StateSection } from './state-reader.ts';
 import { completeStats } from './stats.ts';
 import type { CommandPort, Transport } from './transport.ts';
 
@@ -46,6 +49,12 @@ export interface ControlThreadParts {
   readonly engine: Promise<EngineModules>;
 }
 
+/** What a machine resumes from. */
+interface OpenState {
+  readonly file: StateFile;
+  readonly sections: readonly StateSection[];
+}
+
 interface RunningMachine {
   readonly posts: MessagePort;
   readonly mailbox: MailboxSender;
@@ -54,6 +63,7 @@ interface RunningMachine {
   readonly changes: LiveChanges;
   readonly networks: readonly NetworkService[];
   readonly display: DisplayService;
+  readonly states: StateService;
   readonly finalScreen: boolean;
 }
 
@@ -153,6 +163,15 @@ export class ControlThread {
         machine.display.expectChange();
         machine.mailbox.post(command);
         break;
+      case 'make-layers':
+        void machine.states.makeLayers(command.layers).then((error) => { from.send({ kind: 'layers-made', requestId: command.requestId, ...(error && { error }) }); });
+        break;
+      case 'drop-layers':
+        void machine.states.dropLayers();
+        break;
+      case 'save-state':
+        void machine.states.save(command).then((answer) => { from.send({ kind: 'state-saved', requestId: command.requestId, layersInUse: machine.states.layersInUse, ...answer }); });
+        break;
       default:
         machine.mailbox.post(command);
     }
@@ -161,40 +180,55 @@ export class ControlThread {
   async #powerOn(start: VmStart): Promise<void> {
     const images: (DiskImage | undefined)[] = [];
     const networks: NetworkService[] = [];
+    let resumed: OpenState | undefined;
     try {
       checkSizes(start);
       const files = await readBoardFiles(start);
       const engine = await this.#engine;
       for (const attachment of start.disks) images.push(attachment.path === undefined ? undefined : await openDisk(attachment));
+      resumed = await StateService.openFor(start, images.map(diskFacts));
       const memory = allocateMemory(Math.ceil((GUEST_RAM + start.memoryBytes) / WASM_PAGE_BYTES));
       const log: DeviceLog = { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) };
       for (const [adapter, given] of (start.adapters ?? []).entries()) {
         networks.push(new NetworkService(memory.buffer, adapter, given, () => this.#machine?.mailbox.post({ kind: 'network', adapter }), log));
       }
+      restoreNetworks(networks, resumed?.sections);
       await Promise.all(networks.map((network) => network.ports));
       if (this.#ending) throw new StartError('machines.stopped', 'the machine was stopped while it started', 'start it again');
-      this.#startMachine(start, files, engine, memory, images, networks);
+      this.#startMachine(start, files, engine, memory, images, networks, resumed);
     } catch (error) {
+      await resumed?.file[Symbol.asyncDispose]().catch(() => {});
       for (const network of networks) await network.close();
       for (const image of images) await Promise.resolve(image?.[Symbol.asyncDispose]()).catch(() => {});
       await this.#finish(startFailed(error), 1, undefined);
     }
   }
 
-  #startMachine(start: VmStart, files: BoardFiles, engine: EngineModules, memory: WebAssembly.Memory, images: readonly (DiskImage | undefined)[], networks: readonly NetworkService[]): void {
+  #startMachine(start: VmStart, files: BoardFiles, engine: EngineModules, memory: WebAssembly.Memory, images: readonly (DiskImage | undefined)[], networks: readonly NetworkService[],
+    resumed: OpenState | undefined): void {
     const shared = new Uint8Array(memory.buffer);
     const letters = new MessageChannel();
     const posts = new MessageChannel();
-    const given: MachineThreadStart = {
-      start, memory, engine, files, disks: images.map(diskFacts), letters: letters.port1, posts: posts.port1,
-    };
     const mailbox = new MailboxSender(letters.port2, memory.buffer);
+    const facts = images.map(diskFacts);
     const disks = images.map((image, index) => image === undefined ? undefined : new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum));
+    const states = new StateService({
+      start, shared: memory.buffer as SharedArrayBuffer, disks, facts,
+      log: { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) },
+      post: (letter) => { mailbox.post(letter); },
+      ownSections: () => [networkSection(networks)],
+      memoryLoaded: () => { this.#transport.send({ kind: 'memory-loaded' }); },
+    }, resumed?.file);
+    const given: MachineThreadStart = {
+      start, memory, engine, files, disks: facts, letters: letters.port1, posts: posts.port1,
+      guardWords: states.words, resumed: resumed && resumedState(resumed.file, resumed.sections),
+    };
     const machine: RunningMachine = {
       posts: posts.port2,
       mailbox,
       disks,
       networks,
+      states,
       changes: new LiveChanges({ shared, mailbox, disks, networks }),
       display: new DisplayService(memory.buffer),
       finalScreen: start.finalScreen === true,
@@ -217,6 +251,7 @@ export class ControlThread {
   #receive(post: MachinePost, machine: RunningMachine): void {
     switch (post.kind) {
       case 'event':
+        if (post.event.kind === 'ready') machine.states.prefetch();
         this.#tellNetworks(post.event, machine.networks);
         this.#transport.send(post.event);
         break;
@@ -232,6 +267,12 @@ export class ControlThread {
         machine.disks[post.disk]?.submit(post.request, (status) => {
           machine.mailbox.post({ kind: 'block-done', disk: post.disk, requestId: post.requestId, status });
         });
+        break;
+      case 'captured':
+        machine.states.captured(post);
+        break;
+      case 'chunk':
+        machine.states.chunk(post);
         break;
       case 'disc-changed':
         machine.changes.discChanged(post.requestId, post.isHeld);
@@ -272,6 +313,7 @@ export class ControlThread {
     await this.#worker.terminate();
     if (machine !== undefined) {
       for (const network of machine.networks) await network.close();
+      await machine.states.close();
       for (const disk of machine.disks) {
         try {
           await disk?.close();
@@ -294,6 +336,23 @@ export class ControlThread {
   #sendScreen(display: DisplayService): void {
     this.#transport.send(screenText(display, UNASKED));
     this.#transport.send({ kind: 'screenshot', requestId: UNASKED, png: display.screenshot() });
+  }
+}
+
+const NETWORK_VERSION = 1;
+
+function networkSection(networks: readonly NetworkService[]): StateSection {
+  return { id: 'network', version: NETWORK_VERSION, state: networks.map((network) => network.save()) };
+}
+
+/** Throws `StateError`. */
+function restoreNetworks(networks: readonly NetworkService[], sections: readonly StateSection[] | undefined): void {
+  const saved = sections?.find(({ id, version }) => id === 'network' && version === NETWORK_VERSION)?.state;
+  if (!Array.isArray(saved)) return;
+  try {
+    for (const [index, network] of networks.entries()) network.restore(saved[index]);
+  } catch (error) {
+    throw damagedState(`makes no sense where its networks are (${describe(error)})`);
   }
 }
 
@@ -360,7 +419,7 @@ function diskFacts(image: DiskImage | undefined, index: number): DiskFacts | und
 }
 
 function startFailed(error: unknown): Ended {
-  const facts = error instanceof StartError
+  const facts = error instanceof StartError || error instanceof StateError
     ? { code: error.code, message: error.message, advice: error.advice }
     : { code: 'machines.start-failed', message: describe(error), advice: 'see the machine\'s log' };
   return { kind: 'ended', reason: 'start-failed', error: facts };

@@ -3,6 +3,7 @@
  * shared memory directly.
  */
 import type { BlockRequest, BlockStatus } from '../interfaces/block-backend.ts';
+import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { ByteRate } from '../network/byte-rate.ts';
 
@@ -15,12 +16,14 @@ interface Waiting {
 }
 
 export class DiskService {
-  readonly #image: DiskImage;
+  #image: DiskImage;
   readonly #shared: Uint8Array;
   readonly #queue: Waiting[] = [];
   #inFlight = 0;
   /** A flush is under way: it came after all writes before it, and what came after it waits. */
   #flushing = false;
+  /** Nothing is started: the image is being exchanged. */
+  #held = false;
   #idle: (() => void)[] = [];
   readonly #rate = new ByteRate(() => performance.now() * 1e6);
   #later: NodeJS.Timeout | undefined;
@@ -44,6 +47,33 @@ export class DiskService {
     this.#startMore();
   }
 
+  /** Of the image that is written. */
+  get format(): DiskFormat {
+    return this.#image.format as DiskFormat;
+  }
+
+  /**
+   * Exchanges the image for another one of the same size: what is under way goes to the old one, which is on stable storage and
+   * closed when `open` is called; what is queued goes to the new one. Where that can't be opened, `reopen` brings the old one back.
+   */
+  async replace(open: () => Promise<DiskImage>, reopen: () => Promise<DiskImage>): Promise<void> {
+    this.#held = true;
+    try {
+      while (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+      await this.#image.flush();
+      await this.#image[Symbol.asyncDispose]();
+      try {
+        this.#image = await open();
+      } catch (error) {
+        this.#image = await reopen();
+        throw error;
+      }
+    } finally {
+      this.#held = false;
+      this.#startMore();
+    }
+  }
+
   limit(bytesPerSecondMaximum: number | undefined): void {
     this.#rate.limit(bytesPerSecondMaximum);
     this.#startMore();
@@ -65,7 +95,7 @@ export class DiskService {
   #startMore(): void {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       const isFlush = next.request.kind === 'flush';
-      if (this.#flushing || this.#inFlight >= MAX_IN_FLIGHT || (isFlush && this.#inFlight > 0)) return;
+      if (this.#held || this.#flushing || this.#inFlight >= MAX_IN_FLIGHT || (isFlush && this.#inFlight > 0)) return;
       if (!isFlush && this.#mustWait()) return;
       this.#queue.shift();
       this.#rate.take(next.request.sectorCount * this.#image.sectorBytes);
@@ -95,7 +125,7 @@ export class DiskService {
     if (request.kind === 'flush') this.#flushing = false;
     done(status);
     this.#startMore();
-    if (this.#inFlight === 0 && this.#queue.length === 0) {
+    if (this.#inFlight === 0 && (this.#queue.length === 0 || this.#held)) {
       const idle = this.#idle;
       this.#idle = [];
       for (const resolve of idle) resolve();

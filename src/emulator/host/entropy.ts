@@ -26,6 +26,14 @@ export class SeededEntropy implements EntropySource {
     }
   }
 
+  save(): readonly number[] {
+    return [...this.#state];
+  }
+
+  restore(saved: readonly number[]): void {
+    this.#state.set(saved);
+  }
+
   fill(target: Uint8Array): void {
     for (let at = 0; at < target.length; at += 4) {
       const word = this.#next();

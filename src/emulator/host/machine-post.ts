@@ -5,6 +5,8 @@ import type { VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
 import type { EngineModules } from './engine-modules.ts';
 import type { MachineEnd } from '../machine/machine-loop.ts';
 import type { CharacterLine } from '../machine/mailbox.ts';
+import type { SavedPart } from '../machine/pc.ts';
+import type { GuardWords } from '../snapshot/memory-guard.ts';
 
 /** Facts of an opened image that the machine thread needs to show a disk to the guest. */
 export interface DiskFacts {
@@ -12,6 +14,24 @@ export interface DiskFacts {
   readonly sectorCount: number;
   readonly readOnly: boolean;
   readonly serial: string;
+}
+
+/** A machine's state as the machine thread has it, and what the control thread is to do about its memory. */
+export interface CapturedState {
+  readonly captureId: number;
+  readonly sections: readonly SavedPart[];
+  /** Chunks that are not guarded, except for those that are zeros. */
+  readonly unguarded: readonly { readonly chunk: number; readonly bytes: Uint8Array<ArrayBuffer> }[];
+  /** By chunk: 1 where it is as in the last state. */
+  readonly unchanged: Uint8Array<ArrayBuffer>;
+}
+
+/** A saved state as the control thread has read it. */
+export interface ResumedState {
+  readonly sections: readonly SavedPart[];
+  /** A `ChunkTable`, and the files that its entries name. */
+  readonly chunks: Uint8Array<ArrayBuffer>;
+  readonly files: readonly string[];
 }
 
 /** Files that the control thread has read for the board. */
@@ -30,6 +50,8 @@ export interface MachineThreadStart {
   readonly files: BoardFiles;
   /** `undefined` is an empty drive. */
   readonly disks: readonly (DiskFacts | undefined)[];
+  readonly guardWords: GuardWords;
+  readonly resumed: ResumedState | undefined;
   /** Letters come in here, posts go out there. */
   readonly letters: MessagePort;
   readonly posts: MessagePort;
@@ -45,6 +67,10 @@ export type MachinePost =
   | { readonly kind: 'block'; readonly disk: number; readonly requestId: number; readonly request: BlockRequest }
   /** An adapter has something for its network, or room for what comes from it. */
   | { readonly kind: 'network'; readonly adapter: number }
+  /** `standingNanos`: how long the guest had stood still until then. */
+  | { readonly kind: 'captured'; readonly state: CapturedState; readonly standingNanos: number }
+  /** A chunk of memory that a live snapshot wants and that is about to change. */
+  | { readonly kind: 'chunk'; readonly chunk: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'stats'; readonly requestId: number; readonly stats: MachineStats }
   /** Whether the guest let go of the disc that was in. */
   | { readonly kind: 'disc-changed'; readonly requestId: number; readonly isHeld: boolean }

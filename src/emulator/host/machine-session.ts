@@ -12,15 +12,17 @@ import type { BoardLetter, CharacterLine } from '../machine/mailbox.ts';
 import { RateLimitedLog } from '../machine/rate-limited-log.ts';
 import { Scheduler } from '../machine/scheduler.ts';
 import { HostTimeSource, InstructionTimeSource } from '../machine/time-source.ts';
+import { StateError } from '../snapshot/state-error.ts';
 import type { VmEvent } from '../../shared/vm-protocol.ts';
 import { DebugOutput } from './debug-output.ts';
 import { HostEntropy, SeededEntropy } from './entropy.ts';
-import type { DiskFacts, MachinePost, MachineStats, MachineThreadStart } from './machine-post.ts';
+import type { DiskFacts, MachinePost, MachineStats, MachineThreadStart, ResumedState } from './machine-post.ts';
 import { adapterLink } from './network-service.ts';
 import type { FrameLink } from '../network/frame-link.ts';
 import { PortMailbox } from './port-mailbox.ts';
 import { RemoteDisk } from './remote-disk.ts';
 import { SerialChannel } from './serial-channel.ts';
+import { captureState, GuardedMemory, restoreState, type StatefulParts } from './session-state.ts';
 import { StartError } from './start-error.ts';
 import { machineStats } from './stats.ts';
 
@@ -32,8 +34,9 @@ export function runMachine(given: MachineThreadStart, createAccelerator: Acceler
   let session: MachineSession;
   try {
     session = new MachineSession(given, createAccelerator, post);
+    if (given.resumed !== undefined) session.restore(given.resumed);
   } catch (error) {
-    if (!(error instanceof StartError || error instanceof BoardError)) throw error;
+    if (!(error instanceof StartError || error instanceof BoardError || error instanceof StateError)) throw error;
     post({ kind: 'start-failed', code: error.code, message: error.message, advice: error.advice });
     return;
   }
@@ -51,12 +54,15 @@ class MachineSession {
   readonly #scheduler: Scheduler;
   readonly #pc: Pc;
   readonly #loop: MachineLoop;
+  readonly #mailbox: PortMailbox;
+  readonly #memory: GuardedMemory;
+  readonly #parts: StatefulParts;
   readonly #startNanos = hostNanos();
 
   constructor(given: MachineThreadStart, createAccelerator: AcceleratorFactory, post: (message: MachinePost) => void) {
     const { start, memory } = given;
     this.#post = post;
-    const mailbox = new PortMailbox(given.letters, memory.buffer);
+    const mailbox = this.#mailbox = new PortMailbox(given.letters, memory.buffer);
     const timeSource = start.time === 'host'
       ? new HostTimeSource(hostNanos)
       : new InstructionTimeSource(() => this.#pc?.instructions ?? 0, start.time.instructionsPerMicrosecond);
@@ -72,6 +78,9 @@ class MachineSession {
     };
     this.#disks = given.disks.map((facts, disk) => facts === undefined ? undefined : this.#openDisk(facts, disk));
     const adapters = start.adapters ?? [];
+    const keep = (chunk: number, bytes: Uint8Array<ArrayBuffer>): void => given.posts.postMessage({ kind: 'chunk', chunk, bytes } satisfies MachinePost, [bytes.buffer]);
+    this.#memory = new GuardedMemory(memory.buffer as SharedArrayBuffer, start.memoryBytes, given.guardWords, given.resumed, keep, (error) => { this.#memoryDamaged(error); });
+    const entropy = start.seed === undefined ? new HostEntropy() : new SeededEntropy(start.seed);
     this.#cables = adapters.map((_, adapter) => adapterLink(memory.buffer, adapter, () => post({ kind: 'network', adapter })));
     this.#pc = new Pc({
       shared: memory.buffer,
@@ -91,7 +100,8 @@ class MachineSession {
       adapters: adapters.map(({ model, mac, connected = true }, index) => ({ model, mac, connected, link: this.#cables[index]! })),
       serial: lines.serial,
       virtioConsole: lines['virtio-console'],
-      entropy: start.seed === undefined ? new HostEntropy() : new SeededEntropy(start.seed),
+      entropy,
+      pageWatcher: this.#memory.guard,
       exitPort: start.exitPort,
       debugPort: start.debugPort,
       debugOutput: (byte) => this.#debug.write(byte),
@@ -99,6 +109,11 @@ class MachineSession {
       requestReset: () => this.#loop.requestReset('guest'),
       requestEnd: (end) => this.#loop.requestEnd(end),
     });
+    this.#parts = {
+      pc: this.#pc, scheduler: this.#scheduler, timeSource, disks: this.#disks, lines,
+      entropy: entropy instanceof SeededEntropy ? entropy : undefined,
+      clockFollowsHost: start.time === 'host' && start.rtcEpochSeconds === undefined,
+    };
     this.#loop = new MachineLoop({
       accelerator: this.#pc.accelerator,
       scheduler: this.#scheduler,
@@ -108,6 +123,11 @@ class MachineSession {
       onReset: start.onReset,
       cpuShare: new CpuShare({ hostNanos, threadNanos }, start.cpuLimitPercent ?? 100),
       deliver: (letter) => this.#deliver(letter),
+      capture: (letter) => {
+        const from = hostNanos();
+        const state = captureState(this.#parts, this.#memory, letter);
+        given.posts.postMessage({ kind: 'captured', state, standingNanos: hostNanos() - from } satisfies MachinePost, state.unguarded.map(({ bytes }) => bytes.buffer));
+      },
       reset: (kind) => this.#pc.reset(kind),
       flush: () => {
         lines.serial.flush();
@@ -119,6 +139,19 @@ class MachineSession {
       announceState: (state) => this.#tell({ kind: 'state', state }),
       announceReset: (cause, countInLastMinute) => this.#tell({ kind: 'guest-reset', cause, countInLastMinute }),
     });
+  }
+
+  /** Throws `StateError`. */
+  restore(resumed: ResumedState): void {
+    restoreState(this.#parts, this.#memory, resumed);
+  }
+
+  /** The guest can't go on without this part of its memory. Whoever resumes it has mended the file. */
+  #memoryDamaged(error: StateError): void {
+    this.#tell({ kind: 'log', level: 'error', topic: 'memory', message: `${error.message}: ${error.advice}` });
+    this.#tell({ kind: 'state', state: 'paused' });
+    this.#mailbox.waitFor((letter) => letter.kind === 'resume');
+    this.#tell({ kind: 'state', state: 'running' });
   }
 
   run(): void {

@@ -4,13 +4,14 @@ import type { MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarge
 import type { MediumFacts } from '../../shared/medium-facts.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { copyImage } from '../storage/copy-image.ts';
-import type { NewImage } from '../storage/create-image.ts';
+import { qemuFormatName, type NewImage } from '../storage/create-image.ts';
 import { ImageError, unsupported } from '../storage/image-error.ts';
 import { checkImage } from '../storage/check-image.ts';
 import { describeImage } from '../storage/describe-image.ts';
 import { openImage } from '../storage/open-image.ts';
+import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
-import { refuseFileInUse } from './file-bytes.ts';
+import { HostByteFile, refuseFileInUse } from './file-bytes.ts';
 import { HostImageFiles } from './image-files.ts';
 import { recognizeMedium } from './recognize-medium.ts';
 import { nameOfBacking, NewImageFile } from './new-image-file.ts';
@@ -29,6 +30,7 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<Me
     case 'convert': return convert(job, progress);
     case 'resize': return resize(job.image, job.bytes, job.shrink);
     case 'compact': return compact(job.image, progress);
+    case 'merge': return merge(job, progress);
   }
 }
 
@@ -107,6 +109,23 @@ async function compact(image: MediaImage, progress: Progress): Promise<MediaDone
   }
   await made.finish();
   return { ...await done(image.path, described.format, described.virtualBytes), hostBytesBefore };
+}
+
+async function merge({ upper, lower, above }: MediaJob & { kind: 'merge' }, progress: Progress): Promise<MediaDone> {
+  await using target = await open(lower, 'read-write');
+  const bytes = target.sectorCount * target.sectorBytes;
+  {
+    // By itself: what is below it is the target.
+    await using source = await openImage({ path: upper.path, format: 'qcow2', readOnly: true, files: new HostImageFiles(upper.backingFolders), compression: zlibCompression, withoutBacking: true });
+    if (source.sectorCount * source.sectorBytes !== bytes) throw unsupported('the images to be merged have different sizes', 'make them the same size first');
+    await copyImage({ source, target, ownOnly: true, progress: (copied) => { progress(copied / bytes); } });
+  }
+  await target.flush();
+  for (const { path } of above) {
+    await using file = await HostByteFile.open(path, 'read-write');
+    await setBacking(file, await nameOfBacking(path, lower.path), qemuFormatName(formatOf(target)));
+  }
+  return done(lower.path, formatOf(target), bytes);
 }
 
 function newImage(target: MediaTarget, bytes: number, backing: NewImage['backing']): NewImage {

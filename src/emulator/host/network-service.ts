@@ -102,6 +102,15 @@ export class NetworkService {
     this.#network.guestReset();
   }
 
+  /** Leases: the rest is the guest's to begin anew. */
+  save(): unknown {
+    return this.#network.save();
+  }
+
+  restore(saved: unknown): void {
+    this.#network.restore(saved);
+  }
+
   figures(): NetworkFigures {
     return this.#network.figures();
   }

@@ -8,6 +8,17 @@ import type { Clock } from '../interfaces/clock.ts';
 import type { Letter, Mailbox } from '../machine/mailbox.ts';
 import type { DiskFacts } from './machine-post.ts';
 
+/** A request whose completion has not reached the guest. */
+export interface UnfinishedRequest {
+  readonly requestId: number;
+  readonly request: BlockRequest;
+}
+
+export interface SavedRemoteDisk {
+  readonly unfinished: readonly UnfinishedRequest[];
+  readonly nextRequestId: number;
+}
+
 type BlockDone = Extract<Letter, { kind: 'block-done' }>;
 
 /** Guest time from request to completion in instruction time. */
@@ -21,10 +32,12 @@ export class RemoteDisk implements BlockBackend {
   readonly #disk: number;
   readonly #post: (requestId: number, request: BlockRequest) => void;
   readonly #deterministic: { readonly clock: Clock; readonly mailbox: Mailbox } | undefined;
-  readonly #waiting = new Map<number, (status: BlockStatus) => void>();
+  readonly #waiting = new Map<number, { readonly request: BlockRequest; readonly done: (status: BlockStatus) => void }>();
   /** Completions that came before their guest time. */
   readonly #early = new Map<number, BlockDone>();
   #nextRequestId = 1;
+  /** While the board is being restored: requests that its chips will issue again, under the numbers that they had. */
+  #expected: UnfinishedRequest[] = [];
 
   /** `disk` is its number in letters and posts; `deterministic` asks for fixed latency. */
   constructor(disk: number, facts: DiskFacts, post: (requestId: number, request: BlockRequest) => void,
@@ -39,8 +52,8 @@ export class RemoteDisk implements BlockBackend {
   }
 
   submit(request: BlockRequest, done: (status: BlockStatus) => void): void {
-    const requestId = this.#nextRequestId++;
-    this.#waiting.set(requestId, done);
+    const requestId = this.#numberOf(request);
+    this.#waiting.set(requestId, { request, done });
     this.#post(requestId, request);
     if (this.#deterministic === undefined) return;
     const { clock, mailbox } = this.#deterministic;
@@ -59,9 +72,35 @@ export class RemoteDisk implements BlockBackend {
     else this.#early.set(letter.requestId, letter);
   }
 
-  #finish(letter: BlockDone): void {
-    const done = this.#waiting.get(letter.requestId);
-    this.#waiting.delete(letter.requestId);
-    done?.(letter.status);
+  save(): SavedRemoteDisk {
+    return {
+      unfinished: [...this.#waiting].map(([requestId, { request: { kind, sector, sectorCount, segments } }]) => ({
+        requestId, request: { kind, sector, sectorCount, segments: segments.map(({ offset, length }) => ({ offset, length })) },
+      })),
+      nextRequestId: this.#nextRequestId,
+    };
   }
+
+  /** Before the board is restored. */
+  restore(saved: SavedRemoteDisk): void {
+    this.#expected = [...saved.unfinished];
+    this.#nextRequestId = saved.nextRequestId;
+  }
+
+  /** Requests get the numbers by which the scheduler knows their completions. */
+  #numberOf(request: BlockRequest): number {
+    const at = this.#expected.findIndex(({ request: other }) => isSame(request, other));
+    return at < 0 ? this.#nextRequestId++ : this.#expected.splice(at, 1)[0]!.requestId;
+  }
+
+  #finish(letter: BlockDone): void {
+    const waiting = this.#waiting.get(letter.requestId);
+    this.#waiting.delete(letter.requestId);
+    waiting?.done(letter.status);
+  }
+}
+
+function isSame(one: BlockRequest, other: BlockRequest): boolean {
+  return one.kind === other.kind && one.sector === other.sector && one.sectorCount === other.sectorCount && one.segments.length === other.segments.length
+    && one.segments.every(({ offset, length }, index) => offset === other.segments[index]!.offset && length === other.segments[index]!.length);
 }

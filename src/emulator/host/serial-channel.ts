@@ -61,6 +61,25 @@ export class SerialChannel implements CharacterChannel {
     return taken;
   }
 
+  /** Input that the guest has not taken. Output leaves before a state is saved. */
+  save(): Uint8Array {
+    const waiting = new Uint8Array(this.#available);
+    let at = 0;
+    for (const [index, bytes] of this.#input.entries()) {
+      const rest = index === 0 ? bytes.subarray(this.#firstInputTaken) : bytes;
+      waiting.set(rest, at);
+      at += rest.length;
+    }
+    return waiting;
+  }
+
+  /** Before its device is restored, which looks for input by itself. */
+  restore(waiting: Uint8Array): void {
+    this.#input = waiting.length === 0 ? [] : [waiting];
+    this.#firstInputTaken = 0;
+    this.#available = waiting.length;
+  }
+
   /** Bytes arrive for the guest. */
   deliver(bytes: Uint8Array): void {
     const accepted = bytes.subarray(0, Math.max(0, MAX_WAITING_BYTES - this.#available));

@@ -41,7 +41,9 @@ export interface Accelerator {
   ignoreNumericErrors(asserted: boolean): void;
   /** For statistics. */
   counters(): { readonly tlbMisses: number; readonly regions: number; readonly compileMillis: number; readonly exits: Readonly<Record<string, number>> };
+  /** What other accelerators of the same name or another restore; `save` changes nothing that the guest sees. */
   save(): unknown;
+  /** Throws for what no `save` returned. Decoded and translated code is dropped. */
   restore(saved: unknown): void;
 }
 
@@ -55,6 +57,9 @@ export interface CpuBoard {
   /** REP INS/OUTS: bytes transferred directly, 0 when the port has no block handler. */
   readPortBlock(port: number, width: 1 | 2 | 4, target: Uint8Array): number;
   writePortBlock(port: number, width: 1 | 2 | 4, source: Uint8Array): number;
+  /** A page with PAGE_ABSENT is touched, or one with PAGE_CLEAN is about to change; `memoryOffset` lies in it. */
+  pageTouched(memoryOffset: number): void;
+  pageChanges(memoryOffset: number): void;
   /** The time-stamp counter: guest time in ticks of `tscHertz`, a whole number below 2^53. */
   timeStampCounter(): number;
   readonly tscHertz: number;

@@ -4,9 +4,17 @@
  */
 import type { GuestMemory, MemorySegment } from '../interfaces/guest-memory.ts';
 import {
-  GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PAGE_BYTES, PAGE_FLAGS, PAGE_HAS_CODE, PHYS_MAP, PHYS_MAP_PAGES, STAGING, STAGING_BYTES,
+  GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PAGE_ABSENT, PAGE_BITS, PAGE_BYTES, PAGE_CLEAN, PAGE_FLAGS, PAGE_HAS_CODE, PHYS_MAP, PHYS_MAP_PAGES, STAGING, STAGING_BYTES,
 } from '../cpu/memory-layout.ts';
 import { invariant } from './invariant.ts';
+
+/** Told of pages of the shared memory whose flags ask for it. */
+export interface PageWatcher {
+  /** A page with PAGE_ABSENT is touched. */
+  touch(memoryOffset: number): void;
+  /** A page with PAGE_CLEAN is about to change, or its I/O has completed. */
+  change(memoryOffset: number): void;
+}
 
 const NOT_MAPPED = -1;
 const PAGE_MASK = PAGE_BYTES - 1;
@@ -18,13 +26,14 @@ export class SharedGuestMemory implements GuestMemory {
   readonly #pageMap: Uint32Array;
   readonly #pageFlags: Uint8Array;
   readonly #codeChanged: (memoryOffset: number, length: number) => void;
+  readonly #watcher: PageWatcher | undefined;
   #stagingNext = STAGING;
 
   /**
    * `shared` is the buffer of the machine's memory, guest RAM from `GUEST_RAM` on. `codeChanged` is called with offsets
    * into it, before bytes change from which the CPU has decoded instructions and again when their I/O has completed.
    */
-  constructor(shared: ArrayBufferLike, ramBytes: number, codeChanged: (memoryOffset: number, length: number) => void) {
+  constructor(shared: ArrayBufferLike, ramBytes: number, codeChanged: (memoryOffset: number, length: number) => void, watcher?: PageWatcher) {
     invariant(GUEST_RAM + ramBytes <= shared.byteLength, 'guest RAM lies inside the shared memory');
     this.bytes = new Uint8Array(shared);
     this.ramBytes = ramBytes;
@@ -32,6 +41,7 @@ export class SharedGuestMemory implements GuestMemory {
     this.#pageMap = new Uint32Array(shared, PHYS_MAP, PHYS_MAP_PAGES);
     this.#pageFlags = new Uint8Array(shared, PAGE_FLAGS, Math.ceil(shared.byteLength / PAGE_BYTES));
     this.#codeChanged = codeChanged;
+    this.#watcher = watcher;
   }
 
   read8(physical: number): number {
@@ -58,7 +68,7 @@ export class SharedGuestMemory implements GuestMemory {
   write8(physical: number, value: number): void {
     const offset = this.#locate(physical, MAP_WRITABLE);
     if (offset === NOT_MAPPED) return;
-    this.#dropCode(offset, 1);
+    this.#changing(offset, 1);
     this.bytes[offset] = value;
   }
 
@@ -70,7 +80,7 @@ export class SharedGuestMemory implements GuestMemory {
     }
     const offset = this.#locate(physical, MAP_WRITABLE);
     if (offset === NOT_MAPPED) return;
-    this.#dropCode(offset, 2);
+    this.#changing(offset, 2);
     this.#view.setUint16(offset, value, true);
   }
 
@@ -82,7 +92,7 @@ export class SharedGuestMemory implements GuestMemory {
     }
     const offset = this.#locate(physical, MAP_WRITABLE);
     if (offset === NOT_MAPPED) return;
-    this.#dropCode(offset, 4);
+    this.#changing(offset, 4);
     this.#view.setUint32(offset, value, true);
   }
 
@@ -106,7 +116,7 @@ export class SharedGuestMemory implements GuestMemory {
       const length = Math.min(source.length - done, PAGE_BYTES - ((physical + done) & PAGE_MASK));
       const offset = this.#locate(physical + done, MAP_WRITABLE);
       if (offset !== NOT_MAPPED) {
-        this.#dropCode(offset, length);
+        this.#changing(offset, length);
         this.bytes.set(source.subarray(done, done + length), offset);
       }
       done += length;
@@ -129,13 +139,13 @@ export class SharedGuestMemory implements GuestMemory {
       }
       done += part;
     }
-    if (access === 'write') this.#dropSegments(segments);
+    if (access === 'write') this.#segmentsChanging(segments);
     return segments;
   }
 
   unpin(segments: readonly MemorySegment[], access: 'read' | 'write'): void {
     // The guest may have executed from the page while the I/O was under way.
-    if (access === 'write') this.#dropSegments(segments);
+    if (access === 'write') this.#segmentsChanging(segments);
   }
 
   allocateStaging(owner: string, length: number): MemorySegment {
@@ -150,20 +160,23 @@ export class SharedGuestMemory implements GuestMemory {
     // Division, since physical addresses may have more than 32 bits; beyond the map the entry is undefined.
     const entry = this.#pageMap[Math.floor(physical / PAGE_BYTES)];
     if (entry === undefined || (entry & needed) === 0) return NOT_MAPPED;
+    if ((this.#pageFlags[entry >>> PAGE_BITS]! & PAGE_ABSENT) !== 0) this.#watcher?.touch(entry);
     return entry - (entry & PAGE_MASK) + (physical & PAGE_MASK);
   }
 
-  #dropCode(offset: number, length: number): void {
+  /** Whoever has to know that bytes change is told. */
+  #changing(offset: number, length: number): void {
     const lastPage = Math.floor((offset + length - 1) / PAGE_BYTES);
+    let hasCode = false;
     for (let page = Math.floor(offset / PAGE_BYTES); page <= lastPage; page++) {
-      if ((this.#pageFlags[page]! & PAGE_HAS_CODE) !== 0) {
-        this.#codeChanged(offset, length);
-        return;
-      }
+      const flags = this.#pageFlags[page]!;
+      if ((flags & PAGE_CLEAN) !== 0) this.#watcher?.change(page * PAGE_BYTES);
+      if ((flags & PAGE_HAS_CODE) !== 0) hasCode = true;
     }
+    if (hasCode) this.#codeChanged(offset, length);
   }
 
-  #dropSegments(segments: readonly MemorySegment[]): void {
-    for (const segment of segments) this.#dropCode(segment.offset, segment.length);
+  #segmentsChanging(segments: readonly MemorySegment[]): void {
+    for (const segment of segments) this.#changing(segment.offset, segment.length);
   }
 }

@@ -51,6 +51,19 @@ export class KeyTypist {
     if (this.#timer.deadline === undefined) this.#step();
   }
 
+  /** What waits to be typed. */
+  save(): readonly KeyChange[] {
+    return this.#waiting.slice(this.#next).map(({ code, down }) => ({ code, down }));
+  }
+
+  /** The scheduler knows when the next key is due. */
+  restore(waiting: readonly KeyChange[]): void {
+    this.stop();
+    if (waiting.length === 0) return;
+    this.#waiting = [...waiting];
+    this.#timer.arm(this.#clock.now() + CHANGE_NANOS);
+  }
+
   /** Forgets what has not been typed yet. */
   stop(): void {
     this.#waiting = [];

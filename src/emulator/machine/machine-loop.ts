@@ -7,7 +7,7 @@ import type { Accelerator } from '../interfaces/accelerator.ts';
 import type { ResetKind } from '../interfaces/device.ts';
 import type { CpuShare } from './cpu-share.ts';
 import { IdleRhythm } from './idle-rhythm.ts';
-import type { BoardLetter, Mailbox } from './mailbox.ts';
+import type { BoardLetter, CaptureLetter, Mailbox } from './mailbox.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type HostTimeSource, InstructionTimeSource } from './time-source.ts';
 
@@ -31,6 +31,8 @@ export interface LoopBoard {
   readonly cpuShare: CpuShare;
   /** Letters that aren't the loop's own. */
   deliver(letter: BoardLetter): void;
+  /** Hands over the state of everything: called between two instructions, with an empty mailbox. */
+  capture(letter: CaptureLetter): void;
   /** Resets every chip and the CPU. */
   reset(kind: ResetKind): void;
   /** Called after each slice and before each sleep: buffered output leaves here. */
@@ -63,6 +65,9 @@ export class MachineLoop {
   readonly #rhythm = new IdleRhythm();
   #sliceInstructions = FIRST_SLICE_INSTRUCTIONS;
   #paused = false;
+  #capture: CaptureLetter | undefined;
+  /** Captured, and not to go on. */
+  #held = false;
   #end: MachineEnd | undefined;
   #pendingReset: ResetCause | undefined;
   #haltedForever = false;
@@ -111,7 +116,8 @@ export class MachineLoop {
     this.#takeLetters();
     if (this.#pendingReset !== undefined) this.#reset(this.#pendingReset);
     if (this.#end !== undefined) return this.#end;
-    if (this.#paused || board.congested()) {
+    if (this.#capture !== undefined) this.#captureNow(this.#capture);
+    if (this.#paused || this.#held || board.congested()) {
       board.flush();
       this.#sleep(undefined);
       return undefined;
@@ -131,6 +137,18 @@ export class MachineLoop {
     else if (exit === 'halted') this.#idle();
     else if (this.#haltedForever) this.#setHaltedForever(false);
     return undefined;
+  }
+
+  /** What the guest has printed leaves first: it is no part of the state. */
+  #captureNow(letter: CaptureLetter): void {
+    this.#capture = undefined;
+    const board = this.#board;
+    board.flush();
+    if (letter.thenHold && !this.#held) {
+      this.#held = true;
+      if (!this.#paused) board.timeSource.pause();
+    }
+    board.capture(letter);
   }
 
   #runSlice(): ReturnType<Accelerator['run']> {
@@ -181,7 +199,7 @@ export class MachineLoop {
   #sleep(nanos: number | undefined): void {
     const { hostNanos, mailbox, timeSource } = this.#board;
     const start = hostNanos();
-    const limit = timeSource instanceof InstructionTimeSource || this.#paused ? nanos : Math.min(nanos ?? MAX_SLEEP_NANOS, MAX_SLEEP_NANOS);
+    const limit = timeSource instanceof InstructionTimeSource || this.#paused || this.#held ? nanos : Math.min(nanos ?? MAX_SLEEP_NANOS, MAX_SLEEP_NANOS);
     mailbox.wait(limit);
     this.#haltedNanos += hostNanos() - start;
   }
@@ -200,8 +218,17 @@ export class MachineLoop {
         case 'resume':
           if (this.#paused) {
             this.#paused = false;
-            board.timeSource.resume();
+            if (!this.#held) board.timeSource.resume();
             board.announceState(this.#haltedForever ? 'halted-forever' : 'running');
+          }
+          break;
+        case 'capture':
+          this.#capture = letter;
+          break;
+        case 'release':
+          if (this.#held) {
+            this.#held = false;
+            if (!this.#paused) board.timeSource.resume();
           }
           break;
         case 'cpu-limit':

@@ -14,6 +14,10 @@ export type Letter =
   | { readonly kind: 'block-done'; readonly disk: number; readonly requestId: number; readonly status: BlockStatus }
   /** A network has something for its adapter, or room for what it sends. */
   | { readonly kind: 'network'; readonly adapter: number }
+  /** The machine's state is wanted as it is between two instructions. */
+  | CaptureLetter
+  /** A machine that was captured and held goes on after all. */
+  | { readonly kind: 'release' }
   /** Another disc for the drive that is disk `drive` of the start, or none. Answered by a `disc-changed` post. */
   | { readonly kind: 'disc'; readonly requestId: number; readonly drive: number; readonly force: boolean; readonly disc: NewDisc | undefined }
   /** An adapter's cable was plugged in or pulled out. */
@@ -21,6 +25,16 @@ export type Letter =
   | { readonly kind: 'cpu-limit'; readonly percent: number }
   /** The receiver of a line's output has taken this many bytes. */
   | { readonly kind: 'output-drained'; readonly line: CharacterLine; readonly bytes: number };
+
+export interface CaptureLetter {
+  readonly kind: 'capture';
+  readonly captureId: number;
+  /** The machine stands still from then on, until it is released or ends. */
+  readonly thenHold: boolean;
+  /** There is an earlier state, of which chunks of memory may be taken over that have not changed since, except those that are 1 in `lost`. */
+  readonly hasLast: boolean;
+  readonly lost: Uint8Array | undefined;
+}
 
 /** A disc that the control thread has opened, and its number in letters and posts. */
 export interface NewDisc {
@@ -32,7 +46,7 @@ export interface NewDisc {
 export type CharacterLine = 'serial' | 'virtio-console';
 
 /** Letters that the machine loop keeps to itself. */
-export type LoopLetter = Extract<Letter, { kind: 'pause' | 'resume' | 'reset' | 'power-off' | 'cpu-limit' }>;
+export type LoopLetter = Extract<Letter, { kind: 'pause' | 'resume' | 'reset' | 'power-off' | 'cpu-limit' | 'capture' | 'release' }>;
 /** Letters for the board and what hangs on it. */
 export type BoardLetter = Exclude<Letter, LoopLetter>;
 

@@ -54,7 +54,7 @@ import type { NetworkLink } from '../interfaces/network.ts';
 import type { PciFunction } from '../interfaces/pci.ts';
 import { assignDriveBays, driveSerial, type AttachedDisk, type DriveBays } from './drive-bays.ts';
 import { invariant } from './invariant.ts';
-import { SharedGuestMemory } from './guest-memory.ts';
+import { SharedGuestMemory, type PageWatcher } from './guest-memory.ts';
 import { IsaInterrupts } from './isa-interrupts.ts';
 import { KeyTypist } from './key-typist.ts';
 import type { MachineEnd } from './machine-loop.ts';
@@ -108,6 +108,8 @@ export interface PcOptions {
   /** The virtio console's other end: the guest's hvc0. */
   readonly virtioConsole: CharacterChannel;
   readonly entropy: EntropySource;
+  /** Guards RAM whose contents are in a file, or go into one. */
+  readonly pageWatcher?: PageWatcher | undefined;
   readonly exitPort: number | undefined;
   readonly debugPort: number | undefined;
   readonly debugOutput: (byte: number) => void;
@@ -115,6 +117,21 @@ export interface PcOptions {
   readonly requestReset: () => void;
   readonly requestEnd: (end: MachineEnd) => void;
 }
+
+/** A part of the machine's state. */
+export interface SavedPart {
+  readonly id: string;
+  readonly version: number;
+  readonly state: unknown;
+}
+
+interface SavedBoard {
+  readonly instructionsBefore: number;
+  readonly waitingKeys: readonly KeyChange[];
+}
+
+const BOARD_VERSION = 1;
+const CPU_VERSION = 1;
 
 const CPU_COUNT = 1;
 const SUBSYSTEM = { subsystemVendorId: layout.PCI_SUBSYSTEM.vendorId, subsystemId: layout.PCI_SUBSYSTEM.deviceId };
@@ -134,6 +151,7 @@ export class Pc {
   readonly #lapic: LocalApic;
   readonly #ps2: Ps2Controller8042;
   readonly #typist: KeyTypist;
+  readonly #rtc: Rtc146818;
   /** By their order among the disks. */
   readonly #discDrives = new Map<number, AtapiDrive>();
   readonly #adapters: readonly (PciFunction & Device & Pluggable)[];
@@ -148,7 +166,7 @@ export class Pc {
     const codeChanged = (memoryOffset: number, length: number): void => this.accelerator?.codeChanged(memoryOffset, length);
     this.ports = new IoPortBus(log);
     this.physical = new PhysicalMemoryBus(new Uint32Array(shared, PHYS_MAP, PHYS_MAP_PAGES), () => this.accelerator?.mappingChanged(), log);
-    this.memory = new SharedGuestMemory(shared, ramBytes, codeChanged);
+    this.memory = new SharedGuestMemory(shared, ramBytes, codeChanged, options.pageWatcher);
 
     // RAM: below the VGA window, from 1 MiB up to the PCI hole, and the rest from 4 GiB. The 384 KiB in between exist
     // too: the host bridge lets parts of them through as shadow memory.
@@ -228,6 +246,7 @@ export class Pc {
     // Real-time clock, with what the firmware wants to know in its RAM.
     const rtc = new Rtc146818({ id: 'rtc', clock, interrupt: isa.line(layout.IRQ_RTC, 'rtc.irq'), contents: layout.cmosContents(ramBytes, CPU_COUNT) });
     this.ports.claim('rtc', layout.RTC.base, layout.RTC.length, rtc.ports);
+    this.#rtc = rtc;
 
     // Serial port COM1.
     const com1 = new Uart16550A({ id: 'com1', clock, interrupt: isa.line(layout.IRQ_COM1, 'com1.int'), channel: options.serial });
@@ -364,6 +383,32 @@ export class Pc {
     this.#instructionsBefore = before - this.accelerator.instructionsNow();
   }
 
+  /** The state of everything but memory and time, by parts. */
+  save(): SavedPart[] {
+    const devices = [this.#lapic, ...this.#devices].map((device): SavedPart => ({ id: device.id, version: device.savedVersion, state: device.save() }));
+    return [
+      { id: 'board', version: BOARD_VERSION, state: { instructionsBefore: this.#instructionsBefore, waitingKeys: this.#typist.save() } satisfies SavedBoard },
+      { id: 'cpu0', version: CPU_VERSION, state: this.accelerator.save() },
+      ...devices,
+    ];
+  }
+
+  /**
+   * Memory holds its saved contents and time stands at the saved moment before this is called. `part` gives the state that was
+   * saved under an id and version, or throws where there is none. `secondsPassed`: how far the real-time clock has gone on meanwhile.
+   */
+  restore(part: (id: string, version: number) => unknown, secondsPassed: number): void {
+    const { instructionsBefore, waitingKeys } = part('board', BOARD_VERSION) as SavedBoard;
+    this.accelerator.restore(part('cpu0', CPU_VERSION));
+    this.#instructionsBefore = instructionsBefore;
+    for (const device of [this.#lapic, ...this.#devices]) device.restore(part(device.id, device.savedVersion));
+    if (secondsPassed > 0) this.#rtc.advance(secondsPassed);
+    this.#typist.restore(waitingKeys);
+    // Chips that asked for an instruction boundary while they were being restored asked for nothing.
+    this.accelerator.mappingChanged();
+    if (this.#lapic.pending) this.accelerator.interruptRaised();
+  }
+
   /** Keys of the host's, in order. */
   keys(changes: readonly KeyChange[]): void {
     this.#typist.press(changes);
@@ -431,6 +476,8 @@ export class Pc {
       writeMmio: (address, width, value) => settled(physical.write(address, width, value)),
       readPortBlock: (port, width, target) => settled(ports.readBlock(port, width, target)),
       writePortBlock: (port, width, source) => settled(ports.writeBlock(port, width, source)),
+      pageTouched: (memoryOffset) => this.#options.pageWatcher?.touch(memoryOffset),
+      pageChanges: (memoryOffset) => this.#options.pageWatcher?.change(memoryOffset),
       coprocessorError: (asserted) => settled(coprocessorError.setError(asserted)),
       // One tick a nanosecond: see TSC_RATE.
       timeStampCounter: () => clock.now(),

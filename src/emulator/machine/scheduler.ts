@@ -99,9 +99,18 @@ export class Scheduler implements Clock {
     return fired;
   }
 
-  /** Labels and deadlines of the armed timers, soonest first, for traces and tests. */
+  /** Labels and deadlines of the armed timers, soonest first, for saved states, traces and tests. */
   armed(): { label: string; deadline: Nanos }[] {
     return [...this.#heap].sort(before).map((timer) => ({ label: timer.label, deadline: timer.deadline! }));
+  }
+
+  /**
+   * Once every chip has been restored and has armed its timers: gives those of the saved labels their deadlines, and deadlines
+   * that are equal their order.
+   */
+  restore(saved: readonly { readonly label: string; readonly deadline: Nanos }[]): void {
+    const byLabel = new Map(this.#heap.map((timer) => [timer.label, timer]));
+    for (const { label, deadline } of saved) byLabel.get(label)?.arm(deadline);
   }
 
   /** @internal for `ScheduledTimer`. */

@@ -10,6 +10,9 @@ export interface TimeSource {
   now(): Nanos;
   pause(): void;
   resume(): void;
+  /** What `restore` needs to go on at the same guest time. */
+  save(): Nanos;
+  restore(saved: Nanos): void;
   /** Instructions that may run before `deadline`: at least 0; `Infinity` for `undefined`. */
   instructionsUntil(deadline: Nanos | undefined): number;
 }
@@ -55,6 +58,16 @@ export class HostTimeSource implements TimeSource {
     this.#lastHostNanos = this.#monotonicNanos();
   }
 
+  save(): Nanos {
+    return this.now();
+  }
+
+  /** Guest time goes on from there. */
+  restore(guestNanos: Nanos): void {
+    this.#guestNanos = guestNanos;
+    this.#lastHostNanos = this.#monotonicNanos();
+  }
+
   instructionsUntil(deadline: Nanos | undefined): number {
     if (deadline === undefined) return Infinity;
     return Math.max(0, Math.ceil((deadline - this.now()) * this.instructionsPerNano));
@@ -88,6 +101,15 @@ export class InstructionTimeSource implements TimeSource {
 
   pause(): void {}
   resume(): void {}
+
+  save(): Nanos {
+    return this.#skippedNanos;
+  }
+
+  /** Of what `save` told; the instructions that make up the rest are the CPU's. */
+  restore(skippedNanos: Nanos): void {
+    this.#skippedNanos = skippedNanos;
+  }
 
   instructionsUntil(deadline: Nanos | undefined): number {
     if (deadline === undefined) return Infinity;

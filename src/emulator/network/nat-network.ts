@@ -16,7 +16,7 @@ import { GuestWire, type CapableLink } from './guest-wire.ts';
 import type { Endpoint, HostNetwork, HostStream, Listener, StreamEvents } from './host-network.ts';
 import { DNS_IPV4, DNS_IPV6, GATEWAY_IPV4, GATEWAY_MAC, LEASE_FIRST, LEASE_PREFIX } from './nat-addresses.ts';
 import { ReachPolicy, type AllowedTarget, type Reach } from './policy.ts';
-import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT, DhcpServer } from './services/dhcp-server.ts';
+import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT, DhcpServer, type SavedLease } from './services/dhcp-server.ts';
 import { DNS_PORT, DnsServer } from './services/dns-server.ts';
 import { DnsStream } from './services/dns-stream.ts';
 import { Icmp } from './services/icmp.ts';
@@ -145,6 +145,16 @@ export class NatNetwork {
     this.#tcp.clear();
     this.#udp.clear();
     this.#wire.forgetNeighbours();
+  }
+
+  /** What outlives a machine that is saved: its leases. Connections don't: a guest that goes on with one is told that it is gone. */
+  save(): SavedLease[] {
+    return this.#dhcp.save();
+  }
+
+  /** Throws for what no `save` returned. */
+  restore(saved: unknown): void {
+    this.#dhcp.restore(saved);
   }
 
   close(): void {

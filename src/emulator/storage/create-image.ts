@@ -97,6 +97,6 @@ function kindOf<T extends string>({ format, subformat, backing }: NewImage, kind
 }
 
 /** What QEMU calls a format, in backing files and on its command line. */
-function qemuFormatName(format: DiskFormat): string {
+export function qemuFormatName(format: DiskFormat): string {
   return format === 'vhd' ? 'vpc' : format;
 }

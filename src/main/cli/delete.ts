@@ -1,9 +1,9 @@
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import type { Result } from '../../shared/result.ts';
+import { confirmed } from './confirm.ts';
 import type { CommandLineContext } from './context.ts';
 import { withCore } from './core.ts';
-import { EXIT_FAILED, unwrap, usageFailure } from './outcome.ts';
+import { EXIT_FAILED, unwrap } from './outcome.ts';
 
 export function addDeleteVerb(program: Command, context: CommandLineContext): void {
   program.command('delete')
@@ -16,21 +16,11 @@ export function addDeleteVerb(program: Command, context: CommandLineContext): vo
       unwrap(await withCore(context, async (core): Promise<Result<unknown>> => {
         const found = await core.client.library.get({ name });
         if (!found.ok) return found;
-        if (how === 'for-good' && yes !== true && !await confirmed(`Delete "${name}" with all its disks for good? [y/N] `)) {
+        if (how === 'for-good' && yes !== true && !await confirmed(`Delete "${name}" with all its disks for good? [y/N] `, '--for-good')) {
           context.exitStatus = EXIT_FAILED;
           return found;
         }
         return core.client.library.delete({ name, how });
       }));
     });
-}
-
-async function confirmed(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) throw usageFailure('--for-good can\'t be undone, and there is nobody to ask', 'add --yes');
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(?:es)?$/i.test((await terminal.question(question)).trim());
-  } finally {
-    terminal.close();
-  }
 }

@@ -22,7 +22,7 @@ export function addInfoVerb(program: Command, context: CommandLineContext): void
       const { config, status, broken } = entry;
       const lines: [string, string | undefined][] = [
         ['name', entry.name],
-        ['state', describeStatus(status)],
+        ['state', entry.hasSavedState === true ? 'saved' : describeStatus(status)],
         ['folder', entry.folder],
         ['on host', entry.bytesOnHost === undefined ? undefined : formatSize(entry.bytesOnHost)],
         ['broken', broken?.message],

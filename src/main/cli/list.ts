@@ -16,8 +16,8 @@ export function addListVerb(program: Command, context: CommandLineContext): void
         return;
       }
       const width = Math.max(4, ...entries.map((entry) => entry.name.length));
-      for (const { name, status, config, broken } of entries) {
-        const facts = config === undefined ? `broken: ${broken?.message ?? ''}` : `${describeStatus(status).padEnd(10)}  ${formatSize(config.memoryBytes)}`;
+      for (const { name, status, config, broken, hasSavedState } of entries) {
+        const facts = config === undefined ? `broken: ${broken?.message ?? ''}` : `${(hasSavedState === true ? 'saved' : describeStatus(status)).padEnd(10)}  ${formatSize(config.memoryBytes)}`;
         printLine(`${name.padEnd(width)}  ${facts}`);
       }
     });

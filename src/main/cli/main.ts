@@ -15,8 +15,10 @@ import { addPauseVerb } from './pause.ts';
 import { addResetVerb } from './reset.ts';
 import { addResumeVerb } from './resume.ts';
 import { addRunVerb } from './run.ts';
+import { addSaveVerb } from './save.ts';
 import { addScreenshotVerb } from './screenshot.ts';
 import { addServeVerb } from './serve.ts';
+import { addSnapshotVerb } from './snapshot.ts';
 import { addStartVerb } from './start.ts';
 import { addStopVerb } from './stop.ts';
 import { addTypeVerb } from './type.ts';
@@ -34,7 +36,8 @@ const program = new Command('guesthouse')
 
 // In the order of the help: what one begins with first.
 for (const addVerb of [
-  addListVerb, addInfoVerb, addCreateVerb, addDeleteVerb, addStartVerb, addStopVerb, addPauseVerb, addResumeVerb, addResetVerb,
+  addListVerb, addInfoVerb, addCreateVerb, addDeleteVerb, addStartVerb, addStopVerb, addPauseVerb, addResumeVerb, addSaveVerb, addResetVerb,
+  addSnapshotVerb,
   addRunVerb, addDiskVerb, addScreenshotVerb, addTypeVerb, addKeyVerb, addConsoleVerb, addLogsVerb, addServeVerb, addBackgroundServiceVerb,
 ]) addVerb(program, context);
 

@@ -12,15 +12,24 @@ import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
 
+/** What a saved state has to find again. */
+const HARDWARE: readonly string[] = ['memoryBytes', 'disks', 'cdroms', 'adapters'];
+
 export function libraryHandlers(services: Services): ApiHandlers['library'] {
-  const { library, supervisor } = services;
+  const { library, supervisor, snapshots } = services;
 
   const settings = new MachineSettings(services);
-  const entryOf = (found: FoundMachine): LibraryEntry => settings.entryOf(found);
-  const changed = (result: Result<FoundMachine>): Result<LibraryEntry> => {
+  const entryOf = (found: FoundMachine): Promise<LibraryEntry> => settings.entryOf(found);
+  const changed = async (result: Result<FoundMachine>): Promise<Result<LibraryEntry>> => {
     if (!result.ok) return result;
     services.emit({ event: 'library.changed', payload: {} });
-    return ok(entryOf(result.value));
+    return ok(await entryOf(result.value));
+  };
+  /** A saved state fits the hardware that it was saved with. */
+  const mustHaveNoState = async (name: string): Promise<Result<Record<string, never>>> => {
+    const found = await library.find(name);
+    return found.ok && await snapshots.hasSavedState(found.value.folder)
+      ? fail('machines.has-saved-state', `the machine ${name} has a saved state, which other hardware wouldn't fit`, 'resume it and shut it down, or drop its state with "guesthouse start --cold"') : ok({});
   };
   const mustBeOff = (name: string): Result<Record<string, never>> => (supervisor.isOn(name) ? fail('machines.already-on', `the machine ${name} is on`, 'stop it first') : ok({}));
   const checkMemory = (bytes: number): Result<number> => {
@@ -59,12 +68,12 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
   return {
     async list() {
       const found = await library.list();
-      return found.ok ? ok({ folder: library.folder, entries: found.value.map(entryOf) }) : found;
+      return found.ok ? ok({ folder: library.folder, entries: await Promise.all(found.value.map(entryOf)) }) : found;
     },
 
     async get({ name }) {
       const found = await library.find(name);
-      return found.ok ? ok({ ...entryOf(found.value), bytesOnHost: await library.bytesOnHost(found.value.folder) }) : found;
+      return found.ok ? ok({ ...await entryOf(found.value), bytesOnHost: await library.bytesOnHost(found.value.folder) }) : found;
     },
 
     async create({ name, newDiskBytes, newDiskBus, importDisk, ...config }) {
@@ -90,6 +99,9 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     },
 
     async change({ name, changes }) {
+      const isHardware = Object.entries(changes).some(([key, value]) => value !== undefined && HARDWARE.includes(key));
+      const free = isHardware ? await mustHaveNoState(name) : ok({});
+      if (!free.ok) return free;
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;
       const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], changes.directBoot ?? undefined);

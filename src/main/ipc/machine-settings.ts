@@ -15,12 +15,13 @@ export class MachineSettings {
     this.#services = services;
   }
 
-  entryOf({ name, folder, config }: FoundMachine): LibraryEntry {
-    const { supervisor } = this.#services;
+  async entryOf({ name, folder, config }: FoundMachine): Promise<LibraryEntry> {
+    const { supervisor, snapshots } = this.#services;
     const started = supervisor.startedConfig(name);
     const waiting = started === undefined || !config.ok ? [] : waitingSettings(started, config.value);
     return {
       name, folder, status: supervisor.statusOf(name), ...(config.ok ? { config: config.value } : { broken: config.error }),
+      hasSavedState: !supervisor.isOn(name) && await snapshots.hasSavedState(folder),
       ...(waiting.length === 0 ? {} : { atNextStart: waiting }),
     };
   }
@@ -49,6 +50,6 @@ export class MachineSettings {
     const saved = await library.save(name, checked.value);
     if (!saved.ok) return saved;
     emit({ event: 'library.changed', payload: {} });
-    return ok(this.entryOf(saved.value));
+    return ok(await this.entryOf(saved.value));
   }
 }

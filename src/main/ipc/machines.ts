@@ -7,11 +7,24 @@ import { readBundledGuest } from '../library/bundled-guests.ts';
 import { lastLines } from '../machines/machine-log.ts';
 import type { RunningMachine } from '../machines/running-machine.ts';
 import { vmStartOf } from '../machines/vm-start.ts';
+import type { StartMachine } from '../snapshots/snapshots.ts';
 import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
 
+/** Starts a machine of the library with the images that its disks write now, perhaps from a saved state. */
+export function starterOf({ library, supervisor, paths }: Services, name: string, overcommit: boolean): StartMachine {
+  return async ({ config, configNow, resumeFrom }) => {
+    const folder = library.folderOf(name);
+    const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
+    if (guest?.ok === false) return guest;
+    const start = vmStartOf(name, configNow, folder, guest?.value.directBoot, paths);
+    if (!start.ok) return start;
+    return supervisor.start(name, { ...start.value, resumeFrom }, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile, config, overcommit });
+  };
+}
+
 export function machineHandlers(services: Services): ApiHandlers['machines'] {
-  const { library, supervisor, paths } = services;
+  const { library, supervisor, snapshots } = services;
   const settings = new MachineSettings(services);
 
   /** Of a machine that exists. */
@@ -26,16 +39,9 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
   };
 
   return {
-    async start({ name, overcommit }) {
-      const found = await library.findWhole(name);
-      if (!found.ok) return found;
-      const { folder, config } = found.value;
-      const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
-      if (guest?.ok === false) return guest;
-      const start = vmStartOf(name, config, folder, guest?.value.directBoot, paths);
-      if (!start.ok) return start;
-      return supervisor.start(name, start.value, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile, config, overcommit });
-    },
+    start: ({ name, cold, overcommit }) => snapshots.start(name, cold, starterOf(services, name, overcommit)),
+    save: ({ name }) => snapshots.save(name),
+    discardSavedState: ({ name }) => snapshots.discardSavedState(name),
 
     async pause({ name }) {
       const found = await machine(name);

@@ -13,11 +13,13 @@ import { machineHandlers } from './machines.ts';
 import { mediaHandlers } from './media.ts';
 import { preferenceHandlers } from './preferences.ts';
 import type { Services } from './services.ts';
+import { snapshotHandlers } from './snapshots.ts';
 
 export function handlersOf(services: Services): ApiHandlers {
   return {
     library: libraryHandlers(services),
     machines: machineHandlers(services),
+    snapshots: snapshotHandlers(services),
     media: mediaHandlers(services),
     preferences: preferenceHandlers(services),
     host: hostHandlers(services),

@@ -5,6 +5,7 @@ import type { Result } from '../../shared/result.ts';
 import type { AppPaths } from '../app-paths.ts';
 import type { Library } from '../library/library.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
+import type { Snapshots } from '../snapshots/snapshots.ts';
 
 export interface PreferencesStore {
   get(): Preferences;
@@ -18,6 +19,7 @@ export interface Services {
   readonly paths: AppPaths;
   readonly library: Library;
   readonly supervisor: Supervisor;
+  readonly snapshots: Snapshots;
   readonly preferences: PreferencesStore;
   readonly pickFile: PickFile | undefined;
   emit(event: ApiEvent): void;

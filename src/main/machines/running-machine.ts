@@ -22,6 +22,8 @@ const POWER_BUTTON_PATIENCE_MILLIS = 30_000;
 export interface MachineListener {
   status(status: MachineStatus): void;
   warning(message: string): void;
+  /** The state that the machine went on from is not needed any more. */
+  memoryLoaded(): void;
 }
 
 export class RunningMachine {
@@ -101,6 +103,18 @@ export class RunningMachine {
     this.#guestState = 'running';
     this.#setState('running');
     return ok(this.#status);
+  }
+
+  /** The machine is about to stand still for good, unless `savingFailed` says otherwise. */
+  beginSaving(): Result<VmConnection> {
+    if (this.#connection === undefined) return this.#notOn();
+    if (this.#status.state !== 'running' && this.#status.state !== 'paused') return this.#notIn('running');
+    this.#setState('saving');
+    return ok(this.#connection);
+  }
+
+  savingFailed(): void {
+    if (this.#status.state === 'saving') this.#setState(this.#guestState);
   }
 
   pressPowerButton(): Result<MachineStatus> {
@@ -194,6 +208,9 @@ export class RunningMachine {
         return;
       case 'display-frame':
         if (this.#hub?.frame(event.frame) === false) this.#writeLog('a frame of the display was ignored: its rectangles make no sense');
+        return;
+      case 'memory-loaded':
+        this.#listener.memoryLoaded();
         return;
       case 'log':
         if (event.level === 'warning' && event.topic === 'input') this.#listener.warning(event.message);

@@ -13,6 +13,7 @@ import { RunningMachine } from './running-machine.ts';
 export interface SupervisorListener {
   status(name: string, status: MachineStatus): void;
   warning(name: string, message: string): void;
+  memoryLoaded(name: string): void;
 }
 
 export interface StartOptions {
@@ -55,6 +56,7 @@ export class Supervisor {
       machine = new RunningMachine(name, this.launcher, {
         status: (status) => { this.#listener.status(name, status); },
         warning: (message) => { this.#listener.warning(name, message); },
+        memoryLoaded: () => { this.#listener.memoryLoaded(name); },
       });
       this.#machines.set(name, machine);
     }

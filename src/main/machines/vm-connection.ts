@@ -3,7 +3,7 @@
  * remembers its last log lines. What that means for a machine is `running-machine.ts`'s.
  */
 import { UNASKED_REQUEST, vmEventSchema } from '../../shared/vm-protocol.ts';
-import type { VmChange, VmCommand, VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
+import type { NewLayer, SavedState, VmChange, VmCommand, VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { MachineError, Result } from '../../shared/result.ts';
 import type { VmLauncher, VmProcess } from './launcher.ts';
@@ -41,12 +41,15 @@ export interface VmConnectionListener {
   exited(exit: VmExit): void;
 }
 
+/** What was saved, or why not, and whether disks write new layers nevertheless. */
+export type Savable<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: MachineError; readonly layersInUse: boolean };
+
 type Answer = Extract<VmEvent, { requestId: number }>;
 
 export class VmConnection {
   readonly #process: VmProcess;
   readonly #listener: VmConnectionListener;
-  readonly #waiting = new Map<number, { kind: string; answer: (result: Result<Answer>) => void; timeout: NodeJS.Timeout }>();
+  readonly #waiting = new Map<number, { kind: string; answer: (result: Result<Answer>) => void; timeout: NodeJS.Timeout | undefined }>();
   readonly #logLines: string[] = [];
   #nextRequestId = 1;
   #ended: VmEnd | undefined;
@@ -112,22 +115,43 @@ export class VmConnection {
 
   /** Errors: those of the change. */
   async change(change: VmChange): Promise<Result<Record<string, never>>> {
-    const answer = await this.#request('changed', change);
+    const answer = await this.#ask('changed', (requestId) => ({ kind: 'change', requestId, change }), REQUEST_TIMEOUT_MILLIS);
     if (!answer.ok || answer.value.kind !== 'changed') return unexpected(answer);
     return answer.value.error === undefined ? ok({}) : { ok: false, error: answer.value.error };
   }
 
-  #request(kind: 'screenshot' | 'screen-text' | 'stats' | 'changed', change?: VmChange): Promise<Result<Answer>> {
+  /** Empty layers on images that disks write; `saveState` puts them to use. */
+  async makeLayers(layers: readonly NewLayer[]): Promise<Result<Record<string, never>>> {
+    const answer = await this.#ask('layers-made', (requestId) => ({ kind: 'make-layers', requestId, layers }), REQUEST_TIMEOUT_MILLIS);
+    if (!answer.ok) return answer;
+    if (answer.value.kind !== 'layers-made') return unexpected(answer);
+    return answer.value.error === undefined ? ok({}) : { ok: false, error: answer.value.error };
+  }
+
+  /** Takes as long as it takes. */
+  async saveState(how: Omit<Extract<VmCommand, { kind: 'save-state' }>, 'kind' | 'requestId'>): Promise<Savable<SavedState>> {
+    const answer = await this.#ask('state-saved', (requestId) => ({ kind: 'save-state', requestId, ...how }), undefined);
+    if (!answer.ok) return { ok: false, error: answer.error, layersInUse: false };
+    const { value } = answer;
+    if (value.kind !== 'state-saved') return { ok: false, error: fail('machines.unresponsive', 'the machine gave no sensible answer', 'stop it by force').error, layersInUse: false };
+    if (value.saved !== undefined) return { ok: true, value: value.saved };
+    return { ok: false, error: value.error ?? fail('internal', 'the state was not saved', '').error, layersInUse: value.layersInUse };
+  }
+
+  #request(kind: 'screenshot' | 'screen-text' | 'stats'): Promise<Result<Answer>> {
+    return this.#ask(kind, (requestId) => ({ kind, requestId }), REQUEST_TIMEOUT_MILLIS);
+  }
+
+  #ask(kind: Answer['kind'], command: (requestId: number) => VmCommand, timeoutMillis: number | undefined): Promise<Result<Answer>> {
     if (this.#exited) return Promise.resolve(notRunning());
     const requestId = this.#nextRequestId++;
     return new Promise((resolve) => {
-      const timeout = setTimeout(() => {
+      const timeout = timeoutMillis === undefined ? undefined : setTimeout(() => {
         this.#waiting.delete(requestId);
         resolve(fail('machines.unresponsive', 'the machine does not answer', 'wait, or stop it by force'));
-      }, REQUEST_TIMEOUT_MILLIS);
+      }, timeoutMillis);
       this.#waiting.set(requestId, { kind, answer: resolve, timeout });
-      if (kind !== 'changed') this.post({ kind, requestId });
-      else if (change !== undefined) this.post({ kind: 'change', requestId, change });
+      this.post(command(requestId));
     });
   }
 
@@ -144,6 +168,8 @@ export class VmConnection {
         return;
       case 'screenshot':
       case 'screen-text':
+      case 'layers-made':
+      case 'state-saved':
       case 'changed':
       case 'stats': {
         if (event.requestId === UNASKED_REQUEST) {

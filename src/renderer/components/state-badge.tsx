@@ -6,7 +6,7 @@ type Look = 'off' | 'busy' | 'running' | 'paused' | 'trouble';
 
 function lookOf(status: MachineStatus): Look {
   if (status.state === 'crashed' || status.unresponsive || status.resetLoop) return 'trouble';
-  if (status.state === 'starting' || status.state === 'stopping') return 'busy';
+  if (status.state === 'starting' || status.state === 'saving' || status.state === 'stopping') return 'busy';
   if (status.state === 'running') return status.haltedForever ? 'paused' : 'running';
   return status.state;
 }

@@ -46,8 +46,9 @@ export class AppState {
         case 'machines.status': this.#setStatus(event.payload.name, event.payload.status); break;
         case 'library.importing': this.imports.update((imports) => new Map(imports).set(event.payload.name, event.payload.done)); break;
         case 'machines.warning': showNotice({ kind: 'warning', text: `${event.payload.name}: ${event.payload.message}` }); break;
-        // Whoever runs the job hears it.
-        case 'media.progress': break;
+        // Whoever runs the job, or shows the tree, hears it.
+        case 'media.progress':
+        case 'snapshots.changed': break;
         case 'preferences.changed': this.preferences.set(event.payload); break;
       }
     });

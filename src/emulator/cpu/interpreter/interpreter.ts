@@ -6,7 +6,7 @@ import { instructionTable } from '../isa/table.ts';
 import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
 import {
   ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TLB_MISSES, COUNT_TRANSLATED, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
-  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, IGNNE, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CODE_SIZE, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, SHADOW_STACK_LOAD, STATUS_EXIT,
+  EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, FLAGS_KIND, IGNNE, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CODE_SIZE, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, REGISTERS_END, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, SHADOW_STACK_LOAD, STATUS_EXIT,
 } from '../state-layout.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import type { FormTable } from './forms.ts';
@@ -23,8 +23,17 @@ interface RuntimeExports {
   setMode(): void;
   flushAllTlbs(): void;
   flushAllCode(): void;
+  materializeFlags(): void;
+  resetTlbs(): void;
   breakpointAtRip(): number;
   debugTrapAfter(stepped: number): number;
+}
+
+/** What is saved of a CPU: its block up to where only what lives within an instruction begins. */
+export interface SavedCpu {
+  readonly registers: Uint8Array;
+  readonly halted: boolean;
+  readonly instructions: number;
 }
 
 interface InterpreterExports {
@@ -137,6 +146,8 @@ export class Interpreter implements Accelerator {
       decodeBlock: (page: number, offset: number) => this.blocks.decodeBlock(page >>> 0, offset),
       makeGate: (page: number, offset: number) => this.blocks.makeGate(page >>> 0, offset),
       regionsDropped: (page: number) => this.regions?.dropped(page >>> 0),
+      pageTouched: (memoryOffset: number) => board.pageTouched(memoryOffset >>> 0),
+      pageChanges: (memoryOffset: number) => board.pageChanges(memoryOffset >>> 0),
       cpuid: () => this.executeCpuid(),
       timeStampCounter: () => setArgument(BigInt(board.timeStampCounter())),
       coprocessorError: (asserted: number) => board.coprocessorError(asserted !== 0),
@@ -382,15 +393,23 @@ export class Interpreter implements Accelerator {
     };
   }
 
-  /** The CPU's registers; decoded code and TLBs are made anew. */
-  save(): unknown {
-    return { state: this.bytes.slice(this.base, this.base + 0x600), halted: this.halted, instructions: this.instructions };
+  /**
+   * The CPU's registers, between two budgets; decoded code and TLBs are made anew. What the interpreter and the translator save
+   * is the same.
+   */
+  save(): SavedCpu {
+    this.runtime.materializeFlags();
+    return { registers: this.bytes.slice(this.base, this.base + REGISTERS_END), halted: this.halted, instructions: this.instructions };
   }
+  /** Throws for what no `save` returned. */
   restore(saved: unknown): void {
-    const { state, halted, instructions } = saved as { state: Uint8Array; halted: boolean; instructions: number };
-    this.bytes.set(state, this.base);
+    const { registers, halted, instructions } = saved as SavedCpu;
+    if (!(registers instanceof Uint8Array) || registers.length !== REGISTERS_END || typeof halted !== 'boolean' || !Number.isSafeInteger(instructions)) throw new Error('this is no state of a CPU');
+    this.bytes.set(registers, this.base);
+    this.setState32(FLAGS_KIND, 0);
     this.halted = halted;
     this.instructions = instructions;
+    this.runtime.resetTlbs();
     this.runtime.setMode();
     this.runtime.flushAllCode();
     this.runtime.flushAllTlbs();

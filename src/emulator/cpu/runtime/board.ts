@@ -13,6 +13,11 @@ export declare function ioWriteBlock(port: u32, width: i32, memoryOffset: u32, b
 export declare function mmioRead(physicalLow: u32, physicalHigh: u32, width: i32): u32;
 @external("board", "mmioWrite")
 export declare function mmioWrite(physicalLow: u32, physicalHigh: u32, width: i32, value: u32): void;
+/** A page with PAGE_ABSENT is touched, or one with PAGE_CLEAN is about to change; `memoryOffset` lies in it. */
+@external("board", "pageTouched")
+export declare function pageTouched(memoryOffset: u32): void;
+@external("board", "pageChanges")
+export declare function pageChanges(memoryOffset: u32): void;
 /** Decodes at `pageOffset` of a code page and enters the records in its table. Returns the record, never 0. */
 @external("board", "decodeBlock")
 export declare function decodeBlock(descriptor: u32, pageOffset: u32): u32;

@@ -2,16 +2,17 @@
  * Data accesses at linear addresses. `reach` gives a pointer to the bytes, or to SCRATCH where they can't be reached in
  * one piece (devices, page crossings); what was stored in SCRATCH, `commitWrite` carries to its place.
  */
-import { MAP_READABLE, MAP_WRITABLE } from '../memory-layout.ts';
+import { MAP_READABLE, MAP_WRITABLE, PAGE_CLEAN, PAGE_FLAGS } from '../memory-layout.ts';
 import {
   ACCESS_ALIGNMENT_SHIFT, ACCESS_KIND, ACCESS_STACK, BUDGET, COUNT_TLB_MISSES, DEBUG_PENDING, DR0, DR7, PENDING_BYTES, PENDING_FIRST, PENDING_FIRST_BYTES, PENDING_SECOND, SCRATCH, TLB_ADDEND, TLB_ENTRIES,
   TLB_ENTRY_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_USER, TLB_WRITE_TAG,
 } from '../state-layout.ts';
 import { DR7_ENABLES, VECTOR_AC, VECTOR_GP, VECTOR_SS } from '../arch.ts';
-import { invalidateCode, isDecoded } from './code-pages.ts';
+import { pageChanges } from './board.ts';
+import { isDecoded } from './code-pages.ts';
 import { cpuBase, fault, get32, get64, in64BitCode, inLongMode, isCanonical, set32, set64 } from './cpu-state.ts';
 import { MODIFY, READ, WRITE, walk, walkGlobal, walkPageBits, walkPhysical, walkWritable } from './page-walk.ts';
-import { hasCode, mapEntry, readPhysical, writePhysical } from './physical.ts';
+import { beforeWrite, hasCode, isGuarded, mapEntry, readPhysical, writePhysical } from './physical.ts';
 import { alignedTable, currentTable, fillData, userTable } from './tlb.ts';
 
 /** What `regionAccess` answers where only the interpreter can do the instruction. */
@@ -56,7 +57,7 @@ function translate(linear: u64, access: u32, table: u32): bool {
   foundPhysical = walkPhysical;
   foundMap = mapEntry(walkPhysical);
   if (foundMap == 0 || ((get64(DR7) & DR7_ENABLES) != 0 && pageIsWatched(linear))) return true;
-  const writable = walkWritable && (foundMap & MAP_WRITABLE) != 0 && !hasCode(foundMap);
+  const writable = walkWritable && (foundMap & MAP_WRITABLE) != 0 && !isGuarded(foundMap);
   fillData(table, linear, foundMap & ~0xfff, (foundMap & MAP_READABLE) != 0, writable, walkGlobal, walkPageBits);
   return true;
 }
@@ -99,7 +100,7 @@ function slowReach(linear: u64, bytes: u32, access: u32, table: u32, options: u3
       if (foundMap & MAP_READABLE) return pointer;
     } else if ((foundMap & MAP_WRITABLE) != 0 && (access == WRITE || (foundMap & MAP_READABLE) != 0)) {
       // Code is dropped before it is overwritten: nothing is decoded in between.
-      if (hasCode(pointer)) invalidateCode(pointer, bytes);
+      if (isGuarded(pointer)) beforeWrite(pointer, bytes);
       return pointer;
     }
     if (memoryOnly) return INTERPRET;
@@ -165,7 +166,10 @@ export function regionAccess(linear: u64, request: u32, budget: u32): u32 {
   if (!translate(linear, access, table)) return 0;
   if (!(foundMap & MAP_WRITABLE) || !(foundMap & MAP_READABLE)) return INTERPRET;
   const pointer = (foundMap & ~0xfff) + (<u32>foundPhysical & 0xfff);
-  return hasCode(pointer) && isDecoded(pointer, bytes) ? INTERPRET : pointer;
+  if (!isGuarded(pointer)) return pointer;
+  if (hasCode(pointer) && isDecoded(pointer, bytes)) return INTERPRET;
+  if (load<u8>(PAGE_FLAGS + (pointer >> 12)) & PAGE_CLEAN) pageChanges(pointer);
+  return pointer;
 }
 
 /** Carries what was stored in SCRATCH to its place, after `reach` for writing returned it. */

@@ -1,20 +1,33 @@
 /** Guest-physical memory: RAM and ROM directly, everything else through the board. */
-import { GLOBAL_A20_MASK, MAP_READABLE, MAP_WRITABLE, PAGE_FLAGS, PAGE_HAS_CODE, PHYS_MAP, PHYS_MAP_PAGES } from '../memory-layout.ts';
-import { mmioRead, mmioWrite } from './board.ts';
+import { GLOBAL_A20_MASK, MAP_READABLE, MAP_WRITABLE, PAGE_ABSENT, PAGE_CLEAN, PAGE_FLAGS, PAGE_HAS_CODE, PHYS_MAP, PHYS_MAP_PAGES } from '../memory-layout.ts';
+import { mmioRead, mmioWrite, pageChanges, pageTouched } from './board.ts';
 import { invalidateCode } from './code-pages.ts';
 
 @inline export function throughA20(physical: u64): u64 {
   return physical & (0xffffffff00000000 | <u64>load<u32>(GLOBAL_A20_MASK));
 }
 
-/** PHYS_MAP's word for the page of a physical address. */
+/** PHYS_MAP's word for the page of a physical address, whose contents are there when it returns. */
 @inline export function mapEntry(physical: u64): u32 {
   const page = physical >> 12;
-  return page < <u64>PHYS_MAP_PAGES ? load<u32>(PHYS_MAP + (<u32>page << 2)) : 0;
+  const entry = page < <u64>PHYS_MAP_PAGES ? load<u32>(PHYS_MAP + (<u32>page << 2)) : 0;
+  if (load<u8>(PAGE_FLAGS + (entry >> 12)) & PAGE_ABSENT) pageTouched(entry);
+  return entry;
 }
 
 @inline export function hasCode(memoryOffset: u32): bool {
   return (load<u8>(PAGE_FLAGS + (memoryOffset >> 12)) & PAGE_HAS_CODE) != 0;
+}
+
+/** Somebody wants to know before the page changes: `beforeWrite`. */
+@inline export function isGuarded(memoryOffset: u32): bool {
+  return (load<u8>(PAGE_FLAGS + (memoryOffset >> 12)) & (PAGE_HAS_CODE | PAGE_CLEAN)) != 0;
+}
+
+/** Bytes of one page are about to change. */
+export function beforeWrite(memoryOffset: u32, bytes: u32): void {
+  if (load<u8>(PAGE_FLAGS + (memoryOffset >> 12)) & PAGE_CLEAN) pageChanges(memoryOffset);
+  if (hasCode(memoryOffset)) invalidateCode(memoryOffset, bytes);
 }
 
 /** The widest naturally aligned access that begins at `physical` and lies within `bytes`. */
@@ -47,7 +60,7 @@ export function writePhysical(physical: u64, source: u32, bytes: u32): void {
   const map = mapEntry(physical);
   if (map & MAP_WRITABLE) {
     const target = (map & ~0xfff) + (<u32>physical & 0xfff);
-    if (hasCode(target)) invalidateCode(target, bytes);
+    if (isGuarded(target)) beforeWrite(target, bytes);
     memory.copy(target, source, bytes);
     return;
   }
@@ -81,6 +94,6 @@ export function setPhysicalBits(physical: u64, bits: u8): void {
   const map = mapEntry(physical);
   if (!(map & MAP_WRITABLE)) return;
   const target = (map & ~0xfff) + (<u32>physical & 0xfff);
-  if (hasCode(target)) invalidateCode(target, 1);
+  if (isGuarded(target)) beforeWrite(target, 1);
   store<u8>(target, load<u8>(target) | bits);
 }

@@ -9,10 +9,9 @@ import {
   STATUS_NEXT,
 } from '../state-layout.ts';
 import { ioRead, ioReadBlock, ioWrite, ioWriteBlock } from './board.ts';
-import { invalidateCode } from './code-pages.ts';
 import { cpuBase, get32, get64, in64BitCode, loopWanted, segmentAt, set32, set64, statusOrLoop } from './cpu-state.ts';
 import { READ, WRITE, commit, loadSized, reach, storeSized } from './mmu.ts';
-import { hasCode } from './physical.ts';
+import { beforeWrite, isGuarded } from './physical.ts';
 import { NOT_AN_ADDRESS, linearAddress, withinLimit } from './segments.ts';
 import { mayUsePorts } from './system.ts';
 import { currentTable } from './tlb.ts';
@@ -156,7 +155,7 @@ export function stringOperation(op: u32, kind: i32, bytes: u32, addressBytes: u3
       target = reach(targetAt, bytes, writes ? WRITE : READ, table);
       if (!target) return STATUS_FAULT;
       if (target == scratch) n = 1;
-      else if (writes && n > 1 && hasCode(target)) invalidateCode(target, <u32>n * bytes);
+      else if (writes && n > 1 && isGuarded(target)) beforeWrite(target, <u32>n * bytes);
     }
     const length = <u32>n * bytes;
 

@@ -35,6 +35,14 @@ interface Lease {
   hostName: string | undefined;
 }
 
+/** A lease as it is saved. */
+export interface SavedLease {
+  readonly address: IpAddress;
+  readonly mac: MacAddress | undefined;
+  readonly leftNanos: number;
+  readonly hostName: string | undefined;
+}
+
 export interface DhcpReply {
   readonly to: { readonly address: IpAddress; readonly mac: MacAddress };
   readonly message: Uint8Array;
@@ -60,6 +68,24 @@ export class DhcpServer {
   leases(): { readonly address: IpAddress; readonly mac: MacAddress; readonly hostName: string | undefined }[] {
     const now = this.#clock.now();
     return [...this.#leases.values()].flatMap(({ address, mac, until, hostName }) => (mac === undefined || until < now ? [] : [{ address, mac, hostName }]));
+  }
+
+  save(): SavedLease[] {
+    const now = this.#clock.now();
+    return [...this.#leases.values()].map(({ address, mac, until, hostName }) => ({ address, mac, leftNanos: until - now, hostName }));
+  }
+
+  /** Throws for what no `save` returned. */
+  restore(saved: unknown): void {
+    if (!Array.isArray(saved) || saved.length > LEASE_LAST - LEASE_FIRST + 1) throw new Error('these are no leases');
+    this.#leases.clear();
+    for (const { address, mac, leftNanos, hostName } of saved as SavedLease[]) {
+      const host = typeof address === 'string' && address.startsWith(LEASE_PREFIX) ? Number(address.slice(LEASE_PREFIX.length)) : Number.NaN;
+      const isSound = host >= LEASE_FIRST && host <= LEASE_LAST && Number.isFinite(leftNanos)
+        && (mac === undefined || /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) && (hostName === undefined || hostName === hostNameOf(ascii(hostName)));
+      if (!isSound) throw new Error('these are no leases');
+      this.#leases.set(address, { address, mac, until: this.#clock.now() + leftNanos, hostName });
+    }
   }
 
   /** The answer to a client's message, if it gets one. What is malformed gets none. */

@@ -147,6 +147,34 @@ async function readExtensions(file: ByteFile, headerLength: number, clusterBytes
   return { backingFormat, bitmaps };
 }
 
+/**
+ * The extensions that begin at `from`, with another one for the format of the image below, and their end. Names of features are
+ * left out: they help programs that don't know a feature, and take room.
+ */
+export function extensionsWithBacking(cluster: ByteFields, from: number, format: string): Uint8Array {
+  const kept: Uint8Array[] = [];
+  for (let at = from; at + 8 <= cluster.bytes.length;) {
+    const type = cluster.u32(at);
+    const whole = 8 + Math.ceil(cluster.u32(at + 4) / 8) * 8;
+    if (type === EXTENSION.end || at + whole > cluster.bytes.length) break;
+    if (type !== EXTENSION.backingFormat && type !== EXTENSION.featureNames) kept.push(cluster.bytes.slice(at, at + whole));
+    at += whole;
+  }
+  const name = new TextEncoder().encode(format);
+  const backing = new ByteFields(new Uint8Array(8 + Math.ceil(name.length / 8) * 8), 'big-endian');
+  backing.setU32(0, EXTENSION.backingFormat);
+  backing.setU32(4, name.length);
+  backing.bytes.set(name, 8);
+  const all = [backing.bytes, ...kept];
+  const bytes = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0) + 8);
+  let to = 0;
+  for (const extension of all) {
+    bytes.set(extension, to);
+    to += extension.length;
+  }
+  return bytes;
+}
+
 async function readBackingName(file: ByteFile, head: ByteFields, clusterBytes: number): Promise<string | undefined> {
   const offset = head.u64(HEADER_AT.backingOffset, 'backing file name');
   if (offset === 0) return undefined;

@@ -21,6 +21,7 @@ export const appTexts: Pick<Texts, 'app' | 'state' | 'action' | 'confirm' | 'fil
     starting: 'Startet',
     running: 'Läuft',
     paused: 'Angehalten',
+    saving: 'Wird gespeichert',
     stopping: 'Wird beendet',
     crashed: 'Abgestürzt',
     broken: 'Beschädigt',

@@ -19,6 +19,7 @@ export const appTexts = {
     starting: 'Starting',
     running: 'Running',
     paused: 'Paused',
+    saving: 'Saving',
     stopping: 'Stopping',
     crashed: 'Crashed',
     broken: 'Broken',

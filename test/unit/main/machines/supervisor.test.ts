@@ -28,6 +28,7 @@ function supervise() {
       statuses.set(name, status);
     },
     warning: (name, message) => { warnings.push(`${name}: ${message}`); },
+    memoryLoaded: () => {},
   });
   const options = { logFolder: temporaryFolder(), logSerial: true };
   const running = async (name: string, changes: Partial<VmStart> = {}) => {

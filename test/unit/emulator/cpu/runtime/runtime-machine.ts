@@ -65,7 +65,7 @@ export class RuntimeMachine {
       mmioRead: (low: number, high: number, width: number) => { this.log.push(`read ${high ? hex(high) + ':' : ''}${hex(low)}/${width}`); return input(); },
       mmioWrite: (low: number, high: number, width: number, value: number) => { this.log.push(`write ${high ? hex(high) + ':' : ''}${hex(low)}/${width} ${hex(value)}`); },
       decodeBlock: (descriptor: number, offset: number) => this.decode(descriptor, offset),
-      makeGate: () => 0, regionsDropped: () => undefined,
+      makeGate: () => 0, regionsDropped: () => undefined, pageTouched: () => undefined, pageChanges: () => undefined,
       coprocessorError: (asserted: number) => { this.log.push(`FERR# ${asserted}`); },
       cpuid: () => undefined,
       timeStampCounter: () => this.set64(ARGUMENTS, this.tsc),

@@ -1,0 +1,164 @@
+/** Reads the files of saved states: opens and checks them, and gives sections and chunks of memory. Everything in them is hostile. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { crc32, zstdDecompress, zstdDecompressSync } from 'node:zlib';
+import type { StateFilePlace } from '../../shared/vm-protocol.ts';
+import { CHUNK_BYTES } from '../snapshot/memory-regions.ts';
+import { decodePlain } from '../snapshot/plain-data.ts';
+import { damagedState, StateError } from '../snapshot/state-error.ts';
+import { CHUNK_ENCODING, decodeHeader, decodeIndex, HEADER_BYTES, type ChunkPlace, type StateHeader, type StateIndex } from '../snapshot/state-format.ts';
+import { describeFileError } from './file-bytes.ts';
+
+const zstdDecompressAsync = promisify(zstdDecompress);
+
+/** A saved state with the files that it counts on, open. */
+export class StateFile implements AsyncDisposable {
+  readonly path: string;
+  readonly index: StateIndex;
+  readonly header: StateHeader;
+  readonly #handles: readonly FileHandle[];
+  readonly #paths: readonly string[];
+
+  private constructor(path: string, header: StateHeader, index: StateIndex, handles: readonly FileHandle[], paths: readonly string[]) {
+    this.path = path;
+    this.header = header;
+    this.index = index;
+    this.#handles = handles;
+    this.#paths = paths;
+  }
+
+  /** `others`: where files may be that this one counts on. Throws `StateError`, and `StartError` of files that can't be opened. */
+  static async open(path: string, others: readonly StateFilePlace[]): Promise<StateFile> {
+    const handles: FileHandle[] = [];
+    try {
+      const { header, index } = await openChecked(path, handles);
+      const paths = [path];
+      for (const { id, bytes } of index.otherFiles) {
+        const place = others.find((other) => other.id === id);
+        if (place === undefined) throw new StateError('state.incomplete', 'the saved state counts on an earlier snapshot that is not there', 'put its files back into the VM folder\'s snapshots, or start the machine without the state: guesthouse start NAME --cold');
+        const other = await openChecked(place.path, handles);
+        if (other.index.id !== id || other.header.fileBytes !== bytes) throw damagedState('counts on an earlier snapshot whose file is another one now');
+        paths.push(place.path);
+      }
+      return new StateFile(path, header, index, handles, paths);
+    } catch (error) {
+      for (const handle of handles) await handle.close();
+      throw error;
+    }
+  }
+
+  /** This file and then the others: where chunks are by their `file`. */
+  get paths(): readonly string[] {
+    return this.#paths;
+  }
+
+  /** The state of a section. Throws `StateError` for a damaged one. */
+  async section(id: string): Promise<unknown> {
+    const place = this.index.sections.find((section) => section.id === id);
+    return place === undefined ? undefined : decodePlain(await this.#sectionBytes(place));
+  }
+
+  /** All sections, with their contents. */
+  async sections(): Promise<StateSection[]> {
+    return Promise.all(this.index.sections.map(async (place) => ({ id: place.id, version: place.version, state: decodePlain(await this.#sectionBytes(place)) })));
+  }
+
+  /** Contents of a chunk. Throws `StateError` for a damaged one. */
+  async chunk(chunk: number): Promise<Uint8Array> {
+    const place = this.index.chunks.get(chunk);
+    const stored = await this.storedChunk(place);
+    return checked(place, place.encoding === CHUNK_ENCODING.plain ? stored : await zstdDecompressAsync(stored, { maxOutputLength: CHUNK_BYTES }).catch(() => undefined));
+  }
+
+  /** A chunk as it lies in its file. */
+  async storedChunk({ file, offset, bytes }: ChunkPlace): Promise<Uint8Array<ArrayBuffer>> {
+    const stored = new Uint8Array(bytes);
+    await readWhole(this.#handles[file]!, offset, stored);
+    return stored;
+  }
+
+  async #sectionBytes({ id, offset, bytes, plainBytes, checksum }: StateIndex['sections'][number]): Promise<Uint8Array> {
+    const contents = new Uint8Array(bytes);
+    await readWhole(this.#handles[0]!, offset, contents);
+    const plain = crc32(contents) === checksum ? await zstdDecompressAsync(contents, { maxOutputLength: Math.max(1, plainBytes) }).catch(() => undefined) : undefined;
+    if (plain?.length !== plainBytes) throw damagedState(`is damaged where the state of "${printable(id)}" is`);
+    return plain;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const handle of this.#handles) await handle.close();
+  }
+}
+
+export interface StateSection {
+  readonly id: string;
+  readonly version: number;
+  readonly state: unknown;
+}
+
+/** The same chunks for a thread that can't wait for promises. */
+export class SynchronousChunks {
+  readonly #files: readonly number[];
+
+  constructor(paths: readonly string[]) {
+    this.#files = paths.map((path) => openSync(path, 'r'));
+  }
+
+  /** Throws `StateError` for a damaged chunk, and what the file system throws. */
+  load(place: ChunkPlace, target: Uint8Array): void {
+    const stored = new Uint8Array(place.bytes);
+    for (let done = 0; done < stored.length;) {
+      const bytesRead = readSync(this.#files[place.file]!, stored, done, stored.length - done, place.offset + done);
+      if (bytesRead === 0) throw damagedState('is cut off');
+      done += bytesRead;
+    }
+    let contents: Uint8Array | undefined = stored;
+    if (place.encoding !== CHUNK_ENCODING.plain) {
+      try {
+        contents = zstdDecompressSync(stored, { maxOutputLength: CHUNK_BYTES });
+      } catch {
+        contents = undefined;
+      }
+    }
+    target.set(checked(place, contents));
+  }
+
+  close(): void {
+    for (const file of this.#files) closeSync(file);
+  }
+}
+
+function checked({ checksum }: ChunkPlace, contents: Uint8Array | undefined): Uint8Array {
+  if (contents?.length !== CHUNK_BYTES || crc32(contents) !== checksum) throw damagedState('is damaged where the contents of the machine\'s memory are');
+  return contents;
+}
+
+async function openChecked(path: string, handles: FileHandle[]): Promise<{ header: StateHeader; index: StateIndex }> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, 'r');
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? new StateError('state.missing', `the file ${path} of the saved state is missing`, 'put it back, or start the machine without the state: guesthouse start NAME --cold') : describeFileError(error, path, 'read-only');
+  }
+  handles.push(handle);
+  const { size } = await handle.stat();
+  const head = new Uint8Array(Math.min(size, HEADER_BYTES));
+  await readWhole(handle, 0, head);
+  const header = decodeHeader(head, size, crc32);
+  const index = new Uint8Array(header.indexBytes);
+  await readWhole(handle, header.indexOffset, index);
+  return { header, index: decodeIndex(index, header, crc32) };
+}
+
+async function readWhole(handle: FileHandle, position: number, target: Uint8Array): Promise<void> {
+  for (let done = 0; done < target.length;) {
+    const { bytesRead } = await handle.read(target, done, target.length - done, position + done);
+    if (bytesRead === 0) throw damagedState('is cut off');
+    done += bytesRead;
+  }
+}
+
+function printable(text: string): string {
+  return text.slice(0, 60).replace(/\p{C}/gu, '?');
+}
