@@ -74,6 +74,7 @@ test('quitting asks before it ends machines, and stays when the person wants to'
   const { shell, kernel } = await launch();
   await shell.page.evaluate(async (path) => {
     const { guesthouse } = globalThis as unknown as PageWindow;
+    await guesthouse.call('preferences.set', { whenQuitting: 'ask' });
     await guesthouse.call('library.create', { name: 'busy', memoryBytes: 64 * 1024 * 1024, directBoot: { kernel: path } });
     await guesthouse.call('machines.start', { name: 'busy' });
   }, kernel);
