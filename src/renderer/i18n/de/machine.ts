@@ -4,7 +4,9 @@ export const machineTexts: Pick<Texts, 'machine' | 'hostKey' | 'closeMachine' | 
   machine: {
     back: 'Alle Maschinen',
     toolbar: 'Maschine',
+    snapshots: 'Sicherungspunkte',
     virtio: 'virtio-Konsole',
+    typeClipboard: 'Text der Zwischenablage tippen',
     typeText: 'Text tippen …',
     onScreenKeyboard: 'Bildschirmtastatur',
     captureMouse: 'Maus einfangen',
@@ -79,6 +81,8 @@ export const machineTexts: Pick<Texts, 'machine' | 'hostKey' | 'closeMachine' | 
     title: '{{name}} schließen?',
     question: 'Was soll aus der Maschine werden?',
     close: 'Schließen',
+    save: 'Zustand speichern',
+    saveHint: 'Beim nächsten Start geht es weiter, wo es war.',
     keepRunning: 'Weiterlaufen lassen',
     keepRunningHint: 'Ohne Fenster; öffne sie wieder aus der Liste.',
     shutDown: 'Herunterfahren',

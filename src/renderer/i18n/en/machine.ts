@@ -2,7 +2,9 @@ export const machineTexts = {
   machine: {
     back: 'All machines',
     toolbar: 'Machine',
+    snapshots: 'Snapshots',
     virtio: 'virtio console',
+    typeClipboard: 'Type the clipboard’s text',
     typeText: 'Type text…',
     onScreenKeyboard: 'On-screen keyboard',
     captureMouse: 'Capture the mouse',
@@ -77,6 +79,8 @@ export const machineTexts = {
     title: 'Close {{name}}?',
     question: 'What shall become of the machine?',
     close: 'Close',
+    save: 'Save its state',
+    saveHint: 'It goes on where it was when it is started again.',
     keepRunning: 'Keep it running',
     keepRunningHint: 'Without a window; open it again from the list.',
     shutDown: 'Shut it down',

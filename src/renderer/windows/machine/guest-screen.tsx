@@ -8,7 +8,7 @@ import { Icon } from '../../components/icon.tsx';
 import { MenuButton } from '../../components/menu-button.tsx';
 import { TypeTextDialog } from '../../dialogs/type-text/type-text-dialog.tsx';
 import { SCALINGS } from '../../../shared/machine-config.ts';
-import type { Scaling } from '../../../shared/machine-config.ts';
+import type { KeyboardLayout, Scaling } from '../../../shared/machine-config.ts';
 import { placeScreen } from '../../display/place-screen.ts';
 import type { Extent } from '../../display/place-screen.ts';
 import { isOn, useDisplay } from '../../display/use-display.ts';
@@ -94,6 +94,17 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
     if (rows !== undefined) await navigator.clipboard.writeText(rows.map((row) => row.trimEnd()).join('\n'));
     showNotice({ kind: 'info', text: t(rows === undefined ? 'machine.noText' : 'machine.textCopied') });
   };
+  const typeText = (text: string, layout: KeyboardLayout): void => {
+    channel.current?.send({ kind: 'type-text', text, layout });
+    setTimeout(() => { input.take(false); }, MENU_CLOSED_MILLIS);
+  };
+  const typeClipboard = async (): Promise<void> => {
+    try {
+      typeText(await navigator.clipboard.readText(), keyboardLayout);
+    } catch {
+      showNotice({ kind: 'warning', text: t('machine.clipboardUnreadable') });
+    }
+  };
   const setScaling = async (wanted: Scaling): Promise<void> => {
     const answer = await client.library.change({ name, changes: { display: { ...config.display, scaling: wanted } } });
     if (!answer.ok) showNotice({ kind: 'error', error: answer.error });
@@ -109,6 +120,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
       <MenuButton label={t('machine.keys')} icon="keyboard" kind="quiet" canLoseLabel isDisabled={!canType} groups={[
         (Object.keys(SPECIAL_KEYS) as SpecialKey[]).map((keys) => ({ id: keys, label: t(`machine.key.${keys}`), onAction: () => { sendKeys(keys); } })),
         [
+          { id: 'clipboard', label: t('machine.typeClipboard'), icon: 'note', onAction: () => { void typeClipboard(); } },
           { id: 'text', label: t('machine.typeText'), icon: 'note', onAction: () => { setTyping(true); } },
           { id: 'keyboard', label: t('machine.onScreenKeyboard'), icon: 'keyboard', isChosen: hasKeyboard, onAction: () => { setKeyboard(!hasKeyboard); } },
           { id: 'capture', label: t('machine.captureMouse'), icon: 'mouse', onAction: () => { setTimeout(() => { input.take(true); }, MENU_CLOSED_MILLIS); } },
@@ -150,7 +162,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
         <StatusBar entry={entry} />
         <span className="machine-resolution">{size === undefined ? '' : t('machine.resolution', { width: size.width, height: size.height })}{placement === undefined ? '' : ` · ${Math.round(placement.scale * 100)} %`}</span>
       </div>
-      {isTyping ? <TypeTextDialog layout={keyboardLayout} onClose={() => { setTyping(false); }} onType={(text, layout) => { channel.current?.send({ kind: 'type-text', text, layout }); setTimeout(() => { input.take(false); }, MENU_CLOSED_MILLIS); }} /> : null}
+      {isTyping ? <TypeTextDialog layout={keyboardLayout} onClose={() => { setTyping(false); }} onType={typeText} /> : null}
     </section>
   );
 }
