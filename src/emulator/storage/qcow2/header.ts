@@ -3,6 +3,7 @@
  * big-endian. Not read: encryption, external data files, extended L2 entries; images with these are refused.
  */
 import type { ByteFile } from '../../interfaces/disk-image.ts';
+import { DISK_BYTES_MAXIMUM } from '../../../shared/sizes.ts';
 import { ByteFields } from '../byte-fields.ts';
 import { damaged, unsupported } from '../image-error.ts';
 
@@ -86,6 +87,9 @@ export async function readQcow2Header(file: ByteFile): Promise<Qcow2Header> {
   for (const [name, position] of [['L1 table', l1Entries === 0 ? 0 : l1Position], ['refcount table', refcountTablePosition], ['snapshot table', snapshotsPosition]] as const) {
     if (position % clusterBytes !== 0) throw damaged(`the ${name} of the qcow2 image doesn't begin at a cluster`);
   }
+  const refcountEnd = refcountTablePosition + refcountTableClusters * clusterBytes;
+  if (l1Entries > 0 && l1Position < refcountEnd && refcountTablePosition < l1Position + l1Entries * 8) throw damaged('the L1 table and the refcount table of the qcow2 image lie on each other');
+  if (size > DISK_BYTES_MAXIMUM) throw unsupported('the disk of the qcow2 image is larger than 64 TiB');
   if (refcountTablePosition === 0 || (l1Entries > 0 && l1Position === 0)) throw damaged('a table of the qcow2 image lies on its header');
   const extensions = await readExtensions(file, features.headerLength, clusterBytes, head.u64(HEADER_AT.backingOffset, 'backing file name'));
   const backingName = await readBackingName(file, head, clusterBytes);
