@@ -120,3 +120,40 @@ describe('a machine that is on', () => {
     succeeded(await run(['stop', 'lively', '--force']));
   }, PATIENCE_MILLIS);
 });
+
+describe('clones', () => {
+  test('are copies, or share a snapshot that can\'t go before them; some forget what was done to them', async () => {
+    await made('origin');
+    const diskOf = (name: string): string => join(folderOf(name), 'disks/disk0.img');
+    const mark = Buffer.alloc(4 << 20);
+    mark.write('marked', 70_000);
+    writeFileSync(diskOf('origin'), mark);
+    succeeded(await run(['start', 'origin']));
+    succeeded(await run(['snapshot', 'take', 'origin', 'running']));
+    succeeded(await run(['clone', 'origin', 'fork 1', 'fork 2', '--linked', '--snapshot', 'running', '--start']));
+    for (const name of ['origin', 'fork 1', 'fork 2']) expect(await stateOf(name)).toBe('running');
+    for (const name of ['origin', 'fork 1', 'fork 2']) succeeded(await run(['stop', name, '--force']));
+    const raw = scratch.file('fork.raw');
+    qemuImg('convert', '-O', 'raw', join(folderOf('fork 1'), 'disks/disk0.qcow2'), raw);
+    expect(readFileSync(raw).equals(mark)).toBe(true);
+    for (const refused of [['delete', 'origin', '--for-good', '--yes'], ['snapshot', 'delete', 'origin', 'running', '--yes']]) {
+      expectRefusal(await run(refused), 1, /linked clones of it: fork 1, fork 2: delete them first/);
+    }
+
+    succeeded(await run(['clone', 'origin', 'copy']));
+    succeeded(await run(['start', 'copy']));
+    succeeded(await run(['stop', 'copy', '--force']));
+    expect((await listed('copy')).snapshots).toHaveLength(1);
+    expectRefusal(await run(['clone', 'origin', 'copy']), 1, /already a machine copy/);
+
+    succeeded(await run(['snapshot', 'reset-on-power-off', 'copy', 'running']));
+    const before = treeOf('copy').active[0]!.layer;
+    succeeded(await run(['start', 'copy']));
+    succeeded(await run(['stop', 'copy', '--force']));
+    await eventually(() => treeOf('copy').active[0]!.layer !== before && treeOf('copy').saved !== undefined, () => 'it was not reset');
+    expect(await stateOf('copy')).toBe('saved');
+    for (const name of ['fork 1', 'fork 2']) succeeded(await run(['delete', name, '--for-good', '--yes']));
+    succeeded(await run(['snapshot', 'delete', 'origin', 'running', '--yes']));
+    expect(readFileSync(diskOf('origin')).equals(mark)).toBe(true);
+  }, PATIENCE_MILLIS);
+});
