@@ -189,4 +189,9 @@ export const TOUR: readonly TourStop[] = [
     await page.locator('.dialog .field-line button').click();
     await page.locator('.file-item').first().waitFor();
   }),
+  ...[0, 1, 2, 3, 4].map((page) => stop(`preferences-${page + 1}`, async (view) => {
+    await view.locator('.brand button').last().click();
+    await view.getByRole('tab').nth(page).click();
+    await view.locator('.settings-page').last().waitFor();
+  })),
 ];
