@@ -10,6 +10,7 @@ import './windows/machine/machine.css';
 import './dialogs/dialogs.css';
 import './dialogs/settings/settings.css';
 import './dialogs/media/media.css';
+import './dialogs/snapshots/snapshots.css';
 import { connectShell } from './api.ts';
 import { App } from './app.tsx';
 import { chooseLanguage, startTranslations } from './i18n/i18n.ts';

@@ -197,6 +197,8 @@ export const api = {
     create: { input: newMachineSchema, output: libraryEntrySchema },
     /** Makes a machine from a bundled guest; without `name` it gets the guest's title, numbered when taken. */
     createFromBundledGuest: { input: z.object({ id: z.string(), name: name.optional() }), output: libraryEntrySchema },
+    /** Copies a VM folder that lies elsewhere into the library, without what leads out of it. */
+    importFolder: { input: z.object({ folder: z.string().min(1).max(4096) }), output: libraryEntrySchema },
     change: { input: z.object({ name, changes: machineChangesSchema }), output: libraryEntrySchema },
     /** A copy of a machine that is off; or, linked, a machine that begins as a snapshot (of that id or name) and shares it. */
     clone: { input: z.object({ name, newName: name, linked: z.boolean().default(false), snapshot: z.string().max(200).optional() }), output: libraryEntrySchema },

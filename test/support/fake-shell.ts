@@ -260,6 +260,7 @@ export class FakeShell {
         this.#tell({ event: 'library.changed', payload: {} });
         return Promise.resolve(ok(entry));
       },
+      importFolder: () => Promise.resolve(fail('machine-config.missing', 'the folder holds no machine', 'choose another')),
       change: ({ name, changes }) => this.#with(name, (machine) => {
         const whole = Object.fromEntries(Object.entries(changes).map(([setting, value]) => [setting, value ?? undefined]));
         machine.changes.push(changes);

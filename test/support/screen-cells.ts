@@ -44,7 +44,7 @@ export async function readCells(page: Page): Promise<ScreenCells> {
 
 /** `KeyboardEvent.code` presses that type a text on a US keyboard. */
 const US_KEYS: Readonly<Record<string, string>> = {
-  ' ': 'Space', '$': 'Shift+Digit4', '(': 'Shift+Digit9', ')': 'Shift+Digit0', '*': 'Shift+Digit8', '#': 'Shift+Digit3', '+': 'Shift+Equal', '-': 'Minus', '/': 'Slash', '\n': 'Enter', '.': 'Period',
+  ' ': 'Space', '$': 'Shift+Digit4', '(': 'Shift+Digit9', ')': 'Shift+Digit0', '*': 'Shift+Digit8', '#': 'Shift+Digit3', '+': 'Shift+Equal', '-': 'Minus', '/': 'Slash', '\n': 'Enter', '.': 'Period', '|': 'Shift+Backslash',
 };
 
 export async function typeText(page: Page, text: string): Promise<void> {

@@ -29,8 +29,8 @@ const SETTINGS_PAGES = ['general', 'system', 'display', 'storage', 'network', 's
 async function openSettings(page: Page, shell: FakeShell, index: number): Promise<void> {
   shell.configure('Debian 12', FURNISHED);
   await option(page, 'Debian 12').click();
-  // Before the last, which opens the menu of all else.
-  await page.locator('.details .controls > button').nth(-2).click();
+  // Before the last two, of snapshots and of all else.
+  await page.locator('.details .controls > button').nth(-3).click();
   await page.locator('.settings-tab').nth(index).click();
 }
 
@@ -89,13 +89,13 @@ export const TOUR: readonly TourStop[] = [
   stop('machine-keyboard', async (page, shell) => {
     await openMachine(page, shell);
     await page.locator('.machine-tools button').first().click();
-    await page.locator('.menu-entry').nth(12).click();
+    await page.locator('.menu-entry').nth(13).click();
     await page.locator('.keyboard').waitFor();
   }),
   stop('machine-type-text', async (page, shell) => {
     await openMachine(page, shell);
     await page.locator('.machine-tools button').first().click();
-    await page.locator('.menu-entry').nth(11).click();
+    await page.locator('.menu-entry').nth(12).click();
     await page.locator('.dialog textarea').fill('echo "Grüße"');
   }),
   stop('machine-cd-menu', async (page, shell) => {
@@ -108,6 +108,28 @@ export const TOUR: readonly TourStop[] = [
     await page.getByRole('tab').nth(1).click();
     await page.locator('.machine-tools button').first().click();
     await page.locator('.console-search input').fill('Linux');
+  }),
+  stop('snapshots', async (page, shell) => {
+    await openMachine(page, shell);
+    await page.getByRole('tab').nth(3).click();
+    for (let taken = 1; taken <= 2; taken++) {
+      await page.locator('.snapshot-tree > .button').click();
+      await page.locator('.dialog .button-primary').click();
+      await page.locator('.snapshot-item').nth(taken).waitFor();
+    }
+    await page.locator('.snapshot-item').first().click();
+    await page.locator('.snapshot-detail .button-primary').waitFor();
+  }),
+  stop('snapshots-none', async (page) => {
+    await option(page, 'FreeDOS').click();
+    await page.locator('.details .controls > button').nth(-2).click();
+    await page.locator('.snapshot-now').waitFor();
+  }),
+  stop('snapshot-take', async (page, shell) => {
+    await openMachine(page, shell);
+    await page.getByRole('tab').nth(3).click();
+    await page.locator('.snapshot-tree > .button').click();
+    await page.getByRole('dialog').waitFor();
   }),
   stop('machine-paused', async (page, shell) => {
     await openMachine(page, shell);
@@ -167,4 +189,9 @@ export const TOUR: readonly TourStop[] = [
     await page.locator('.dialog .field-line button').click();
     await page.locator('.file-item').first().waitFor();
   }),
+  ...[0, 1, 2, 3, 4].map((page) => stop(`preferences-${page + 1}`, async (view) => {
+    await view.locator('.brand button').last().click();
+    await view.getByRole('tab').nth(page).click();
+    await view.locator('.settings-page').last().waitFor();
+  })),
 ];

@@ -36,6 +36,10 @@ export const JUMP_CACHE_ENTRIES = 8192;
 export const JUMP_CACHE_BYTES = 0x20000;
 /** Entries that a page's code may have. */
 export const JUMP_CACHE_PAGE_ENTRIES = 256;
+export const JUMP_ELEMENT = 8;
+export const JUMP_ENTRY = 12;
+/** Elements of the table of regions: so many may be there at a time. */
+export const REGION_ELEMENTS = 32768;
 
 /**
  * Guest-physical page → where it lies: u32 per page, byte offset of the page in this memory | MAP_* bits. 0 is MMIO or

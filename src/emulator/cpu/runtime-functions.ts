@@ -10,6 +10,7 @@ export const RUNTIME_FUNCTIONS = {
   regionAccess: [['i64', 'i32', 'i32'], 'i32'],
   codeIsAt: [['i64', 'i32'], 'i32'],
   materializeFlags: [[], undefined],
+  stepFlags: [['i32', 'i64'], undefined],
   segmentedAddress: [['i32', 'i32', 'i32'], 'i64'],
   effectiveAddress: [['i32'], 'i64'],
   /** (record, register number) -> linear address of that register in the record's segment, or -1. */

@@ -6,8 +6,8 @@
 
 /** Shorter rests cost more wake-ups than they are worth. */
 const REST_NANOS_MINIMUM = 4_000_000;
-/** What an idle guest may save up. */
-const SAVED_NANOS_MAXIMUM = 10_000_000;
+/** What a guest may save up that was idle, or that a busy host let wait. */
+const SAVED_NANOS_MAXIMUM = 60_000_000;
 
 export interface CpuShareClocks {
   /** Monotonic host time. */

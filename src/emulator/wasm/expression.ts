@@ -19,6 +19,7 @@ type Node =
   | { readonly kind: 'f32' | 'f64'; readonly value: number }
   | { readonly kind: 'v128'; readonly bytes: Uint8Array }
   | { readonly kind: 'local'; readonly index: number }
+  | { readonly kind: 'global'; readonly index: number }
   | { readonly kind: 'plain'; readonly opcode: number }
   /** Prefix 0xFC or 0xFD, opcode, and immediate bytes (lane numbers, shuffle masks). */
   | { readonly kind: 'prefixed'; readonly prefix: number; readonly opcode: number; readonly immediates: readonly number[] }
@@ -46,6 +47,11 @@ export function constant(type: ValueType, value: number | bigint): Expr {
 }
 export function local(index: number, type: ValueType): Expr {
   return { type, node: { kind: 'local', index }, args: [] };
+}
+
+/** A global of the module, which may change between two looks at it. */
+export function global(index: number, type: ValueType): Expr {
+  return { type, node: { kind: 'global', index }, args: [] };
 }
 
 function constantOf(e: Expr): bigint | undefined {

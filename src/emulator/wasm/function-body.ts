@@ -228,6 +228,7 @@ export class FunctionBody {
       case 'f64': code.u8(0x44); code.f64(node.value); break;
       case 'v128': code.u8(0xfd); code.u32(12); code.bytes(node.bytes); break;
       case 'local': code.u8(0x20); code.u32(node.index); break;
+      case 'global': code.u8(0x23); code.u32(node.index); break;
       case 'plain':
         if (node.opcode === 0x1b && e.type === 'v128') code.bytes([0x1c, 1, 0x7b]);
         else code.u8(node.opcode);

@@ -11,6 +11,8 @@ export class ModuleBuilder {
   private readonly functions: { typeIndex: number; name: string | undefined; body: FunctionBody | Uint8Array | undefined; hints: FunctionBody['hints'] }[] = [];
   private readonly exports: { name: string; functionIndex: number }[] = [];
   private table: { typeIndex: number; elements: readonly number[] } | undefined;
+  private importedTable: { module: string; name: string; typeIndex: number; size: number } | undefined;
+  private readonly globals: string[] = [];
   private openTable: { name: string; typeIndex: number; size: number; filler: number } | undefined;
 
   type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
@@ -29,6 +31,11 @@ export class ModuleBuilder {
   /** The shared memory, imported as `env.memory`. */
   importMemory(minimumPages: number, maximumPages: number): void {
     this.memory = { minimumPages, maximumPages };
+  }
+
+  /** A table as `setOpenTable` makes them. It is number 0. */
+  importOpenTable(module: string, name: string, typeIndex: number, size: number): void {
+    this.importedTable = { module, name, typeIndex, size };
   }
 
   importFunction(module: string, name: string, parameters: readonly ValueType[], results: readonly ValueType[]): number {
@@ -61,6 +68,11 @@ export class ModuleBuilder {
     this.exports.push({ name, functionIndex });
   }
 
+  /** A mutable i32, 0 at first, for others to set. Returns its index. */
+  exportGlobal(name: string): number {
+    return this.globals.push(name) - 1;
+  }
+
   /**
    * One table of functions of one type, in this order from element 0. It is typed and can neither hold null nor grow, so
    * that an indirect call through it needs no check of signature or null.
@@ -89,7 +101,7 @@ export class ModuleBuilder {
       w.bytes(this.typeBytes.view());
     });
     section(2, (w) => {
-      w.u32(this.imports.length + (this.memory ? 1 : 0));
+      w.u32(this.imports.length + (this.memory ? 1 : 0) + (this.importedTable ? 1 : 0));
       for (const { module, name, typeIndex } of this.imports) {
         w.name(module);
         w.name(name);
@@ -102,6 +114,16 @@ export class ModuleBuilder {
         w.bytes([0x02, 0x03]);
         w.u32(this.memory.minimumPages);
         w.u32(this.memory.maximumPages);
+      }
+      if (this.importedTable) {
+        const { module, name, typeIndex, size } = this.importedTable;
+        w.name(module);
+        w.name(name);
+        w.bytes([0x01, 0x64]);
+        w.s32(typeIndex);
+        w.u8(0x01);
+        w.u32(size);
+        w.u32(size);
       }
     });
     section(3, (w) => {
@@ -127,8 +149,19 @@ export class ModuleBuilder {
         if (openTable) define(openTable.typeIndex, openTable.size, openTable.filler);
       });
     }
+    if (this.globals.length > 0) {
+      section(6, (w) => {
+        w.u32(this.globals.length);
+        for (let n = 0; n < this.globals.length; n++) w.bytes([0x7f, 0x01, 0x41, 0x00, 0x0b]);
+      });
+    }
     section(7, (w) => {
-      w.u32(this.exports.length + (openTable ? 1 : 0));
+      w.u32(this.exports.length + this.globals.length + (openTable ? 1 : 0));
+      for (const [index, name] of this.globals.entries()) {
+        w.name(name);
+        w.u8(3);
+        w.u32(index);
+      }
       if (openTable) {
         w.name(openTable.name);
         w.bytes([0x01, 0x01]);

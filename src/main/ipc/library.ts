@@ -95,6 +95,10 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
         { bytes: facts.diskBytes, bus: diskBus }));
     },
 
+    async importFolder({ folder }) {
+      return changed(await library.importFolder(folder));
+    },
+
     async change({ name, changes }) {
       const isHardware = Object.entries(changes).some(([key, value]) => value !== undefined && HARDWARE.includes(key));
       const free = isHardware ? await mustHaveNoState(name) : ok({});

@@ -2,8 +2,9 @@
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LibraryEntry } from '../../shared/api.ts';
-import { ConfirmDelete, ConfirmPowerOff, ConfirmReset } from '../dialogs/confirm/confirm-dialogs.tsx';
+import { ConfirmColdStart, ConfirmDelete, ConfirmPowerOff, ConfirmReset } from '../dialogs/confirm/confirm-dialogs.tsx';
 import { DescriptionDialog } from '../dialogs/description/description-dialog.tsx';
+import { SnapshotsDialog } from '../dialogs/snapshots/snapshots-dialog.tsx';
 import { SettingsDialog } from '../dialogs/settings/settings-dialog.tsx';
 import { useApp } from '../state/app-state.ts';
 import { possibleActions } from '../state/machine-actions.ts';
@@ -14,7 +15,7 @@ import { AppButton } from './button.tsx';
 import { MenuButton } from './menu-button.tsx';
 import type { MenuEntry } from './menu-button.tsx';
 
-type Question = 'power-off' | 'reset' | 'delete' | 'settings';
+type Question = 'power-off' | 'reset' | 'delete' | 'settings' | 'snapshots' | 'cold';
 
 export function MachineControls({ entry, place }: { readonly entry: LibraryEntry; readonly place: 'manager' | 'machine' }) {
   const { t } = useTranslation();
@@ -33,6 +34,7 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
     if (await app.shutDown(name)) showNotice({ kind: 'info', text: t('action.powerButtonPressed', { name }) });
   };
   const stopEntries: MenuEntry[] = [
+    { id: 'save', label: t('action.save'), hint: t('action.saveHint'), icon: 'save', isDisabled: !can.save, onAction: () => { void app.save(name); } },
     { id: 'shut-down', label: t('action.shutDown'), hint: t('action.shutDownHint'), icon: 'power', isDisabled: !can.shutDown, onAction: () => { void shutDown(); } },
     { id: 'power-off', label: t('action.powerOff'), hint: t('action.powerOffHint'), icon: 'stop', isDanger: true, isDisabled: !can.powerOff, onAction: () => { setQuestion('power-off'); } },
   ];
@@ -45,6 +47,7 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
   };
   const moreEntries: MenuEntry[][] = [
     [
+      ...(entry.hasSavedState === true ? [{ id: 'cold', label: t('action.startCold'), icon: 'play' as const, isDanger: true, onAction: () => { setQuestion('cold'); } }] : []),
       // The desktop shell keeps to one window.
       ...(app.shell.kind === 'browser' ? [ownWindow] : []),
       { id: 'describe', label: t('action.describe'), icon: 'tag', isDisabled: entry.config === undefined, onAction: () => { setDescribing(true); } },
@@ -64,9 +67,12 @@ export function MachineControls({ entry, place }: { readonly entry: LibraryEntry
       <MenuButton label={t('action.stop')} icon="power" kind={kind} canLoseLabel={!inManager} isDisabled={!can.powerOff} groups={[stopEntries]} />
       <AppButton label={t('action.reset')} icon="reset" kind={kind} iconOnly={!inManager} isDisabled={!can.reset || isBusy} onPress={() => { setQuestion('reset'); }} />
       {inManager && entry.config !== undefined ? <AppButton label={t('settings.open')} icon="gear" kind={kind} onPress={() => { setQuestion('settings'); }} /> : null}
+      {inManager && entry.config !== undefined ? <AppButton label={t('snapshots.title')} icon="camera" kind={kind} onPress={() => { setQuestion('snapshots'); }} /> : null}
       {inManager ? <MenuButton label={t('action.more')} icon="more" iconOnly kind={kind} groups={moreEntries} /> : null}
       {isDescribing ? <DescriptionDialog entries={[entry]} onClose={() => { setDescribing(false); }} /> : null}
       {question === 'power-off' ? <ConfirmPowerOff name={name} onClose={() => { setQuestion(undefined); }} /> : null}
+      {question === 'snapshots' ? <SnapshotsDialog entry={entry} onClose={() => { setQuestion(undefined); }} /> : null}
+      {question === 'cold' ? <ConfirmColdStart name={name} onClose={() => { setQuestion(undefined); }} /> : null}
       {question === 'settings' && entry.config !== undefined ? <SettingsDialog entry={{ ...entry, config: entry.config }} onClose={() => { setQuestion(undefined); }} /> : null}
       {question === 'reset' ? <ConfirmReset name={name} onClose={() => { setQuestion(undefined); }} /> : null}
       {question === 'delete' ? <ConfirmDelete name={name} onClose={() => { setQuestion(undefined); }} onDeleted={() => { go({ window: 'manager', selected: undefined }); void app.refreshLibrary(); }} /> : null}

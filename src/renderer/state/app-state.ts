@@ -108,6 +108,9 @@ export class AppState {
       return true;
     });
   }
+  save(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.save({ name })); }
+  /** Drops the saved state for good. */
+  startCold(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.start({ name, cold: true })); }
   pause(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.pause({ name })); }
   resume(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.resume({ name })); }
   shutDown(name: string): Promise<boolean> { return this.#act(name, this.shell.client.machines.stop({ name, how: 'acpi' })); }

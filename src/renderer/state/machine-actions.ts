@@ -6,6 +6,7 @@ export interface Possible {
   readonly show: boolean;
   readonly pause: boolean;
   readonly resume: boolean;
+  readonly save: boolean;
   readonly shutDown: boolean;
   readonly powerOff: boolean;
   readonly reset: boolean;
@@ -20,6 +21,7 @@ export function possibleActions({ status, broken }: LibraryEntry): Possible {
     show: !isOff,
     pause: state === 'running',
     resume: state === 'paused',
+    save: state === 'running' || state === 'paused',
     shutDown: state === 'running',
     powerOff: !isOff,
     reset: state === 'running' || state === 'paused',

@@ -2,13 +2,10 @@ import { FunctionBody, type Label } from '../../wasm/function-body.ts';
 import { i32, load, sub } from '../../wasm/expression.ts';
 import { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { instructionTable } from '../isa/table.ts';
-import { RECORD_HANDLER } from '../memory-layout.ts';
+import { RECORD_HANDLER, REGION_ELEMENTS } from '../memory-layout.ts';
 import { Flow, type Dispatch } from './flow.ts';
 import { FIRST_HANDLER, FormTable, type Form } from './forms.ts';
 import { InterpreterEmitter, type SecondFunctions } from './interpreter-emitter.ts';
-
-/** Regions that the translator may have at a time. */
-export const REGION_ELEMENTS = 32768;
 
 /** The forms of the product's instruction table. */
 export function instructionForms(): FormTable {

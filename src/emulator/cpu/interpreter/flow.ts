@@ -1,9 +1,10 @@
-import { add, and, call, eq, eqz, extendS, extendU, geU, gtU, i32, i64, load, ltS, ltU, ne, or, select, shl, shrS, shrU, sub, wrap, xor, type Expr } from '../../wasm/expression.ts';
-import { FunctionBody } from '../../wasm/function-body.ts';
+import { add, and, call, eq, eqz, extendS, extendU, geU, gtU, i32, i64, load, ltS, ltU, ne, or, select, shl, shrS, shrU, sub, wrap, type Expr } from '../../wasm/expression.ts';
+import { FunctionBody, type Label } from '../../wasm/function-body.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { VECTOR_GP, VECTOR_UD } from '../arch.ts';
+import { jumpCacheEntry, jumpCacheKey } from '../jump-cache.ts';
 import {
-  CODE_PAGE_ENTRIES, CPU_BLOCKS, GLOBAL_CODE_ARENA_GENERATION, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, JUMP_CACHES, JUMP_CACHE_PAGE_ENTRIES, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING, RECORD_SEGMENT,
+  CODE_PAGE_ENTRIES, GLOBAL_CODE_ARENA_GENERATION, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, HANDLER_NUMBER_REGION, JUMP_ELEMENT, JUMP_ENTRY, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING, RECORD_SEGMENT,
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
@@ -117,6 +118,16 @@ export class Flow {
     body.return();
   }
 
+  /** The record for RIP, where it is the linear address, if the code TLB has its page in `mode`; branches to `none` otherwise. */
+  private knownRecord(body: FunctionBody, rip: Expr, mode: Expr, none: Label): Expr {
+    const entry = body.let(and(wrap(shrU(rip, i64(8n))), i32((CODE_TLB_ENTRIES - 1) << 4)));
+    body.brIf(none, ne(load('i64', 'u64', entry, this.cpuBase + CODE_TLB), or(and(rip, i64(~0xfffn)), extendU(mode))));
+    const page = load('i32', 'u32', entry, this.cpuBase + CODE_TLB + 8);
+    const record = body.let(load('i32', 'u32', add(page, shl(and(wrap(rip), i32(0xfff)), i32(2))), CODE_PAGE_ENTRIES));
+    body.brIf(none, eqz(record));
+    return record;
+  }
+
   private defineResume(): void {
     const body = new FunctionBody(['i64', 'i32']);
     const rip = body.parameter(0);
@@ -126,17 +137,11 @@ export class Flow {
     body.block((slow) => {
       // Without MODE_CS_LIMITED the CS base is 0, so RIP is the linear address.
       body.brIf(slow, and(mode, i32(MODE_CS_LIMITED)));
-      const offset = body.let(and(wrap(rip), i32(0xfff)));
-      const entry = body.let(and(wrap(shrU(rip, i64(8n))), i32((CODE_TLB_ENTRIES - 1) << 4)));
-      const tag = or(and(rip, i64(~0xfffn)), extendU(mode));
-      body.brIf(slow, ne(load('i64', 'u64', entry, this.cpuBase + CODE_TLB), tag));
-      const page = load('i32', 'u32', entry, this.cpuBase + CODE_TLB + 8);
-      body.set(record, load('i32', 'u32', add(page, shl(offset, i32(2))), CODE_PAGE_ENTRIES));
-      body.brIf(slow, eqz(record));
+      body.set(record, this.knownRecord(body, rip, mode, slow));
       // Where control was sent a gate has to stand, or the place would never be found hot: `fetch` sets one.
       const fromGate = sub(load('i32', 'u16', record, RECORD_HANDLER), i32(HANDLER_NUMBER_COUNT));
       body.brIf(slow, and(ltU(i32(HANDLER_NUMBER_COLD - HANDLER_NUMBER_COUNT), fromGate), ne(this.state('i32', HOT_THRESHOLD), i32(0))));
-      this.setState(body, 64, RIP_PAGE, sub(rip, extendU(offset)));
+      this.setState(body, 64, RIP_PAGE, and(rip, i64(~0xfffn)));
       this.enterBlock(body, record, budget);
     });
     this.fetchAndEnter(body, rip, budget);
@@ -287,15 +292,14 @@ export class Flow {
     this.module.export('enterRecord', enterRecord);
   }
 
-  /** Where a region's key for RIP (i64) is in the jump cache, as an address. */
-  private jumpEntry(rip: Expr): Expr {
-    const low = wrap(rip);
-    const page = and(xor(shrU(low, i32(12)), shrU(low, i32(17))), i32(31));
-    const inPage = and(xor(low, shrU(low, i32(4))), i32(JUMP_CACHE_PAGE_ENTRIES - 1));
-    return add(shl(or(shl(page, i32(8)), inPage), i32(4)), i32(JUMP_CACHES + (this.cpuBase - CPU_BLOCKS) / 2));
-  }
-  private jumpKey(rip: Expr): Expr {
-    return xor(and(rip, i64(0xffffffffffffn)), this.state('i64', JUMP_KEY));
+  /** Goes to the region that the gate at RIP leads into, and has the jump cache know it. */
+  private enterRegion(body: FunctionBody, gate: Expr, rip: Expr, budget: Expr): void {
+    const [element, entry] = [body.let(load('i32', 'u32', gate, RECORD_IMMEDIATE)), body.let(load('i32', 'u32', gate, RECORD_DISPLACEMENT))];
+    const cached = body.let(jumpCacheEntry(rip, this.cpuBase));
+    body.store(64, cached, jumpCacheKey(rip, this.state('i64', JUMP_KEY)));
+    body.store(32, cached, element, JUMP_ELEMENT);
+    body.store(32, cached, entry, JUMP_ENTRY);
+    body.returnCallIndirect(this.regionType, [rip, budget, entry], element, 1);
   }
 
   /** Counts what a region executes, from the budget it is given to the one it leaves. */
@@ -318,13 +322,16 @@ export class Flow {
     noRegion.call(this.runtime.materializeFlags, []);
     noRegion.returnCall(this.resume, [noRegion.parameter(0), noRegion.parameter(1)]);
     module.define(this.noRegion, noRegion);
-    // To another region by way of the jump cache, else to the interpreter.
+    // To a region that the jump cache doesn't know, else to the interpreter.
     const count = (body: FunctionBody, counter: number): void => this.setState(body, 32, counter, add(this.state('i32', counter), i32(1)));
     define('leap', ['i64', 'i32'], (body, rip, budget) => {
       count(body, COUNT_LEAPS);
-      const entry = body.let(this.jumpEntry(rip));
-      body.if(eq(load('i64', 'u64', entry), this.jumpKey(rip)), () => {
-        body.returnCallIndirect(this.regionType, [rip, budget, load('i32', 'u32', entry, 12)], load('i32', 'u32', entry, 8), 1);
+      body.block((none) => {
+        const mode = body.let(this.state('i32', MODE));
+        const record = this.knownRecord(body, rip, mode, none);
+        body.brIf(none, ne(load('i32', 'u16', record, RECORD_HANDLER), i32(HANDLER_NUMBER_REGION)));
+        body.brIf(none, ne(load('i32', 'u8', record, RECORD_A), mode));
+        this.enterRegion(body, record, rip, budget);
       });
       count(body, COUNT_LEAPS_MISSED);
       this.countTranslated(body, budget, sub);
@@ -439,14 +446,8 @@ export class Flow {
     });
     const region = handler((body, record, budget) => {
       body.if(eq(load('i32', 'u8', record, RECORD_A), this.state('i32', MODE)), () => {
-        const rip = body.let(this.ripOf(body, record, false));
-        const [element, entry] = [body.let(load('i32', 'u32', record, RECORD_IMMEDIATE)), body.let(load('i32', 'u32', record, RECORD_DISPLACEMENT))];
-        const cached = body.let(this.jumpEntry(rip));
-        body.store(64, cached, this.jumpKey(rip));
-        body.store(32, cached, element, 8);
-        body.store(32, cached, entry, 12);
         this.countTranslated(body, budget, add);
-        body.returnCallIndirect(this.regionType, [rip, budget, entry], element, 1);
+        this.enterRegion(body, record, body.let(this.ripOf(body, record, false)), budget);
       });
       behindGate(body, record, budget);
     });

@@ -58,6 +58,14 @@ export function materializeFlags(): void {
   set32(FLAGS_AUX, aux);
 }
 
+/** As an INC or DEC behind what translated code left: `kind` without FLAG_CARRY_APART. */
+export function stepFlags(kind: u32, result: u64): void {
+  materializeFlags();
+  set32(FLAGS_KIND, kind | FLAG_CARRY_APART);
+  set32(FLAGS_CARRY, get32(FLAGS_AUX) >> 31);
+  set64(FLAGS_R, result);
+}
+
 /** All of RFLAGS. */
 export function flagsValue(): u32 { return get32(EFLAGS_REST) & ~EFLAGS_ARITHMETIC | EFLAGS_FIXED | arithmeticFlags(); }
 export function readFlags(): u64 { return flagsValue(); }

@@ -5,12 +5,12 @@ import { codeIsAt, coverCode, fetch, fetchBytes, invalidateCode, allocCode, flus
 import { flushAll as flushAllTlbs, forgetJumps, resetTlbs, flushNonGlobal } from './tlb.ts';
 import { setMode } from './mode.ts';
 import { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw } from './segments.ts';
-import { cli, materializeFlags, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags } from './flags.ts';
+import { cli, materializeFlags, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, stepFlags, sti, writeArithmeticFlags } from './flags.ts';
 import { deliverFault, deliverInterrupt, softwareInterrupt } from './exceptions.ts';
 import { farCall, farJump, farReturn, iret } from './far-transfers.ts';
 import { clts, debugAccessible, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug } from './control-registers.ts';
 
-export { codeIsAt, coverCode, forgetJumps, materializeFlags, regionAccess };
+export { codeIsAt, coverCode, forgetJumps, materializeFlags, regionAccess, stepFlags };
 export { raise, privileged, slowAccess, commitWrite, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode, flushAllTlbs, resetTlbs, flushNonGlobal, setMode };
 export { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw };
 export { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags };

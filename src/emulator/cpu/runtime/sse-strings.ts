@@ -14,13 +14,23 @@ const NEGATIVE: u32 = 0x10;
 const MASKED: u32 = 0x20;
 const MOST_SIGNIFICANT: u32 = 0x40;
 
-function element(at: u32, index: u32, control: u32): i32 {
-  if (control & WORDS) return (control & SIGNED) != 0 ? load<i16>(at + index * 2) : load<u16>(at + index * 2);
-  return (control & SIGNED) != 0 ? load<i8>(at + index) : load<u8>(at + index);
+/** A bit for each element of `a` that is the same in `b`. */
+@inline function equalElements(a: v128, b: v128, control: u32): u32 {
+  return (control & WORDS) != 0 ? i16x8.bitmask(i16x8.eq(a, b)) : i8x16.bitmask(i8x16.eq(a, b));
 }
+/** All elements as the one that begins the register at `from`, `index` elements from there. */
+@inline function splat(from: u32, index: u32, control: u32): v128 {
+  return (control & WORDS) != 0 ? v128.load16_splat(from + index * 2) : v128.load8_splat(from + index);
+}
+/** A bit for each element of `a` that is not below that of `b`. */
+@inline function notBelow(a: v128, b: v128, control: u32): u32 {
+  if (control & WORDS) return i16x8.bitmask((control & SIGNED) != 0 ? i16x8.ge_s(a, b) : i16x8.ge_u(a, b));
+  return i8x16.bitmask((control & SIGNED) != 0 ? i8x16.ge_s(a, b) : i8x16.ge_u(a, b));
+}
+
 function implicitLength(at: u32, control: u32, count: u32): u32 {
-  for (let i: u32 = 0; i < count; i++) if (element(at, i, control) == 0) return i;
-  return count;
+  const zeros = equalElements(v128.load(at), v128.splat<i8>(0), control);
+  return zeros != 0 ? ctz(zeros) : count;
 }
 function explicitLength(length: i64, count: u32): u32 {
   const limit: i64 = count;
@@ -30,26 +40,28 @@ function explicitLength(length: i64, count: u32): u32 {
 
 /** Bit j of the result: what of `a` the element j of `b` meets. */
 function aggregate(a: u32, b: u32, lengthA: u32, lengthB: u32, count: u32, control: u32): u32 {
+  const all: u32 = (1 << count) - 1;
+  const valid: u32 = (1 << lengthB) - 1;
+  const second = v128.load(b);
   const kind = control >> 2 & 3;
   let bits: u32 = 0;
-  for (let j: u32 = 0; j < count; j++) {
-    let met = false;
-    if (kind == EQUAL_EACH) {
-      met = j < lengthA && j < lengthB ? element(a, j, control) == element(b, j, control) : j >= lengthA && j >= lengthB;
-    } else if (kind == EQUAL_ANY) {
-      for (let i: u32 = 0; i < lengthA && j < lengthB && !met; i++) met = element(a, i, control) == element(b, j, control);
-    } else if (kind == RANGES) {
-      for (let i: u32 = 0; i + 1 < lengthA && j < lengthB && !met; i += 2) {
-        const value = element(b, j, control);
-        met = value >= element(a, i, control) && value <= element(a, i + 1, control);
-      }
-    } else {
-      met = true;
-      for (let i: u32 = 0; i < lengthA && i + j < count && met; i++) met = i + j < lengthB && element(a, i, control) == element(b, i + j, control);
-    }
-    if (met) bits |= 1 << j;
+  if (kind == EQUAL_EACH) {
+    const shorter = min(lengthA, lengthB);
+    const longer = max(lengthA, lengthB);
+    return equalElements(v128.load(a), second, control) & ((1 << shorter) - 1) | all & ~((1 << longer) - 1);
   }
-  return bits;
+  if (kind == EQUAL_ANY) {
+    for (let i: u32 = 0; i < lengthA; i++) bits |= equalElements(splat(a, i, control), second, control);
+    return bits & valid;
+  }
+  if (kind == RANGES) {
+    for (let i: u32 = 0; i + 1 < lengthA; i += 2) bits |= notBelow(second, splat(a, i, control), control) & notBelow(splat(a, i + 1, control), second, control);
+    return bits & valid;
+  }
+  bits = all;
+  // What would lie behind the end of `b` is taken as met.
+  for (let i: u32 = 0; i < lengthA; i++) bits &= (equalElements(splat(a, i, control), second, control) & valid) >> i | ~(all >> i);
+  return bits & all;
 }
 
 /**

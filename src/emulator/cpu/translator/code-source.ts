@@ -26,6 +26,8 @@ export interface CodeSource {
   page(delta: number): CodePage | undefined;
   /** Whether another region has the instruction at an offset already. */
   isTaken(offset: number): boolean;
+  /** Whether control can come into another region there. */
+  canEnter(offset: number): boolean;
   /**
    * Has the region that holds an offset become part of this one, if it has no more than so many instructions. Returns
    * where control came into it, `undefined` where it stays by itself.
@@ -47,6 +49,7 @@ export interface CodePlace {
 /** The regions that there are already, by `keyOf` of their instructions. */
 export interface OtherRegions {
   has(key: number): boolean;
+  canEnter(key: number): boolean;
   /** As `CodeSource.absorb`; `offset` is that of the key's instruction in the absorbing region. */
   absorb(key: number, offset: number, instructions: number): readonly number[] | undefined;
 }
@@ -97,6 +100,10 @@ export class SharedCode implements CodeSource {
   isTaken(offset: number): boolean {
     const page = this.page(Math.floor(offset / PAGE_BYTES));
     return page !== undefined && this.regions?.has(keyOf(page.descriptor, offset)) === true;
+  }
+  canEnter(offset: number): boolean {
+    const page = this.page(Math.floor(offset / PAGE_BYTES));
+    return page !== undefined && this.regions?.canEnter(keyOf(page.descriptor, offset)) === true;
   }
   absorb(offset: number, instructions: number): readonly number[] | undefined {
     const page = this.page(Math.floor(offset / PAGE_BYTES));

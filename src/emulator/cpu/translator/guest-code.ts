@@ -179,7 +179,7 @@ class Growth {
     const { found, limits } = this;
     for (let offset = at; !found.has(offset) && found.size < limits.instructions;) {
       if (!this.starts.has(offset) && this.source.isTaken(offset) && !this.absorb(offset)) {
-        if (!called || this.repeated >= limits.repeated) return;
+        if (this.repeated >= limits.repeated || (!called && (limits.repeated < Infinity || this.source.canEnter(offset)))) return;
         this.repeated++;
       }
       const decoded = this.decode(offset);

@@ -4,7 +4,7 @@
  * written, as long as control can come to it one way only; elsewhere it is in a local too ("dynamic"). Memory gets the
  * operands when the region is left, and `materializeFlags` computes the rest there when somebody asks.
  */
-import { and, constant, eq, eqz, extendU, geS, geU, i32, i64, leS, leU, ltS, ltU, ne, or, popcnt, shl, shrU, signExtend, wrap, xor, type Expr } from '../../wasm/expression.ts';
+import { and, constant, eq, eqz, extendU, geS, geU, i32, i64, leS, leU, ltS, ltU, ne, or, popcnt, select, shl, shrU, signExtend, wrap, xor, type Expr } from '../../wasm/expression.ts';
 import type { FunctionBody } from '../../wasm/function-body.ts';
 import type { ConditionCode, FlagValues, Width } from '../isa/emitter.ts';
 import {
@@ -23,10 +23,19 @@ export interface KnownFlags {
   readonly carryIn: boolean;
   /** For kind 0: whether FLAGS_RESULT and FLAGS_AUX are known to hold. */
   readonly canonical: boolean;
+  /** For INC and DEC: CF is that of what was there before, which the local tells. */
+  readonly isStep: boolean;
 }
 
-export const UNKNOWN_FLAGS: KnownFlags = { kind: undefined, carryIn: false, canonical: false };
-const IN_MEMORY: KnownFlags = { kind: 0, carryIn: false, canonical: true };
+export const UNKNOWN_FLAGS: KnownFlags = { kind: undefined, carryIn: false, canonical: false, isStep: false };
+const IN_MEMORY: KnownFlags = { kind: 0, carryIn: false, canonical: true, isStep: false };
+
+/**
+ * From this bit on the local holds the kind of an INC or DEC that came after what its low bits tell of: all but CF is the step's. CF
+ * is hardly ever asked for between an INC and what overwrites it, and working it out takes a call.
+ */
+const STEP_SHIFT = 16;
+const BASE_KIND = (1 << STEP_SHIFT) - 1;
 
 /** What the flags need of the region that they belong to. */
 export interface FlagsContext {
@@ -43,6 +52,8 @@ interface OperandLocals {
   readonly a: Expr;
   readonly b: Expr;
   readonly r: Expr;
+  /** The result of an INC or DEC whose kind is in the high bits of the local. */
+  readonly step: Expr;
 }
 
 export class LazyFlags {
@@ -59,7 +70,7 @@ export class LazyFlags {
   constructor(context: FlagsContext) {
     this.context = context;
     const { body } = context;
-    const operands = (type: 'i32' | 'i64'): OperandLocals => ({ a: body.newLocal(type), b: body.newLocal(type), r: body.newLocal(type) });
+    const operands = (type: 'i32' | 'i64'): OperandLocals => ({ a: body.newLocal(type), b: body.newLocal(type), r: body.newLocal(type), step: body.newLocal(type) });
     this.kindLocal = body.newLocal('i32');
     this.narrow = operands('i32');
     this.wide = context.long ? operands('i64') : undefined;
@@ -71,13 +82,19 @@ export class LazyFlags {
     return bits === 64 ? (this.wide as OperandLocals) : this.narrow;
   }
 
+  /** The operands that what is known of the flags is about. */
+  private operandsOfKind(bits: number): Omit<OperandLocals, 'step'> {
+    const locals = this.operands(bits);
+    return this.known.isStep ? { ...locals, r: locals.step } : locals;
+  }
+
   // Setting
 
   private become(kind: number, carryIn = false): void {
     if (this.conditional) {
       this.context.body.set(this.kindLocal, i32(kind));
       this.known = UNKNOWN_FLAGS;
-    } else this.known = { kind, carryIn, canonical: false };
+    } else this.known = { kind, carryIn, canonical: false, isStep: false };
   }
   private kindOf(operation: number, width: Width): number {
     return operation | (Math.log2(width / 8) << FLAG_SIZE_SHIFT);
@@ -105,40 +122,50 @@ export class LazyFlags {
   }
   /** INC and DEC keep CF. */
   setStep(operation: typeof FLAG_INC | typeof FLAG_DEC, result: Expr, width: Width): void {
-    this.keepCarry();
-    this.context.body.set(this.operands(width).r, result);
-    this.become(this.kindOf(operation, width) | FLAG_CARRY_APART);
-  }
-  /** Puts CF, as it is now, apart. */
-  private keepCarry(): void {
-    const { kind } = this.known;
     const { body } = this.context;
-    if (kind !== undefined) {
-      if (!(kind & FLAG_CARRY_APART)) body.set(this.carry, this.expression('cf'));
+    const { kind, isStep } = this.known;
+    const locals = this.operands(width);
+    const step = this.kindOf(operation, width);
+    if (kind === undefined || isStep) {
+      body.set(locals.step, result);
+      body.set(this.kindLocal, or(and(this.kindLocal, i32(BASE_KIND)), i32(step << STEP_SHIFT)));
+      this.known = { kind: step, carryIn: false, canonical: false, isStep: true };
       return;
     }
+    if (!(kind & FLAG_CARRY_APART)) body.set(this.carry, this.expression('cf'));
+    body.set(locals.r, result);
+    this.become(step | FLAG_CARRY_APART);
+  }
+  /** Puts CF apart where only the local tells what it comes from. */
+  private carryFromLocal(): Expr {
+    const { body } = this.context;
+    this.known = UNKNOWN_FLAGS;
     body.if(eqz(and(this.kindLocal, i32(FLAG_CARRY_APART))), () => {
       this.materialize();
       body.set(this.carry, shrU(this.aux(), i32(31)));
     });
-    // The kind is still what the local says; both paths have left it right.
-    this.known = UNKNOWN_FLAGS;
+    return body.let(this.carry);
   }
 
   /** Changes CF, or CF and OF (i32 0 or 1), and nothing else. */
   setApart(cf: Expr, of: Expr | undefined): void {
     const { body } = this.context;
-    const { kind } = this.known;
+    const { kind, isStep } = this.known;
     const apart = FLAG_CARRY_APART | (of ? FLAG_OVERFLOW_APART : 0);
     const [carry, overflow] = [body.let(cf), of && body.let(of)];
     if (kind === undefined) {
-      // Only what memory holds in its last form can be changed in part.
-      body.if(eqz(and(this.kindLocal, i32(FLAG_OPERATION))), () => this.materialize());
+      // Only what memory holds in its last form can be changed in part, and CF alone behind a step.
+      const whole = eqz(and(this.kindLocal, i32(FLAG_OPERATION)));
+      body.if(of ? or(whole, shrU(this.kindLocal, i32(STEP_SHIFT))) : whole, () => this.materialize());
       body.set(this.kindLocal, or(this.kindLocal, i32(apart)));
     } else if (this.conditional) throw new Error('conditional flags must be dynamic');
     else {
       if (!(kind & FLAG_OPERATION) && !this.known.canonical) this.materialize();
-      this.known = { kind: (this.known.kind ?? 0) | apart, carryIn: this.known.carryIn, canonical: this.known.canonical };
+      if (isStep) {
+        const { r, step } = this.operands(widthOf(kind));
+        body.set(r, step);
+      }
+      this.known = { ...this.known, kind: (this.known.kind ?? 0) | apart, isStep: false };
     }
     body.set(this.carry, carry);
     if (overflow) body.set(this.overflow, overflow);
@@ -175,17 +202,17 @@ export class LazyFlags {
 
   /** Puts the kind into its local, for code that control can come to several ways. The knowledge here stays. */
   announce(): void {
-    if (this.known.kind !== undefined) this.context.body.set(this.kindLocal, i32(this.known.kind));
+    if (this.known.kind !== undefined && !this.known.isStep) this.context.body.set(this.kindLocal, i32(this.known.kind));
   }
 
   /** Stores operands into memory, where the kind is known. */
   save(): void {
     const { kind } = this.known;
-    if (kind === undefined) return this.saveDynamic();
+    if (kind === undefined || this.known.isStep) return this.saveDynamic();
     if (kind === 0) return;
     const { context } = this;
     context.setState(32, FLAGS_KIND, i32(kind));
-    if (kind & FLAG_OPERATION) this.storeOperands(kind & FLAG_OPERATION, this.operands(8 << ((kind >> FLAG_SIZE_SHIFT) & 3)));
+    if (kind & FLAG_OPERATION) this.storeOperands(kind & FLAG_OPERATION, this.operands(widthOf(kind)));
     if (kind & FLAG_CARRY_APART) context.setState(32, FLAGS_CARRY, this.carry);
     if (kind & FLAG_OVERFLOW_APART) context.setState(32, FLAGS_OVERFLOW, this.overflow);
   }
@@ -200,17 +227,22 @@ export class LazyFlags {
   saveDynamic(): void {
     const { context, kindLocal } = this;
     const { body } = context;
-    body.if(kindLocal, () => {
-      context.setState(32, FLAGS_KIND, kindLocal);
+    const { wide } = this;
+    const isWide = (shift: number): Expr => eq(and(kindLocal, i32(3 << shift)), i32(3 << shift));
+    const base = body.let(and(kindLocal, i32(BASE_KIND)));
+    // Otherwise it is in memory, where another region may have left a kind.
+    body.if(base, () => {
+      context.setState(32, FLAGS_KIND, base);
       context.setState(32, FLAGS_CARRY, this.carry);
       context.setState(32, FLAGS_OVERFLOW, this.overflow);
-      const { wide } = this;
-      if (!wide) return this.storeOperands(FLAG_ADD, this.narrow);
-      body.if(
-        eq(and(kindLocal, i32(3 << FLAG_SIZE_SHIFT)), i32(3 << FLAG_SIZE_SHIFT)),
-        () => this.storeOperands(FLAG_ADD, wide),
-        () => this.storeOperands(FLAG_ADD, this.narrow),
-      );
+      if (!wide) this.storeOperands(FLAG_ADD, this.narrow);
+      else body.if(isWide(FLAG_SIZE_SHIFT), () => this.storeOperands(FLAG_ADD, wide), () => this.storeOperands(FLAG_ADD, this.narrow));
+    });
+    const step = body.let(shrU(kindLocal, i32(STEP_SHIFT)));
+    body.if(step, () => {
+      const narrow = extendU(this.narrow.step);
+      const result = wide ? select(isWide(STEP_SHIFT + FLAG_SIZE_SHIFT), wide.step, narrow) : narrow;
+      context.call('stepFlags', [step, result]);
     });
   }
 
@@ -241,14 +273,12 @@ export class LazyFlags {
   /** 0 or 1, in a local. */
   flag(name: FlagName): Expr {
     const { body } = this.context;
-    if (this.known.kind === undefined) {
-      if (name === 'cf') {
-        this.keepCarry();
-        return body.let(this.carry);
-      }
+    const { kind, isStep } = this.known;
+    if (name === 'cf' && (kind === undefined || isStep)) return this.carryFromLocal();
+    if (kind === undefined) {
       if (this.conditional) throw new Error('flags are read where they may have been set');
       this.toMemory();
-    } else if (!(this.known.kind & FLAG_OPERATION) && !this.known.canonical) this.materialize();
+    } else if (!(kind & FLAG_OPERATION) && !this.known.canonical) this.materialize();
     return body.let(this.expression(name));
   }
 
@@ -261,8 +291,8 @@ export class LazyFlags {
       if (!this.known.canonical) this.materialize();
       return this.fromMemory(name);
     }
-    const width = 8 << ((kind >> FLAG_SIZE_SHIFT) & 3);
-    const { a, b, r } = this.operands(width);
+    const width = widthOf(kind);
+    const { a, b, r } = this.operandsOfKind(width);
     const zero = constant(r.type, 0);
     const low = (): Expr => (r.type === 'i64' ? wrap(r) : r);
     const top = (value: Expr): Expr => {
@@ -317,6 +347,8 @@ export class LazyFlags {
       const cf = this.flag('cf');
       return code & 1 ? body.let(eqz(cf)) : cf;
     }
+    // Conditions 1 and 3 have CF in them.
+    if (this.known.isStep && (code >> 1 === 1 || code >> 1 === 3)) this.toMemory();
     if (!(this.known.kind & FLAG_OPERATION) && !this.known.canonical) this.materialize();
     return body.let(this.compared(code) ?? this.combined(code));
   }
@@ -325,11 +357,11 @@ export class LazyFlags {
   private compared(code: ConditionCode): Expr | undefined {
     const kind = this.known.kind as number;
     const operation = kind & FLAG_OPERATION;
-    const width = 8 << ((kind >> FLAG_SIZE_SHIFT) & 3);
+    const width = widthOf(kind);
     const apart = kind & (FLAG_CARRY_APART | FLAG_OVERFLOW_APART);
     const negated = (code & 1) === 1;
     if (operation === 0) return undefined;
-    const { a, b, r } = this.operands(width);
+    const { a, b, r } = this.operandsOfKind(width);
     const zero = constant(r.type, 0);
     if (operation === FLAG_SUB && !apart && !this.known.carryIn) {
       const [x, y] = [this.signed(a, width), this.signed(b, width)];
@@ -369,6 +401,10 @@ export class LazyFlags {
     })();
     return code & 1 ? eqz(positive) : positive;
   }
+}
+
+function widthOf(kind: number): number {
+  return 8 << ((kind >> FLAG_SIZE_SHIFT) & 3);
 }
 
 function wrapTo32(value: Expr): Expr {

@@ -82,18 +82,20 @@ interface KnownRegion {
   compilations: number;
 }
 
-/** After so many compilations a region is absorbed by no other. */
-const SETTLED = 4;
-/** After so many compilations of one region, more ways into it get regions of their own. */
-const MOST_COMPILATIONS = 16;
+/** A region of no more instructions may be compiled again: for one more way in, or as part of another. */
+const SMALL = 32;
+/** After so many compilations not that either. */
+const MOST_COMPILATIONS = 8;
+/** Instructions, of other regions mostly, from a place in the middle of a large one to where others can be entered. */
+const BRIDGE = 64;
 
 /** A region to be compiled, and where. */
 interface Plan extends CodePlace {
   readonly region: KnownRegion;
   /** Regions whose place it takes. */
   readonly replaces: number[];
-  /** Whether it has code that other regions have, without a limit. */
-  readonly repeats: boolean;
+  /** Whether it leads from the middle of another region to where that, or a third one, can be entered. */
+  readonly isBridge: boolean;
 }
 
 /**
@@ -106,6 +108,7 @@ export class RegionBuilder {
   private readonly cpuBase: number;
   private readonly nowMillis: () => number;
   private readonly limits: GrowthLimits;
+  private readonly bridgeLimits: GrowthLimits;
   private readonly known = new Map<number, KnownRegion>();
   /** By `keyOf` of each instruction: its region, and its offset there. */
   private readonly taken = new Map<number, { readonly region: KnownRegion; readonly offset: number }>();
@@ -115,6 +118,7 @@ export class RegionBuilder {
     this.cpuBase = cpuBase;
     this.nowMillis = nowMillis;
     this.limits = limits;
+    this.bridgeLimits = { ...limits, instructions: Math.min(BRIDGE, limits.instructions), repeated: Infinity };
   }
 
   /** Compiles requests into one module. The memory may change meanwhile: what was seen of it comes along. */
@@ -151,8 +155,8 @@ export class RegionBuilder {
         if (supersede(other, plan)) taken.push(other.id);
         else plan.replaces.push(other.id);
       };
-      const source = new SharedCode(this.memory, this.cpuBase, plan, plan.repeats ? undefined : this.others(region.mode, absorbed));
-      const code = growRegion(this.decoder, source, region.starts, region.mode, this.limits);
+      const source = new SharedCode(this.memory, this.cpuBase, plan, this.others(region.mode, absorbed));
+      const code = growRegion(this.decoder, source, region.starts, region.mode, plan.isBridge ? this.bridgeLimits : this.limits);
       if (!code) {
         cold.push(request.id);
         continue;
@@ -178,29 +182,36 @@ export class RegionBuilder {
   /** What to compile for a request; `undefined` where a region has the code and the way in is still to prove its worth. */
   private plan({ id, descriptor, offset, mode, rip }: CompileRequest): Plan | undefined {
     const holder = this.taken.get(keyOf(descriptor, offset));
-    if (!holder || holder.region.mode !== mode || holder.region.compilations >= MOST_COMPILATIONS) {
+    const anew = (isBridge: boolean): Plan => {
       const pages = new Map([[0, descriptor]]);
-      return { region: { id, mode, starts: [offset], refused: new Map(), keys: [], pages, compilations: 0 }, replaces: [], repeats: holder !== undefined, rip, mode, pages };
-    }
+      return { region: { id, mode, starts: [offset], refused: new Map(), keys: [], pages, compilations: 0 }, replaces: [], isBridge, rip, mode, pages };
+    };
+    if (!holder || holder.region.mode !== mode) return anew(holder !== undefined);
     const { region } = holder;
     // The more often it has been compiled, the longer it stays as it is.
     const refusals = region.refused.get(holder.offset) ?? 0;
-    if (refusals < region.compilations) {
+    const isLasting = region.keys.length > SMALL || region.compilations >= MOST_COMPILATIONS;
+    if (refusals < (isLasting ? 1 : region.compilations)) {
       region.refused.set(holder.offset, refusals + 1);
       return undefined;
     }
+    if (isLasting) return anew(true);
     if (!region.starts.includes(holder.offset)) region.starts.push(holder.offset);
     // Its first page lies there now.
     const firstRip = rip - BigInt(Math.floor(holder.offset / PAGE_BYTES) * PAGE_BYTES);
-    return { region, replaces: [], repeats: false, rip: firstRip, mode, pages: region.pages };
+    return { region, replaces: [], isBridge: false, rip: firstRip, mode, pages: region.pages };
   }
 
   private others(mode: number, absorbed: (region: KnownRegion) => void): OtherRegions {
     return {
       has: (key) => this.taken.get(key)?.region.mode === mode,
+      canEnter: (key) => {
+        const holder = this.taken.get(key);
+        return holder?.region.mode === mode && holder.region.starts.includes(holder.offset);
+      },
       absorb: (key, offset, instructions) => {
         const holder = this.taken.get(key);
-        if (!holder || holder.region.keys.length > instructions || holder.region.compilations >= SETTLED) return undefined;
+        if (!holder || holder.region.keys.length > Math.min(instructions, SMALL) || holder.region.compilations >= MOST_COMPILATIONS) return undefined;
         absorbed(holder.region);
         return holder.region.starts.map((start) => start + offset - holder.offset);
       },
@@ -277,3 +288,4 @@ export class ImmediateCompiler implements RegionCompiler {
     return done;
   }
 }
+

@@ -1,18 +1,31 @@
 /** The function that one region becomes: its locals, its ways out, and what it takes from the runtime. */
-import { add, and, eqz, extendS, extendU, i32, i64, load, ltS, or, shl, shrS, shrU, sub, wrap, type Expr } from '../../wasm/expression.ts';
+import { add, and, eq, eqz, extendS, extendU, global, i32, i64, load, ltS, or, shl, shrS, shrU, sub, wrap, type Expr } from '../../wasm/expression.ts';
 import { FunctionBody, type Label } from '../../wasm/function-body.ts';
+import { jumpCacheEntry, jumpCacheKey } from '../jump-cache.ts';
+import { JUMP_ELEMENT, JUMP_ENTRY, PAGE_BYTES } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
-import { MODE_USER, TLB_CURRENT, TLB_USER } from '../state-layout.ts';
+import { JUMP_KEY, MODE_USER, TLB_CURRENT, TLB_USER } from '../state-layout.ts';
 import { is64Bit } from './code-source.ts';
 import type { GuestCode } from './guest-code.ts';
-import { PAGE_BYTES } from '../memory-layout.ts';
 import { LazyFlags } from './lazy-flags.ts';
 
 /** What the interpreter's module exports for regions to leave by: flow.ts. */
 export const WAYS_OUT = {
   leap: ['i64', 'i32'], spent: ['i64', 'i32'], faulted: ['i64', 'i32'], single: ['i64', 'i32'], finished: ['i64', 'i32', 'i32'],
 } as const;
+/** What a region is made for. */
+export interface RegionPlace {
+  readonly cpuBase: number;
+  readonly imports: RegionImports;
+  /** The index of the global that holds the number of the region's own element. */
+  readonly global: number;
+}
+
 export type WayOut = keyof typeof WAYS_OUT;
+
+/** The type of a region's function, `(rip i64, budget i32, entry i32) -> ()`: the first one of a module of regions. */
+export const REGION_PARAMETERS = ['i64', 'i32', 'i32'] as const;
+export const REGION_TYPE = 0;
 
 /** Functions imported by a module of regions, numbered as they are first needed. */
 export class RegionImports {
@@ -28,7 +41,7 @@ export class RegionImports {
 type SharedExit = 'leap' | 'spent' | 'faulted' | 'single' | 'refused' | 'finished';
 
 export class RegionContext {
-  readonly body = new FunctionBody(['i64', 'i32', 'i32']);
+  readonly body = new FunctionBody(REGION_PARAMETERS);
   readonly budget = this.body.parameter(1);
   /** At first the entry, then what dispatchers go by. */
   readonly selector = this.body.parameter(2);
@@ -46,6 +59,8 @@ export class RegionContext {
   private readonly written = new Set<number>();
   /** RIP of the first byte of the region's page. */
   private readonly ripBase = this.body.newLocal('i64');
+  /** Where to go outside. */
+  private readonly target = this.body.newLocal('i64');
   private readonly exitOffset = this.body.newLocal('i32');
   private readonly status = this.body.newLocal('i32');
   private readonly table = this.body.newLocal('i32');
@@ -53,10 +68,17 @@ export class RegionContext {
   private readonly verified = this.body.newLocal('i32');
   private readonly pages: GuestCode['pages'];
   private readonly user: boolean;
+  private readonly global: number;
+  /** Whether a jump to an address found at run time may lead to one of the region's own entries. */
+  private readonly mayComeBack: boolean;
+  private seek: Label | undefined;
   private exits: Readonly<Record<SharedExit, Label>> | undefined;
 
-  constructor({ mode, pages }: GuestCode, cpuBase: number, imports: RegionImports) {
+  constructor(code: GuestCode, { cpuBase, imports, global }: RegionPlace) {
+    const { mode, pages } = code;
     this.pages = pages;
+    this.global = global;
+    this.mayComeBack = code.entries.length > 1 && code.blocks.some(({ end }) => end === 'indirect' || end === 'return');
     this.long = is64Bit(mode);
     this.user = (mode & MODE_USER) !== 0;
     this.registerType = this.long ? 'i64' : 'i32';
@@ -162,15 +184,15 @@ export class RegionContext {
       const name = shared[depth];
       if (!name) {
         this.exits = exits as Record<SharedExit, Label>;
-        const page = and(body.parameter(0), i64(~0xfffn));
+        const rip = body.parameter(0);
         if (this.pages.length > 1) {
-          body.set(this.verified, shl(i32(1), and(shrU(this.selector, i32(8)), i32(0xff))));
-          body.set(this.ripBase, sub(page, extendS(shl(shrS(this.selector, i32(16)), i32(12)))));
+          body.set(this.verified, this.pageBit(this.selector));
+          body.set(this.ripBase, this.baseOf(rip, this.selector));
           body.set(this.selector, and(this.selector, i32(0xff)));
-        } else body.set(this.ripBase, page);
+        } else body.set(this.ripBase, and(rip, i64(~0xfffn)));
         this.reload();
-        inside();
-        body.unreachable();
+        if (this.mayComeBack) body.loop((again) => this.insideAndOut(inside, again));
+        else this.insideAndOut(inside, undefined);
         return;
       }
       body.block((label) => {
@@ -187,6 +209,50 @@ export class RegionContext {
     };
     nest(0);
     return body;
+  }
+
+  /** What executes guest code, and behind it the way to other regions. */
+  private insideAndOut(inside: () => void, again: Label | undefined): void {
+    const { body, target } = this;
+    body.block((label) => {
+      this.seek = label;
+      inside();
+      body.unreachable();
+    });
+    body.releaseLocals();
+    const entry = body.let(jumpCacheEntry(target, this.cpuBase));
+    const isKnown = body.let(eq(load('i64', 'u64', entry), jumpCacheKey(target, this.state64(JUMP_KEY))));
+    const element = load('i32', 'u32', entry, JUMP_ELEMENT);
+    const way = load('i32', 'u32', entry, JUMP_ENTRY);
+    if (again) body.if(and(isKnown, eq(element, global(this.global, 'i32'))), () => this.comeBack(way, again));
+    this.spill();
+    this.flags.saveDynamic();
+    body.if(isKnown, () => body.returnCallIndirect(REGION_TYPE, [target, this.budget, way], element));
+    body.returnCall(this.imports.index('engine', 'leap'), [target, this.budget]);
+  }
+  /** Goes on at one of the region's own entries, unless it is to be entered at another linear address than it was. */
+  private comeBack(way: Expr, again: Label): void {
+    const { body } = this;
+    if (this.pages.length === 1) {
+      body.if(eq(and(this.target, i64(~0xfffn)), this.ripBase), () => {
+        body.set(this.selector, way);
+        body.br(again);
+      });
+      return;
+    }
+    const entry = body.let(way);
+    body.if(eq(this.baseOf(this.target, entry), this.ripBase), () => {
+      body.set(this.verified, or(this.verified, this.pageBit(entry)));
+      body.set(this.selector, and(entry, i32(0xff)));
+      body.br(again);
+    });
+  }
+  /** Of what is entered at RIP by an entry: the RIP of the first page, and the bit of the page that is entered. */
+  private baseOf(rip: Expr, entry: Expr): Expr {
+    return sub(and(rip, i64(~0xfffn)), extendS(shl(shrS(entry, i32(16)), i32(12))));
+  }
+  private pageBit(entry: Expr): Expr {
+    return shl(i32(1), and(shrU(entry, i32(8)), i32(0xff)));
   }
 
   /** Leaves at `offset`, where nothing is paid for that isn't executed. */
@@ -215,9 +281,10 @@ export class RegionContext {
     this.body.set(this.status, status);
     this.leave('finished', this.offset);
   }
-  /** Goes to an offset outside the region. It takes a little longer than `leap`, and less code. */
-  leaveTo(offset: number): void {
-    this.leaveBy('leap', offset);
+  /** Goes on behind the current instruction, whose region may be of code that is no more. */
+  leaveOutdated(next: number): void {
+    this.body.set(this.budget, add(this.budget, i32(this.remaining - 1)));
+    this.leaveBy('leap', next);
   }
   /**
    * Goes to a block that begins at `offset`, has not been paid for, and is not in this region any more. One whose first
@@ -246,11 +313,11 @@ export class RegionContext {
   leaveSpent(offset: number): void {
     this.leaveBy('spent', offset);
   }
-  /** Goes to RIP outside the region; `unexecuted` instructions that were paid for are given back. */
-  leap(rip: Expr, unexecuted = 0): void {
-    this.spill();
-    this.flags.save();
-    this.body.returnCall(this.imports.index('engine', 'leap'), [rip, add(this.budget, i32(unexecuted))]);
+  /** Goes to RIP outside the region, or where only a look at the jump cache tells. */
+  leap(rip: Expr): void {
+    this.flags.announce();
+    this.body.set(this.target, rip);
+    this.body.br(this.seek as Label);
   }
 
   /** Pays for a block that begins at `offset`, or leaves. */

@@ -464,7 +464,7 @@ export class RegionEmitter implements Emitter {
     context.reload();
     body.if(ne(status, i32(STATUS_NEXT)), () => context.leaveAs(status), undefined, false);
     // It may have written over this very code.
-    body.if(ne(invalidations, context.state32(COUNT_INVALIDATIONS)), () => context.leap(context.rip(this.nextOffset), context.remaining - 1), undefined, false);
+    body.if(ne(invalidations, context.state32(COUNT_INVALIDATIONS)), () => context.leaveOutdated(this.nextOffset), undefined, false);
   }
   /** The same for a helper of LIGHT_FUNCTIONS. */
   private lightStatusCall(name: RuntimeFunction, args: readonly Expr[], registers: readonly number[]): void {

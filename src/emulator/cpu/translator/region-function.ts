@@ -4,11 +4,12 @@ import type { FunctionBody, Label } from '../../wasm/function-body.ts';
 import { structure, type Jump, type Step } from './control-structure.ts';
 import { successorsOf, type GuestBlock, type GuestCode } from './guest-code.ts';
 import { UNKNOWN_FLAGS, type KnownFlags } from './lazy-flags.ts';
-import { RegionContext, type RegionImports } from './region-context.ts';
+import { RegionContext, type RegionImports, type RegionPlace } from './region-context.ts';
 import { RegionEmitter, type Terminators } from './region-emitter.ts';
 
-export function writeRegion(code: GuestCode, cpuBase: number, imports: RegionImports): FunctionBody {
-  return new RegionWriter(code, cpuBase, imports).write();
+/** `global`: the index of that which holds the number of the region's element. */
+export function writeRegion(code: GuestCode, cpuBase: number, imports: RegionImports, global: number): FunctionBody {
+  return new RegionWriter(code, { cpuBase, imports, global }).write();
 }
 
 class RegionWriter implements Terminators {
@@ -27,9 +28,9 @@ class RegionWriter implements Terminators {
   private block!: GuestBlock;
   private jumps: readonly Jump[] = [];
 
-  constructor(code: GuestCode, cpuBase: number, imports: RegionImports) {
+  constructor(code: GuestCode, place: RegionPlace) {
     this.code = code;
-    this.context = new RegionContext(code, cpuBase, imports);
+    this.context = new RegionContext(code, place);
     this.emitter = new RegionEmitter(this.context, code.mode, this);
     this.numbers = new Map(code.blocks.map((block, number) => [block.start, number]));
     this.successors = code.blocks.map((block) => successorsOf(block).map((offset) => this.numbers.get(offset)).filter((number) => number !== undefined));
@@ -143,11 +144,11 @@ class RegionWriter implements Terminators {
     const stays = this.numbers.has(target as number);
     if (stays && !this.numbers.has(next)) {
       // The only edge inside may be one that falls through, so it comes last.
-      body.if(eqz(condition), () => this.context.leaveTo(next));
+      body.if(eqz(condition), () => this.context.leap(this.context.rip(next)));
       this.follow(target as number, 0);
       return;
     }
-    body.if(condition, () => (stays ? this.follow(target as number, 0) : this.context.leaveTo(target as number)));
+    body.if(condition, () => (stays ? this.follow(target as number, 0) : this.context.leap(this.context.rip(target as number))));
     this.follow(next, stays ? 1 : 0);
   }
   jumpTo(rip: Expr): void {

@@ -1,12 +1,12 @@
 /** Has hot code translated and keeps what comes of it: which regions there are, of which code, and how control gets there. */
 import type { EngineParts, RegionStore } from '../interpreter/interpreter.ts';
 import { HANDLER_COLD, HANDLER_COUNT, HANDLER_REGION } from '../interpreter/forms.ts';
-import { REGION_ELEMENTS } from '../interpreter/build-module.ts';
 import {
-  CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, GLOBAL_CODE_ARENA_NEXT, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP,
+  CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, GLOBAL_CODE_ARENA_NEXT, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, REGION_ELEMENTS,
 } from '../memory-layout.ts';
 import { MODE, MODE_ALIGNED, MODE_CS_LIMITED, MODE_DECODING, RIP } from '../state-layout.ts';
 import { cut, type CompiledBatch, type CompiledPage, type CompiledRegion, type RegionCompiler } from './region-compiler.ts';
+import { ownElementName } from './region-module.ts';
 
 /** Bytes of the code arena that the gates of one region may take at most, with the instructions decoded for them. */
 const ARENA_RESERVE = 0x100000;
@@ -115,7 +115,7 @@ export class TranslatedRegions implements RegionStore {
     for (const region of regions) {
       const asked = this.asked.get(region.id);
       this.asked.delete(region.id);
-      if (asked && this.isCurrent(asked, region)) this.install(asked, region, exports[region.exportName]);
+      if (asked && this.isCurrent(asked, region)) this.install(asked, region, exports);
       else {
         this.made.outdated++;
         this.compiler.forget([region.id]);
@@ -148,7 +148,7 @@ export class TranslatedRegions implements RegionStore {
     });
   }
 
-  private install({ mode }: Asked, { id, replaces, pages, entries, instructions }: CompiledRegion, code: unknown): void {
+  private install({ mode }: Asked, { id, replaces, pages, entries, instructions, exportName }: CompiledRegion, exports: WebAssembly.Exports): void {
     const element = this.takeElement();
     if (element === undefined) {
       this.compiler.forget([id]);
@@ -158,7 +158,9 @@ export class TranslatedRegions implements RegionStore {
     const old = new Set(replaced.map((one) => one.element));
     this.made.translated++;
     this.made.translatedInstructions += instructions;
-    this.table.set(element, code);
+    this.table.set(element, exports[exportName]);
+    const own = exports[ownElementName(exportName)];
+    if (own instanceof WebAssembly.Global) own.value = element;
     for (const { memoryOffset, ranges } of pages) {
       for (const [start, end] of ranges) this.runtime.coverCode(memoryOffset, mode, start, end);
     }

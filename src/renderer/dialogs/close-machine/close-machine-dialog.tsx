@@ -9,7 +9,7 @@ import { useApp } from '../../state/app-state.ts';
 import { possibleActions } from '../../state/machine-actions.ts';
 import { showNotice } from '../../state/notices.ts';
 
-const WAYS = ['keepRunning', 'shutDown', 'powerOff'] as const;
+const WAYS = ['save', 'keepRunning', 'shutDown', 'powerOff'] as const;
 type Way = (typeof WAYS)[number];
 
 export function CloseMachineDialog({ entry, onClose, onLeave }: { readonly entry: LibraryEntry; readonly onClose: () => void; readonly onLeave: () => void }) {
@@ -17,12 +17,13 @@ export function CloseMachineDialog({ entry, onClose, onLeave }: { readonly entry
   const app = useApp();
   const { name } = entry;
   const can = possibleActions(entry);
-  const [way, setWay] = useState<Way>('keepRunning');
-  const possible: Readonly<Record<Way, boolean>> = { keepRunning: true, shutDown: can.shutDown, powerOff: can.powerOff };
+  const [way, setWay] = useState<Way>(can.save ? 'save' : 'keepRunning');
+  const possible: Readonly<Record<Way, boolean>> = { save: can.save, keepRunning: true, shutDown: can.shutDown, powerOff: can.powerOff };
   const close = async (): Promise<void> => {
     onClose();
     onLeave();
     if (way === 'shutDown' && await app.shutDown(name)) showNotice({ kind: 'info', text: t('action.powerButtonPressed', { name }) });
+    if (way === 'save') await app.save(name);
     if (way === 'powerOff') await app.powerOff(name);
   };
   return (

@@ -25,6 +25,20 @@ export function ConfirmPowerOff({ name, onClose }: ConfirmProps) {
   );
 }
 
+export function ConfirmColdStart({ name, onClose }: ConfirmProps) {
+  const { t } = useTranslation();
+  const app = useApp();
+  return (
+    <AppDialog title={t('confirm.coldTitle', { name })} isAlert onClose={onClose}>
+      <p className="dialog-text">{t('confirm.coldText')}</p>
+      <footer className="dialog-footer">
+        <AppButton label={t('app.cancel')} autoFocus onPress={onClose} />
+        <AppButton label={t('confirm.cold')} kind="danger" onPress={() => { void app.startCold(name); onClose(); }} />
+      </footer>
+    </AppDialog>
+  );
+}
+
 export function ConfirmReset({ name, onClose }: ConfirmProps) {
   const { t } = useTranslation();
   const app = useApp();

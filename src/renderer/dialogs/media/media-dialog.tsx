@@ -35,7 +35,7 @@ export function MediaDialog({ onClose }: { readonly onClose: () => void }) {
       {error === undefined ? null : <ErrorNotice error={error} />}
       {media === undefined ? <p className="field-hint" role="status">{t('app.loading')}</p> : media.length === 0 ? <p className="dialog-text">{t('media.none')}</p> : (
         <div className="media">
-          <ListBox className="file-list media-list" aria-label={t('media.list')} selectionMode="single" disallowEmptySelection selectedKeys={present === undefined ? [] : [present.path]}
+          <ListBox className="file-list media-list" aria-label={t('media.list')} selectionMode="single" selectionBehavior="replace" disallowEmptySelection selectedKeys={present === undefined ? [] : [present.path]}
             onSelectionChange={(keys) => {
               const [path] = keys === 'all' ? [] : [...keys];
               if (typeof path === 'string') setChosen(path);

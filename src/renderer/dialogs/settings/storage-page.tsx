@@ -42,7 +42,7 @@ export function StoragePage() {
     <div className="storage">
       <div className="storage-tree">
         {items.length === 0 ? <p className="field-hint">{t('settings.noMedia')}</p> : (
-          <ListBox className="file-list media-list" aria-label={t('settings.controllers')} selectionMode="single" disallowEmptySelection selectedKeys={present === undefined ? [] : [present]}
+          <ListBox className="file-list media-list" aria-label={t('settings.controllers')} selectionMode="single" selectionBehavior="replace" disallowEmptySelection selectedKeys={present === undefined ? [] : [present]}
             onSelectionChange={(keys) => {
               const [key] = keys === 'all' ? [] : [...keys];
               if (typeof key === 'string') setChosen(key);

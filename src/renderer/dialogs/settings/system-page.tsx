@@ -42,9 +42,10 @@ export function SystemPage() {
           options={[{ value: 'reboot', label: t('settings.onResetReboot') }, { value: 'stop', label: t('settings.onResetStop') }]} />
         <RtcSetting />
       </div>
-      <Segments label={t('settings.time')} value={mode === 'host' ? 'host' : 'instructions'} hint={timeReason ?? t(mode === 'host' ? 'settings.timeHostHint' : 'settings.timeInstructionsHint')}
+      <Segments label={t('settings.time')} value={mode === 'host' ? 'host' : 'instructions'} hint={t(mode === 'host' ? 'settings.timeHostHint' : 'settings.timeInstructionsHint')}
         onChange={(value) => { set('time.mode', value === 'host' ? 'host' : { instructionsPerMicrosecond: PACE_DEFAULT }); }}
         options={[{ value: 'host', label: t('settings.timeHost') }, { value: 'instructions', label: t('settings.timeInstructions') }]} />
+      {timeReason === undefined ? null : <p className="field-error">{timeReason}</p>}
       {mode === 'host' ? null : (
         <div className="form-columns">
           <NumberSetting path="time.mode.instructionsPerMicrosecond" label={t('settings.pace')} value={mode.instructionsPerMicrosecond} hint={t('settings.paceHint')} />

@@ -17,6 +17,7 @@ export const appTexts: Pick<Texts, 'app' | 'state' | 'action' | 'confirm' | 'fil
     reason: '{{name}}: {{reason}}.',
   },
   state: {
+    saved: 'Gespeichert',
     off: 'Aus',
     starting: 'Startet',
     running: 'Läuft',
@@ -30,6 +31,9 @@ export const appTexts: Pick<Texts, 'app' | 'state' | 'action' | 'confirm' | 'fil
     haltedForever: 'Stillgelegt',
   },
   action: {
+    save: 'Speichern und ausschalten',
+    saveHint: 'Beim nächsten Start geht es hier weiter',
+    startCold: 'Ohne den gespeicherten Zustand starten …',
     start: 'Starten',
     startAgain: 'Neu starten',
     show: 'Anzeigen',
@@ -54,6 +58,9 @@ export const appTexts: Pick<Texts, 'app' | 'state' | 'action' | 'confirm' | 'fil
     describe: 'Gruppe, Schlagwörter, Symbol und Notizen …',
   },
   confirm: {
+    coldTitle: '{{name}} ohne den gespeicherten Zustand starten?',
+    coldText: 'Was beim Speichern lief, geht verloren, als wäre damals der Stecker gezogen worden.',
+    cold: 'Ohne ihn starten',
     powerOffTitle: '{{name}} ausschalten?',
     powerOffText: 'Die Maschine endet sofort, als würde der Stecker gezogen. Was der Gast nicht gespeichert hat, geht verloren.',
     powerOff: 'Ausschalten',

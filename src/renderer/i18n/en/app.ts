@@ -15,6 +15,7 @@ export const appTexts = {
     reason: '{{name}}: {{reason}}.',
   },
   state: {
+    saved: 'Saved',
     off: 'Off',
     starting: 'Starting',
     running: 'Running',
@@ -28,6 +29,9 @@ export const appTexts = {
     haltedForever: 'Halted',
   },
   action: {
+    save: 'Save and turn off',
+    saveHint: 'It goes on from here at its next start',
+    startCold: 'Start without the saved state…',
     start: 'Start',
     startAgain: 'Start again',
     show: 'Show',
@@ -52,6 +56,9 @@ export const appTexts = {
     describe: 'Group, tags, icon and notes…',
   },
   confirm: {
+    coldTitle: 'Start {{name}} without its saved state?',
+    coldText: 'What ran when it was saved is lost, as if its plug had been pulled then.',
+    cold: 'Start without it',
     powerOffTitle: 'Power off {{name}}?',
     powerOffText: 'It ends at once, as if its plug were pulled. What the guest has not saved is lost.',
     powerOff: 'Power off',

@@ -8,12 +8,13 @@ import { Icon } from '../../components/icon.tsx';
 import { MenuButton } from '../../components/menu-button.tsx';
 import { TypeTextDialog } from '../../dialogs/type-text/type-text-dialog.tsx';
 import { SCALINGS } from '../../../shared/machine-config.ts';
-import type { Scaling } from '../../../shared/machine-config.ts';
+import type { KeyboardLayout, Scaling } from '../../../shared/machine-config.ts';
 import { placeScreen } from '../../display/place-screen.ts';
 import type { Extent } from '../../display/place-screen.ts';
 import { isOn, useDisplay } from '../../display/use-display.ts';
 import { chord, SPECIAL_KEYS } from '../../input/guest-keyboard.ts';
 import type { SpecialKey } from '../../input/guest-keyboard.ts';
+import { keyName } from '../../input/key-name.ts';
 import { useGuestInput } from '../../input/use-guest-input.ts';
 import { useApp } from '../../state/app-state.ts';
 import { showNotice } from '../../state/notices.ts';
@@ -39,6 +40,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
   const config = entry.config ?? DEFAULTS;
   const { keyboardLayout, captureOnClick } = config.input;
   const hostKey = config.input.hostKey ?? preferences.hostKey;
+  const { shortcuts } = preferences;
   const hostKeyName = t(`hostKey.${hostKey}`);
   const { name, status: { state } } = entry;
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -58,9 +60,9 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
     if (input.grab !== 'captured') input.take(false);
   };
   const hostActions: Readonly<Record<string, () => void>> = {
-    KeyF: fullscreen.toggle,
-    KeyP: () => { void (state === 'paused' ? app.resume(name) : app.pause(name)); },
-    Delete: () => { sendKeys('ctrlAltDelete'); },
+    [shortcuts.fullscreen]: fullscreen.toggle,
+    [shortcuts.pause]: () => { void (state === 'paused' ? app.resume(name) : app.pause(name)); },
+    [shortcuts.ctrlAltDelete]: () => { sendKeys('ctrlAltDelete'); },
   };
   const input = useGuestInput({ surface, channel, hostKey, isEnabled: canType, onHostCombination: (code) => { hostActions[code]?.(); } });
 
@@ -92,6 +94,17 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
     if (rows !== undefined) await navigator.clipboard.writeText(rows.map((row) => row.trimEnd()).join('\n'));
     showNotice({ kind: 'info', text: t(rows === undefined ? 'machine.noText' : 'machine.textCopied') });
   };
+  const typeText = (text: string, layout: KeyboardLayout): void => {
+    channel.current?.send({ kind: 'type-text', text, layout });
+    setTimeout(() => { input.take(false); }, MENU_CLOSED_MILLIS);
+  };
+  const typeClipboard = async (): Promise<void> => {
+    try {
+      typeText(await navigator.clipboard.readText(), keyboardLayout);
+    } catch {
+      showNotice({ kind: 'warning', text: t('machine.clipboardUnreadable') });
+    }
+  };
   const setScaling = async (wanted: Scaling): Promise<void> => {
     const answer = await client.library.change({ name, changes: { display: { ...config.display, scaling: wanted } } });
     if (!answer.ok) showNotice({ kind: 'error', error: answer.error });
@@ -107,6 +120,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
       <MenuButton label={t('machine.keys')} icon="keyboard" kind="quiet" canLoseLabel isDisabled={!canType} groups={[
         (Object.keys(SPECIAL_KEYS) as SpecialKey[]).map((keys) => ({ id: keys, label: t(`machine.key.${keys}`), onAction: () => { sendKeys(keys); } })),
         [
+          { id: 'clipboard', label: t('machine.typeClipboard'), icon: 'note', onAction: () => { void typeClipboard(); } },
           { id: 'text', label: t('machine.typeText'), icon: 'note', onAction: () => { setTyping(true); } },
           { id: 'keyboard', label: t('machine.onScreenKeyboard'), icon: 'keyboard', isChosen: hasKeyboard, onAction: () => { setKeyboard(!hasKeyboard); } },
           { id: 'capture', label: t('machine.captureMouse'), icon: 'mouse', onAction: () => { setTimeout(() => { input.take(true); }, MENU_CLOSED_MILLIS); } },
@@ -137,7 +151,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
         <ScreenOverlay entry={entry} hasPicture={hasPicture} />
         {input.grab === 'captured' || (fullscreen.isFullscreen && canType) ? (
           <p className="capture-chip" key={`${input.grab}${fullscreen.isFullscreen}`} aria-hidden="true">
-            <Icon name="keyboard" size={16} />{input.grab === 'captured' ? t('machine.capturedShort', { hostKey: hostKeyName }) : t('machine.fullscreenShort', { hostKey: hostKeyName })}
+            <Icon name="keyboard" size={16} />{input.grab === 'captured' ? t('machine.capturedShort', { hostKey: hostKeyName }) : t('machine.fullscreenShort', { hostKey: hostKeyName, key: keyName(shortcuts.fullscreen) })}
           </p>
         ) : null}
       </div>
@@ -148,7 +162,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
         <StatusBar entry={entry} />
         <span className="machine-resolution">{size === undefined ? '' : t('machine.resolution', { width: size.width, height: size.height })}{placement === undefined ? '' : ` · ${Math.round(placement.scale * 100)} %`}</span>
       </div>
-      {isTyping ? <TypeTextDialog layout={keyboardLayout} onClose={() => { setTyping(false); }} onType={(text, layout) => { channel.current?.send({ kind: 'type-text', text, layout }); setTimeout(() => { input.take(false); }, MENU_CLOSED_MILLIS); }} /> : null}
+      {isTyping ? <TypeTextDialog layout={keyboardLayout} onClose={() => { setTyping(false); }} onType={typeText} /> : null}
     </section>
   );
 }

@@ -7,6 +7,7 @@ import { MachineControls } from '../../components/machine-controls.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { CloseMachineDialog } from '../../dialogs/close-machine/close-machine-dialog.tsx';
 import { SettingsDialog } from '../../dialogs/settings/settings-dialog.tsx';
+import { SnapshotView } from '../../dialogs/snapshots/snapshot-view.tsx';
 import { isOn } from '../../display/use-display.ts';
 import { useApp } from '../../state/app-state.ts';
 import { go } from '../../state/route.ts';
@@ -15,7 +16,7 @@ import { GuestScreen } from './guest-screen.tsx';
 import { MachineLog } from './machine-log.tsx';
 import { SerialConsole } from './serial-console.tsx';
 
-const VIEWS = [['display', 'screen'], ['console', 'terminal'], ['virtio', 'terminal'], ['log', 'list']] as const;
+const VIEWS = [['display', 'screen'], ['console', 'terminal'], ['virtio', 'cable'], ['snapshots', 'camera'], ['log', 'list']] as const;
 type View = (typeof VIEWS)[number][0];
 
 export function MachineWindow({ name }: { readonly name: string }) {
@@ -63,6 +64,7 @@ export function MachineWindow({ name }: { readonly name: string }) {
             <SerialConsole name={name} kind={id === 'console' ? 'console' : 'virtio-console'} hostKey={entry.config?.input.hostKey ?? preferences.hostKey} tools={tools} onLeave={() => { document.querySelector<HTMLElement>('.tab[data-selected]')?.focus(); }} />
           </TabPanel>
         ))}
+        <TabPanel id="snapshots" className="machine-view"><SnapshotView entry={entry} /></TabPanel>
         <TabPanel id="log" className="machine-view"><MachineLog name={name} /></TabPanel>
       </Tabs>
       {dialog === 'settings' && entry.config !== undefined ? <SettingsDialog entry={{ ...entry, config: entry.config }} onClose={() => { setDialog(undefined); }} /> : null}

@@ -51,7 +51,7 @@ export function OnScreenKeyboard({ layout, onKeys }: { readonly layout: Keyboard
     <div className="keyboard" role="group" aria-label={t('machine.onScreenKeyboard')}>
       {ROWS.map((row, index) => (
         <div key={index} className="keyboard-row">
-          {row.map(({ code, width }) => (
+          {row.filter(({ code }) => code !== 'IntlBackslash' || keyCaps(code, layout) !== undefined).map(({ code, width }) => (
             <Button key={code} className="key" aria-label={SIGNS[code] === undefined ? cap(code) === ' ' ? 'Space' : cap(code) : code} {...(isModifier(code) ? { 'aria-pressed': held.has(code) } : {})}
               style={{ flexGrow: width, flexBasis: `${width * 30}px` }} onPress={() => { press(code); }}>
               {cap(code)}

@@ -67,6 +67,25 @@ async function settle(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
+describe('a limited disk', () => {
+  it('moves no more in a second than it may, in order, and all at once when the limit is gone', async () => {
+    const { image, service, run } = setUp();
+    const read = (sector: number): Promise<BlockStatus> => run({ kind: 'read', sector, sectorCount: 1, segments: [{ offset: 0, length: 512 }] });
+    service.limit(1024);
+    const start = performance.now();
+    // What was saved up is gone after the first.
+    expect(await read(0)).toBe('ok');
+    expect(await read(1)).toBe('ok');
+    expect(performance.now() - start).toBeGreaterThan(400);
+    const waiting = [read(2), read(3), read(4)];
+    await settle();
+    expect(image.calls).toEqual(['read 0+1', 'read 1+1']);
+    service.limit(undefined);
+    expect(await Promise.all(waiting)).toEqual(['ok', 'ok', 'ok']);
+    expect(image.calls.slice(2)).toEqual(['read 2+1', 'read 3+1', 'read 4+1']);
+  });
+});
+
 describe('DiskService', () => {
   it('moves sectors between the image and segments of the shared memory, whole or broken', async () => {
     const { image, shared, run } = setUp();
