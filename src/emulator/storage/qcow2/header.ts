@@ -3,7 +3,6 @@
  * big-endian. Not read: encryption, external data files, extended L2 entries; images with these are refused.
  */
 import type { ByteFile } from '../../interfaces/disk-image.ts';
-import { DISK_BYTES_MAXIMUM } from '../../../shared/sizes.ts';
 import { ByteFields } from '../byte-fields.ts';
 import { damaged, unsupported } from '../image-error.ts';
 
@@ -31,6 +30,8 @@ export const CLUSTER_BITS_MAXIMUM = 21;
 const BACKING_NAME_BYTES_MAXIMUM = 1023;
 const L1_BYTES_MAXIMUM = 32 << 20;
 const REFCOUNT_TABLE_BYTES_MAXIMUM = 8 << 20;
+/** Larger ones are no disks: their tables would keep one busy for ever. */
+const DISK_BYTES_MAXIMUM = 64 * 2 ** 40;
 const SNAPSHOTS_MAXIMUM = 65536;
 
 export interface Qcow2Header {
