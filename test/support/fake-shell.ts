@@ -268,6 +268,11 @@ export class FakeShell {
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
+      clone: ({ name, newName }) => this.#with(name, ({ entry }) => {
+        const { entry: made } = this.#add(newName, { ...entry.config, memoryBytes: entry.config?.memoryBytes ?? 512 * MIB });
+        this.#tell({ event: 'library.changed', payload: {} });
+        return made;
+      }),
       rename: ({ name }) => this.#with(name, ({ entry }) => entry),
       delete: ({ name }) => this.#with(name, () => {
         this.#machines.delete(name);
@@ -370,6 +375,7 @@ export class FakeShell {
         this.#tell({ event: 'snapshots.changed', payload: { name } });
         return changed;
       }),
+      resetOnPowerOff: ({ name }) => this.#with(name, () => ({})),
       thumbnail: ({ name, snapshot }) => this.#with(name, ({ snapshots, pictures }) => {
         const png = pictures.get(snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id ?? '');
         return png === undefined ? {} : { png };

@@ -119,6 +119,8 @@ export const TOUR: readonly TourStop[] = [
     }
     await page.locator('.snapshot-item').first().click();
     await page.locator('.snapshot-detail .button-primary').waitFor();
+    // What is announced of a busy button outlives its dialog for some seconds.
+    await page.waitForFunction(() => document.querySelector('[data-live-announcer] [role=img]') === null);
   }),
   stop('snapshots-none', async (page) => {
     await option(page, 'FreeDOS').click();

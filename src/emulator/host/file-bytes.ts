@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { open, readFile, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ByteFile } from '../interfaces/disk-image.ts';
+import { isZero } from '../storage/byte-fields.ts';
 import { StartError } from './start-error.ts';
 
 const ZERO_CHUNK_BYTES = 1 << 20;
@@ -15,6 +16,8 @@ export class HostByteFile implements ByteFile {
   readonly readOnly: boolean;
   readonly #handle: FileHandle;
   readonly #lockPath: string | undefined;
+  /** Why nothing that was written counts as stable any more. */
+  #lost: Error | undefined;
 
   private constructor(handle: FileHandle, readOnly: boolean, lockPath: string | undefined) {
     this.#handle = handle;
@@ -70,21 +73,31 @@ export class HostByteFile implements ByteFile {
   }
 
   async flush(): Promise<void> {
-    if (!this.readOnly) await this.#handle.datasync();
+    if (this.readOnly) return;
+    if (this.#lost !== undefined) throw this.#lost;
+    try {
+      await this.#handle.datasync();
+    } catch (error) {
+      // The system tells of a lost write once and then forgets it: what comes after can't be trusted to say that all is well.
+      this.#lost = Object.assign(new StartError('media.write-failed', `what was written could not be brought to stable storage (${(error as NodeJS.ErrnoException).code ?? String(error)})`, 'check the disk that it lies on, and the image before it is used again'), { cause: error });
+      throw this.#lost;
+    }
   }
 
+  /**
+   * Node can't punch holes, and cutting the end off would take along what others are writing behind it. So this writes zeros,
+   * but not where they are already: a hole stays one.
+   */
   async punchHole(position: number, length: number): Promise<void> {
-    const size = await this.size();
-    const end = Math.min(position + length, size);
-    if (end <= position) return;
-    if (end === size) {
-      // Cutting the end off and growing the file again leaves a hole on every file system that knows holes.
-      await this.#handle.truncate(position);
-      await this.#handle.truncate(size);
-      return;
+    const end = Math.min(position + length, await this.size());
+    const chunk = new Uint8Array(Math.max(0, Math.min(ZERO_CHUNK_BYTES, end - position)));
+    for (let at = position; at < end; at += chunk.length) {
+      const part = chunk.subarray(0, Math.min(chunk.length, end - at));
+      await this.read(at, part);
+      if (isZero(part)) continue;
+      part.fill(0);
+      await this.write(at, part);
     }
-    const zeros = new Uint8Array(Math.min(ZERO_CHUNK_BYTES, end - position));
-    for (let at = position; at < end; at += zeros.length) await this.write(at, zeros.subarray(0, Math.min(zeros.length, end - at)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,6 +178,13 @@ async function liveProcess(processId: number): Promise<string | undefined> {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM' ? '' : undefined;
   }
+}
+
+/** What a file takes on its disk. */
+export async function hostBytes(path: string): Promise<number> {
+  const { blocks, size } = await stat(path);
+  // POSIX counts blocks in units of 512 bytes.
+  return process.platform === 'win32' ? size : blocks * 512;
 }
 
 /** A file system error as a sentence for people. */

@@ -105,9 +105,9 @@ async function factsOfFile(file: ByteFile, path: string, format: DiskFormat, fil
       return { format, subformat, virtualBytes: sectors * 512, ...grains, recipe: { format, subformat, ...grains } };
     }
     case 'vhdx': {
-      const { size, blockBytes, isFixed } = await readVhdxLayout(file);
+      const { size, blockBytes, isFixed, uuid } = await readVhdxLayout(file);
       const subformat = isFixed ? 'fixed' : 'dynamic';
-      return { format, subformat, virtualBytes: Math.ceil(size / 512) * 512, blockBytes, recipe: { format, subformat, blockBytes } };
+      return { format, subformat, virtualBytes: Math.ceil(size / 512) * 512, blockBytes, ...(uuid === undefined ? {} : { uuid }), recipe: { format, subformat, blockBytes } };
     }
   }
 }

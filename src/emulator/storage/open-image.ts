@@ -80,6 +80,7 @@ class ChainOpener {
         const { footer, isAtEnd } = await readVhdFooter(file);
         if (footer.type === 'fixed') return new RawImage({ file, fileBytes: footer.size, format: 'vhd' });
         const header = await readVhdHeader(file, footer);
+        if (mayNameOthers && header.parentName !== undefined && this.#options.withoutBacking !== true) await checkVhdParent(this.#options.files, path, header.parentName, header.parentUuid);
         const backing = await this.#openBelow(path, header.parentName, 'vpc', mayNameOthers);
         return closingOnFailure(backing, () => VhdImage.open(file, footer, header, isAtEnd, backing));
       }
@@ -125,6 +126,18 @@ export async function vdiParent(files: ImageFiles, path: string, header: VdiHead
     }
   }
   throw new ImageError('image.backing-missing', `the image ${path} is based on the VDI image with the UUID ${header.parentUuid}, and none beside it has that`, 'put it into the same folder');
+}
+
+/** A file of that name may be another image by now. Throws `ImageError`. */
+async function checkVhdParent(files: ImageFiles, path: string, name: string, uuid: Uint8Array): Promise<void> {
+  const file = await files.open(await files.resolve(path, name), 'read-only');
+  try {
+    const { footer } = await readVhdFooter(file);
+    if (uuid.every((byte, index) => byte === footer.uuid[index])) return;
+  } finally {
+    await file[Symbol.asyncDispose]();
+  }
+  throw new ImageError('image.backing-missing', `the image ${path} was made on another VHD image than the one that is now called "${printable(name)}"`, 'put the one that it was made on into its place');
 }
 
 async function sizeOf(file: ByteFile): Promise<number> {

@@ -294,21 +294,36 @@ export class Qcow2Image extends MappedImage {
   /** Makes the disk larger, or smaller: then what lies beyond is lost. Throws `ImageError`. */
   async resize(bytes: number): Promise<void> {
     if (this.header.snapshotCount > 0 && bytes < this.sectorCount * SECTOR_BYTES) throw unsupported('a qcow2 image with snapshots can\'t become smaller', 'delete its snapshots first');
-    const oldSectors = this.sectorCount;
-    if (bytes < oldSectors * SECTOR_BYTES) await this.discard(bytes / SECTOR_BYTES, oldSectors - bytes / SECTOR_BYTES);
+    const oldBytes = this.sectorCount * SECTOR_BYTES;
+    if (bytes < oldBytes) await this.discard(bytes / SECTOR_BYTES, (oldBytes - bytes) / SECTOR_BYTES);
     await this.flush();
     await this.firstChange();
     await this.tables.run(async () => {
       this.touch();
       const entries = Math.ceil(bytes / (this.#clusterBytes * this.#l2Entries));
-      const field = new ByteFields(new Uint8Array(8), 'big-endian');
       if (entries * 8 > this.#l1.bytes.length) await this.#growL1(entries);
+    });
+    // The new end is in memory alone until it reads as zeros.
+    this.setSectorCount(bytes / SECTOR_BYTES);
+    try {
+      const end = Math.min(bytes, this.#unclearEnd(oldBytes));
+      if (end > oldBytes) await this.writeZeroes(oldBytes / SECTOR_BYTES, (end - oldBytes) / SECTOR_BYTES);
+      await this.flush();
+      const field = new ByteFields(new Uint8Array(8), 'big-endian');
       field.setU64(0, bytes);
       await this.file.write(HEADER_AT.size, field.bytes);
       await this.file.flush();
-      this.setSectorCount(bytes / SECTOR_BYTES);
-    });
+    } catch (error) {
+      this.setSectorCount(oldBytes / SECTOR_BYTES);
+      throw error;
+    }
     await this.flush();
+  }
+
+  /** Up to where something may be behind the disk's end: the rest of its last cluster, and what the image below has. */
+  #unclearEnd(end: number): number {
+    const below = this.backing === undefined ? 0 : this.backing.sectorCount * this.backing.sectorBytes;
+    return Math.max(below, Math.ceil(end / this.#clusterBytes) * this.#clusterBytes);
   }
 
   async #growL1(entries: number): Promise<void> {
@@ -367,6 +382,9 @@ export class Qcow2Image extends MappedImage {
   }
 
   #free(cluster: number, count: number): void {
+    // Once nothing else is in it somebody else may get it.
+    const shared = Math.floor(this.#packAt / this.#clusterBytes);
+    if (this.#packAt !== 0 && cluster <= shared && shared < cluster + count) this.#packAt = 0;
     const last = this.#freed.at(-1);
     if (last !== undefined && last.cluster + last.count === cluster) last.count += count;
     else this.#freed.push({ cluster, count });

@@ -63,6 +63,8 @@ export interface VhdxLayout {
   readonly size: number;
   readonly blockBytes: number;
   readonly isFixed: boolean;
+  /** 16 bytes by which guests know the disk, where it has any. */
+  readonly uuid: Uint8Array | undefined;
   readonly blocks: number;
   /** Payload entries of the table between two entries for bitmaps. */
   readonly chunkBlocks: number;
@@ -125,7 +127,7 @@ async function readRegions(file: ByteFile): Promise<{ table: Region; metadata: R
   throw damaged('the VHDX image has no sound table of regions');
 }
 
-async function readMetadata(file: ByteFile, position: number): Promise<Pick<VhdxLayout, 'size' | 'blockBytes' | 'isFixed'>> {
+async function readMetadata(file: ByteFile, position: number): Promise<Pick<VhdxLayout, 'size' | 'blockBytes' | 'isFixed' | 'uuid'>> {
   const table = new ByteFields(new Uint8Array(REGION_BYTES), 'little-endian');
   await file.read(position, table.bytes);
   if (table.text(0, 8) !== 'metadata') throw damaged('the metadata of the VHDX image are damaged');
@@ -149,7 +151,7 @@ async function readMetadata(file: ByteFile, position: number): Promise<Pick<Vhdx
   const flags = parameters.u32(4);
   if (blockBytes < MEGABYTE || blockBytes > 256 * MEGABYTE || (blockBytes & (blockBytes - 1)) !== 0) throw damaged(`the VHDX image has blocks of ${blockBytes} bytes`);
   if ((flags & 2) !== 0) throw unsupported('the VHDX image has a parent', 'convert it with "qemu-img convert"');
-  return { size, blockBytes, isFixed: (flags & 1) !== 0 };
+  return { size, blockBytes, isFixed: (flags & 1) !== 0, uuid: items.get(GUID.page83)?.bytes };
 }
 
 /** The header's successor, for the other place: says that the file is being written. */
