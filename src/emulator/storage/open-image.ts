@@ -10,6 +10,7 @@ import { Qcow2Image } from './qcow2/qcow2-image.ts';
 import { RawImage } from './raw-image.ts';
 import { readVdiHeader, VdiImage, type VdiHeader } from './vdi-image.ts';
 import { VhdxImage } from './vhdx/vhdx-image.ts';
+import { withLogReplayed } from './vhdx/vhdx-log.ts';
 import { readVhdxLayout } from './vhdx/vhdx-structures.ts';
 import { openVmdk } from './vmdk/vmdk-image.ts';
 import { VhdImage } from './vhd/vhd-image.ts';
@@ -101,7 +102,10 @@ class ChainOpener {
         return closingOnFailure(backing, () => VhdImage.open(file, footer, header, isAtEnd, backing));
       }
       case 'vmdk': return openVmdk({ file, path, name: isBelow ? undefined : this.#options.name, files: this.#options.files, compression: this.#options.compression, mayNameOthers });
-      case 'vhdx': return VhdxImage.open(file, await readVhdxLayout(file));
+      case 'vhdx': {
+        const replayed = await withLogReplayed(file);
+        return VhdxImage.open(replayed, await readVhdxLayout(replayed));
+      }
     }
   }
 
