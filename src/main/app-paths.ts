@@ -1,9 +1,12 @@
 /** Where everything lies: what the app brings along, and what belongs to the person. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readPreferences } from '../shared/preferences.ts';
+
+export const PREFERENCES_FILE = 'preferences.json';
 
 export interface AppPaths {
   /** The VM process's program. */
@@ -16,6 +19,8 @@ export interface AppPaths {
   readonly rendererFolder: string;
   readonly preload: string;
   readonly commandLine: string;
+  /** A PNG; its larger twin for dense screens lies beside it. */
+  readonly trayIcon: string;
   /** Folder that the VM folders are in. */
   readonly library: string;
   readonly preferencesFolder: string;
@@ -39,7 +44,8 @@ export function appPaths(given: NodeJS.ProcessEnv = process.env, overrides: Part
   const root = environment['GUESTHOUSE_APP_FOLDER'] ?? appRoot();
   const home = environment['GUESTHOUSE_HOME'];
   const data = home !== undefined ? resolve(home) : dataFolder(environment);
-  const library = resolve(overrides.library ?? environment['GUESTHOUSE_LIBRARY'] ?? (home !== undefined ? join(data, 'machines') : join(homedir(), 'Guesthouse')));
+  const preferencesFolder = join(data, 'preferences');
+  const library = resolve(overrides.library ?? environment['GUESTHOUSE_LIBRARY'] ?? preferredLibrary(preferencesFolder) ?? (home !== undefined ? join(data, 'machines') : join(homedir(), 'Guesthouse')));
   const runtimeFolder = home !== undefined ? join(data, 'run')
     : environment['XDG_RUNTIME_DIR'] !== undefined ? join(environment['XDG_RUNTIME_DIR'], 'guesthouse') : join(tmpdir(), `guesthouse-${userInfo().uid}`);
   const libraryKey = createHash('sha256').update(library).digest('hex').slice(0, 12);
@@ -52,7 +58,8 @@ export function appPaths(given: NodeJS.ProcessEnv = process.env, overrides: Part
     rendererFolder: join(root, 'dist', 'renderer'),
     preload: join(root, 'dist', 'preload.cjs'),
     commandLine: join(root, 'dist', 'cli.js'),
-    preferencesFolder: join(data, 'preferences'),
+    trayIcon: join(root, 'assets', 'icons', 'tray.png'),
+    preferencesFolder,
     runtimeFolder,
     ownerSocket: ownerSocket(runtimeFolder, libraryKey),
     switchPlace: (kind, name) => switchPlace(runtimeFolder, createHash('sha256').update(`${kind} ${name}`).digest('hex').slice(0, 12)),
@@ -60,6 +67,15 @@ export function appPaths(given: NodeJS.ProcessEnv = process.env, overrides: Part
     ...overrides,
     library,
   };
+}
+
+/** The person's own choice; what is wrong with it is told where the library is opened. */
+function preferredLibrary(preferencesFolder: string): string | undefined {
+  try {
+    return readPreferences(JSON.parse(readFileSync(join(preferencesFolder, PREFERENCES_FILE), 'utf8'))).libraryFolder ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Socket addresses hold no more than about a hundred bytes; a deeper folder's socket lies in the system's. */

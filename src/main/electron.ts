@@ -1,11 +1,20 @@
 /** The desktop shell: Electron's own parts around the core that all ways in share. */
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { app, BrowserWindow, dialog, ipcMain, Menu, MessageChannelMain, protocol, utilityProcess } from 'electron';
+import { basename, join } from 'node:path';
+import { app, BrowserWindow, dialog, ipcMain, Menu, MessageChannelMain, nativeImage, Notification, powerMonitor, protocol, screen, Tray, utilityProcess } from 'electron';
 import { errorLine } from '../shared/result.ts';
+import type { AppCore } from './app-core.ts';
 import { appPaths } from './app-paths.ts';
 import { serveDesktopIpc } from './desktop/desktop-ipc.ts';
 import { desktopTexts } from './desktop/desktop-texts.ts';
+import { HostSleep } from './desktop/host-sleep.ts';
+import { openRequestOf, pathsInArguments } from './desktop/open-request.ts';
+import { mayEndMachines } from './desktop/quit.ts';
+import { RecentMachines } from './desktop/recent-machines.ts';
+import { trayMenu } from './desktop/tray-menu.ts';
 import { UtilityProcessLauncher } from './desktop/utility-process-launcher.ts';
+import { isInSight, keepWindowState, readWindowState } from './desktop/window-state.ts';
 import type { PickFile } from './ipc/services.ts';
 import { openPreferences } from './preferences.ts';
 import { openCore } from './service/open-core.ts';
@@ -18,10 +27,20 @@ const ORIGIN = `${SCHEME}://app`;
 const PERMISSIONS = new Set(['pointerLock', 'keyboardLock', 'fullscreen', 'clipboard-sanitized-write', 'clipboard-read']);
 
 const paths = appPaths();
-const texts = () => desktopTexts(openPreferences(paths.preferencesFolder).get().language, app.getLocale());
+const preferences = openPreferences(paths.preferencesFolder);
+const windowStatePath = join(paths.preferencesFolder, 'window.json');
+const texts = () => desktopTexts(preferences.get().language, app.getLocale());
+
+/** Asked for before the app is ready: macOS tells a double click by `open-file`, the others by the command line. */
+let toOpen = pathsInArguments(process.argv);
+let open = (path: string): void => { toOpen = [...toOpen, path]; };
 
 app.enableSandbox();
 protocol.registerSchemesAsPrivileged([{ scheme: SCHEME, privileges: { standard: true, secure: true, supportFetchAPI: true } }]);
+app.on('open-file', (event, path) => {
+  event.preventDefault();
+  open(path);
+});
 
 if (app.requestSingleInstanceLock()) void app.whenReady().then(openApp);
 else app.quit();
@@ -37,60 +56,154 @@ async function openApp(): Promise<void> {
     app.exit(1);
     return;
   }
-  const { core } = opened.value;
+  const { core, owns } = opened.value;
+  const hasMachinesOn = (): boolean => opened.value.owns && opened.value.core.machinesOn > 0;
   serveDesktopIpc({ ipcMain, createChannel: () => new MessageChannelMain(), core, windows: () => BrowserWindow.getAllWindows(), origin: ORIGIN });
   // A menu's keyboard shortcuts would be taken from the guest; macOS needs one to quit, copy and paste.
   Menu.setApplicationMenu(process.platform === 'darwin' ? Menu.buildFromTemplate([{ role: 'appMenu' }, { role: 'editMenu' }, { role: 'windowMenu' }]) : null);
+  const tray = showTray(core);
 
   let mayQuit = false;
+  let isAsking = false;
   app.on('before-quit', (event) => {
     if (mayQuit) return;
     event.preventDefault();
+    if (isAsking) return;
+    isAsking = true;
     void endMachines().then((ended) => {
+      isAsking = false;
       mayQuit = ended;
       if (ended) app.quit();
       else if (BrowserWindow.getAllWindows().length === 0) openWindow();
     });
   });
-  app.on('window-all-closed', () => { app.quit(); });
+  app.on('window-all-closed', () => { if (!preferences.get().stayInTray || tray === undefined || !hasMachinesOn()) app.quit(); });
   app.on('activate', () => { if (BrowserWindow.getAllWindows().length === 0) openWindow(); });
-  app.on('second-instance', () => {
-    const window = BrowserWindow.getAllWindows()[0] ?? openWindow();
-    if (window.isMinimized()) window.restore();
-    window.focus();
+  app.on('second-instance', (_event, argv) => {
+    showWindow();
+    for (const path of pathsInArguments(argv)) open(path);
   });
-  if (!opened.value.owns) opened.value.core.onLost(() => { app.relaunch(); app.exit(0); });
+  const sleep = new HostSleep(core);
+  if (owns) {
+    powerMonitor.on('suspend', () => { void sleep.suspended(); });
+    powerMonitor.on('resume', () => { void sleep.resumed(); });
+  } else {
+    opened.value.core.onLost(() => { app.relaunch(); app.exit(0); });
+  }
   openWindow();
+  open = (path) => { void openPath(core, path); };
+  for (const path of toOpen) open(path);
 
   /** False: the person wants to stay. */
   async function endMachines(): Promise<boolean> {
-    const machinesOn = opened.ok && opened.value.owns ? opened.value.core.machinesOn : 0;
-    if (machinesOn > 0) {
-      const { title, message, detail, quit, cancel } = texts();
-      const { response } = await dialog.showMessageBox({ type: 'warning', title, message: message(machinesOn), detail, buttons: [quit, cancel], defaultId: 1, cancelId: 1 });
-      if (response !== 0) return false;
-    }
+    const ask = async (options: Electron.MessageBoxOptions): Promise<number> => (await dialog.showMessageBox(options)).response;
+    if (hasMachinesOn() && !await mayEndMachines({ core, preference: preferences.get().whenQuitting, texts: texts(), ask })) return false;
     await core.close();
     return true;
   }
 }
 
-function openWindow(): BrowserWindow {
+/** Shows a machine, or brings in one that lies elsewhere. */
+async function openPath(core: AppCore, path: string): Promise<void> {
+  const stat = (of: string) => statSync(of, { throwIfNoEntry: false });
+  const request = openRequestOf(path, paths.library, { isFolder: (of) => stat(of)?.isDirectory() === true, isFile: (of) => stat(of)?.isFile() === true });
+  if (request?.kind === 'machine') {
+    showWindow(request.name);
+    return;
+  }
+  if (request?.kind !== 'foreign-folder') {
+    dialog.showErrorBox(texts().cannotOpen, texts().notAMachine(path));
+    return;
+  }
+  const { title, foreignFolder, foreignDetail, copy, cancel } = texts();
+  const { response } = await dialog.showMessageBox({ type: 'question', title, message: foreignFolder(basename(request.folder)), detail: foreignDetail, buttons: [copy, cancel], defaultId: 0, cancelId: 1 });
+  if (response !== 0) return;
+  const imported = await core.client.library.importFolder({ folder: request.folder });
+  if (imported.ok) showWindow(imported.value.name);
+  else dialog.showErrorBox(texts().cannotOpen, errorLine(imported.error));
+}
+
+/** The machines that are on and the recent ones, in the tray and in the system's list of recent documents; and crashes that no window shows. */
+function showTray(core: AppCore): Tray | undefined {
+  const recent = new RecentMachines(join(paths.preferencesFolder, 'recent-machines.json'));
+  let tray: Tray | undefined;
+  try {
+    tray = new Tray(nativeImage.createFromPath(paths.trayIcon));
+    tray.setToolTip('Guesthouse');
+    tray.on('click', () => { showWindow(); });
+  } catch {
+    // A desktop without a tray: the app ends with its last window.
+  }
+  const draw = async (): Promise<void> => {
+    const listed = await core.client.library.list({});
+    if (!listed.ok) return;
+    tray?.setContextMenu(Menu.buildFromTemplate(trayMenu(listed.value.entries, recent.names, texts(), {
+      show: showWindow,
+      start: (name) => { void core.client.machines.start({ name }).then(() => { showWindow(name); }); },
+      quit: () => { app.quit(); },
+    })));
+  };
+  const remembers = (): boolean => preferences.get().rememberRecent;
+  core.onEvent((event) => {
+    if (event.event === 'preferences.changed' && !event.payload.rememberRecent) {
+      recent.forget();
+      app.clearRecentDocuments();
+    }
+    if (event.event === 'machines.status') {
+      const { name, status } = event.payload;
+      if (status.state === 'starting' && remembers()) {
+        recent.started(name);
+        app.addRecentDocument(join(paths.library, `${name}.guestvm`, `${name}.guestvm`));
+      }
+      if (status.state === 'crashed' && BrowserWindow.getFocusedWindow() === null) {
+        const notification = new Notification({ title: texts().crashed(name), body: texts().crashedText });
+        notification.on('click', () => { showWindow(name); });
+        notification.show();
+      }
+    }
+    if (event.event !== 'machines.warning') void draw();
+  });
+  void draw();
+  return tray;
+}
+
+function showWindow(machine?: string): void {
+  const window = BrowserWindow.getAllWindows()[0];
+  if (window === undefined) {
+    openWindow(machine);
+    return;
+  }
+  if (window.isMinimized()) window.restore();
+  window.focus();
+  if (machine !== undefined) void window.webContents.executeJavaScript(`window.location.hash = ${JSON.stringify(machineHash(machine))}`);
+}
+
+function machineHash(machine: string): string {
+  return `#/library/${encodeURIComponent(machine)}`;
+}
+
+function openWindow(machine?: string): void {
+  const kept = readWindowState(windowStatePath);
+  const isPlaceable = kept !== undefined && isInSight(kept.bounds, screen.getAllDisplays().map(({ workArea }) => workArea));
   const window = new BrowserWindow({
-    width: 1200, height: 820, minWidth: 480, minHeight: 360, title: 'Guesthouse', backgroundColor: '#1b1d21',
+    width: 1200, height: 820, ...(isPlaceable ? kept.bounds : {}), minWidth: 480, minHeight: 360, title: 'Guesthouse', backgroundColor: '#1b1d21',
     webPreferences: { preload: paths.preload, contextIsolation: true, sandbox: true, nodeIntegration: false, spellcheck: false },
   });
+  if (kept?.isMaximized === true) window.maximize();
+  keepWindowState(window, windowStatePath);
   const { webContents } = window;
   webContents.setWindowOpenHandler(() => ({ action: 'deny' }));
   webContents.on('will-navigate', (event) => { event.preventDefault(); });
   webContents.session.setPermissionRequestHandler((_contents, permission, answer) => { answer(PERMISSIONS.has(permission)); });
-  void window.loadURL(`${ORIGIN}/`);
-  return window;
+  void window.loadURL(`${ORIGIN}/${machine === undefined ? '' : machineHash(machine)}`);
 }
 
 const pickFile: PickFile = async ({ title, purpose }) => {
   const { diskImages, cdImages, allFiles } = texts();
-  const filters = purpose === 'disk-image' ? [{ name: diskImages, extensions: ['img', 'raw', 'bin', 'dd', 'hd', 'hdd'] }] : purpose === 'cd-image' ? [{ name: cdImages, extensions: ['iso', 'cdr'] }] : [];
-  const { canceled, filePaths } = await dialog.showOpenDialog({ title, properties: ['openFile'], filters: [...filters, { name: allFiles, extensions: ['*'] }] });
+  const discs = ['iso', 'cdr'];
+  const disks = ['img', 'raw', 'bin', 'dd', 'hd', 'hdd', 'qcow2', 'vdi', 'vmdk', 'vhd', 'vhdx'];
+  const filters = purpose === 'disk-image' ? [{ name: diskImages, extensions: disks }] : purpose === 'cd-image' ? [{ name: cdImages, extensions: discs }]
+    : purpose === 'bootable' ? [{ name: `${cdImages}, ${diskImages}`, extensions: [...discs, ...disks] }] : [];
+  const { canceled, filePaths } = await dialog.showOpenDialog(purpose === 'folder' ? { title, properties: ['openDirectory', 'createDirectory'] } : { title, properties: ['openFile'], filters: [...filters, { name: allFiles, extensions: ['*'] }] });
   return canceled ? undefined : filePaths[0];
 };

@@ -5,11 +5,12 @@ import Conf from 'conf';
 import { readPreferences } from '../shared/preferences.ts';
 import type { Preferences } from '../shared/preferences.ts';
 import { ok } from '../shared/result.ts';
+import { PREFERENCES_FILE } from './app-paths.ts';
 import { fileError } from './machines/media-check.ts';
 import type { PreferencesStore } from './ipc/services.ts';
 
 export function openPreferences(folder: string): PreferencesStore {
-  const path = join(folder, 'preferences.json');
+  const path = join(folder, PREFERENCES_FILE);
   const open = (): Conf<Record<string, unknown>> => new Conf<Record<string, unknown>>({ cwd: folder, configName: 'preferences', clearInvalidConfig: false });
   let conf: Conf<Record<string, unknown>> | undefined;
   const store = (): Conf<Record<string, unknown>> => {

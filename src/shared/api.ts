@@ -197,7 +197,11 @@ export const api = {
     create: { input: newMachineSchema, output: libraryEntrySchema },
     /** Makes a machine from a bundled guest; without `name` it gets the guest's title, numbered when taken. */
     createFromBundledGuest: { input: z.object({ id: z.string(), name: name.optional() }), output: libraryEntrySchema },
+    /** Copies a VM folder that lies elsewhere into the library, without what leads out of it. */
+    importFolder: { input: z.object({ folder: z.string().min(1).max(4096) }), output: libraryEntrySchema },
     change: { input: z.object({ name, changes: machineChangesSchema }), output: libraryEntrySchema },
+    /** A copy of a machine that is off; or, linked, a machine that begins as a snapshot (of that id or name) and shares it. */
+    clone: { input: z.object({ name, newName: name, linked: z.boolean().default(false), snapshot: z.string().max(200).optional() }), output: libraryEntrySchema },
     rename: { input: z.object({ name, newName: name }), output: libraryEntrySchema },
     /** `trash` moves the VM folder beside the others into `.trash`; `for-good` can't be undone. Ask the person first. */
     delete: { input: z.object({ name, how: z.enum(['trash', 'for-good']) }), output: nothing },
@@ -242,6 +246,8 @@ export const api = {
     /** The machine as it is and other snapshots keep what they have of it. */
     delete: { input: bySnapshot, output: nothing },
     change: { input: bySnapshot.extend({ newName: snapshotName.optional(), notes: snapshotNotes.optional() }), output: snapshotSchema },
+    /** From now on the machine becomes this snapshot again whenever it goes off; without one it keeps what it is. */
+    resetOnPowerOff: { input: z.object({ name, snapshot: z.string().max(200).optional() }), output: nothing },
     /** The guest's screen at that moment, where there is a picture of it. */
     thumbnail: { input: bySnapshot, output: z.object({ png: bytes.optional() }) },
   },

@@ -101,6 +101,10 @@ export const machineConfigSchema = z.object({
     seed: z.number().int().min(0).max(0xffff_ffff).optional(),
   }).default({ mode: 'host' }),
   onReset: z.enum(['reboot', 'stop']).default('reboot'),
+  /** A linked clone: its disks lie on those of another machine's snapshot. */
+  linkedTo: z.object({ machine: z.string().min(1).max(64), snapshot: z.string().min(1).max(64) }).optional(),
+  /** The machine becomes this snapshot again whenever it goes off, unless it is saved. */
+  resetToSnapshot: z.string().min(1).max(64).optional(),
   ...descriptionShape,
 });
 export type MachineConfig = z.infer<typeof machineConfigSchema>;

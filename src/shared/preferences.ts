@@ -6,7 +6,7 @@ import { DISK_BYTES_MAXIMUM, DISK_BYTES_MINIMUM, MEMORY_BYTES_MAXIMUM, MEMORY_BY
 export const THEMES = ['system', 'light', 'dark', 'contrast'] as const;
 export const SORTS = ['own', 'name', 'state', 'memory'] as const;
 /** What happens to machines that are on when the app quits. */
-export const QUIT_WAYS = ['ask', 'save', 'power-off'] as const;
+export const QUIT_WAYS = ['save', 'ask', 'power-off'] as const;
 
 /** DOM `KeyboardEvent.code`. */
 const keyCode = z.string().regex(/^[A-Za-z0-9]{1,32}$/);
@@ -48,7 +48,7 @@ export const PREFERENCES_DEFAULT: Preferences = {
   managerView: 'list',
   managerSort: 'own',
   newMachine: { memoryBytes: 2 ** 30, diskBytes: 8 * 2 ** 30, network: true, expert: false },
-  whenQuitting: 'ask',
+  whenQuitting: 'save',
   stayInTray: true,
   rememberRecent: true,
 };

@@ -241,6 +241,8 @@ export const vmStatsSchema = z.object({
   netBytesOut: z.number(),
   /** By their order. */
   adapters: z.array(networkFiguresSchema).max(8),
+  /** Sent to windows, all together. */
+  displayFrames: z.number(),
 });
 export type VmStats = z.infer<typeof vmStatsSchema>;
 

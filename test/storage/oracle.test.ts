@@ -119,6 +119,15 @@ describe('differencing images', () => {
     await using parent = await openFile(base, format, true);
     expect(equal(await readAll(parent), below)).toBe(true);
   });
+
+  it('of the format vhd are not shown on another image than the one that they were made on', async () => {
+    const base = folder.file('first.vhd');
+    await makeImage(base, { format: 'vhd', bytes: DISK_BYTES });
+    const { uuid } = await describeImage({ path: base, format: 'vhd', files: new HostImageFiles() });
+    await makeImage(folder.file('on-first.vhd'), { format: 'vhd', bytes: DISK_BYTES, backing: { name: 'first.vhd', format: 'vhd', uuid } });
+    qemuImg('create', '-f', 'vpc', base, String(DISK_BYTES));
+    await expect(openFile(folder.file('on-first.vhd'))).rejects.toMatchObject({ code: 'image.backing-missing' });
+  });
 });
 
 describe('qcow2', () => {
@@ -149,7 +158,7 @@ describe('qcow2', () => {
       await using source = await openFile(theirs, 'qcow2', true);
       expect(equal(await readAll(source), expected)).toBe(true);
       await using target = await openFile(ours);
-      await copyImage({ source, target, packWith: zlibCompression, progress: () => {} });
+      await copyImage({ source, target, pack: { by: zlibCompression, which: 'all' }, progress: () => {} });
     }
     expectQemuReads(ours, kind, expected);
     for (const path of [ours, theirs]) {

@@ -260,12 +260,18 @@ export class FakeShell {
         this.#tell({ event: 'library.changed', payload: {} });
         return Promise.resolve(ok(entry));
       },
+      importFolder: () => Promise.resolve(fail('machine-config.missing', 'the folder holds no machine', 'choose another')),
       change: ({ name, changes }) => this.#with(name, (machine) => {
         const whole = Object.fromEntries(Object.entries(changes).map(([setting, value]) => [setting, value ?? undefined]));
         machine.changes.push(changes);
         machine.entry = { ...machine.entry, config: machineConfigSchema.parse({ ...machine.entry.config, ...whole }) };
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
+      }),
+      clone: ({ name, newName }) => this.#with(name, ({ entry }) => {
+        const { entry: made } = this.#add(newName, { ...entry.config, memoryBytes: entry.config?.memoryBytes ?? 512 * MIB });
+        this.#tell({ event: 'library.changed', payload: {} });
+        return made;
       }),
       rename: ({ name }) => this.#with(name, ({ entry }) => entry),
       delete: ({ name }) => this.#with(name, () => {
@@ -329,7 +335,7 @@ export class FakeShell {
         const wallSeconds = performance.now() / 1000;
         return {
           accelerator: 'interpreter', wallSeconds, guestSeconds: wallSeconds, haltedSeconds: 0, cpuSeconds: wallSeconds * 0.37, instructions: 0, mips: 0, exits: {}, regions: 0, compileMillis: 0, tlbMisses: 0,
-          peakRssBytes: 0, diskBytesRead: wallSeconds * 4 * MIB, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: wallSeconds * 120_000, netBytesOut: 0, adapters: [],
+          peakRssBytes: 300 * MIB, displayFrames: wallSeconds * 25, diskBytesRead: wallSeconds * 4 * MIB, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: wallSeconds * 120_000, netBytesOut: 0, adapters: [],
         };
       }),
       logs: ({ name }) => this.#with(name, () => ({ lines: ['2026-11-23T13:00:00Z info machine: power on', '2026-11-23T13:00:01Z info board: ready'] })),
@@ -369,6 +375,7 @@ export class FakeShell {
         this.#tell({ event: 'snapshots.changed', payload: { name } });
         return changed;
       }),
+      resetOnPowerOff: ({ name }) => this.#with(name, () => ({})),
       thumbnail: ({ name, snapshot }) => this.#with(name, ({ snapshots, pictures }) => {
         const png = pictures.get(snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id ?? '');
         return png === undefined ? {} : { png };

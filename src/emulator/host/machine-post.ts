@@ -58,7 +58,7 @@ export interface MachineThreadStart {
 }
 
 /** The part of the statistics that the machine thread knows. */
-export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'diskBytesWritten' | 'discBytesRead' | 'netBytesIn' | 'netBytesOut' | 'adapters'>;
+export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'diskBytesWritten' | 'discBytesRead' | 'netBytesIn' | 'netBytesOut' | 'adapters' | 'displayFrames'>;
 
 export type MachinePost =
   | { readonly kind: 'event'; readonly event: VmEvent }

@@ -1,5 +1,4 @@
 /** What a media process does with images, one function for each kind of job. */
-import { stat } from 'node:fs/promises';
 import type { MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
 import type { MediumFacts } from '../../shared/medium-facts.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
@@ -8,10 +7,10 @@ import { qemuFormatName, type NewImage } from '../storage/create-image.ts';
 import { ImageError, unsupported } from '../storage/image-error.ts';
 import { checkImage } from '../storage/check-image.ts';
 import { describeImage } from '../storage/describe-image.ts';
-import { openImage } from '../storage/open-image.ts';
+import { checkRawBase, openImage } from '../storage/open-image.ts';
 import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
-import { HostByteFile, refuseFileInUse } from './file-bytes.ts';
+import { HostByteFile, hostBytes } from './file-bytes.ts';
 import { HostImageFiles } from './image-files.ts';
 import { recognizeMedium } from './recognize-medium.ts';
 import { nameOfBacking, NewImageFile } from './new-image-file.ts';
@@ -35,17 +34,15 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<Me
 }
 
 async function open({ path, format, backingFolders }: MediaImage, access: 'read-only' | 'read-write'): Promise<DiskImage> {
-  if (access === 'read-only') await refuseFileInUse(path);
   return openImage({ path, format, readOnly: access === 'read-only', files: new HostImageFiles(backingFolders), compression: zlibCompression });
 }
 
 async function info({ path, format, backingFolders }: MediaImage): Promise<MediaInfo> {
-  const described = await describeImage({ path, format, files: new HostImageFiles(backingFolders) });
+  const described = await describeImage({ path, format, files: new HostImageFiles(backingFolders, { isLooking: true }) });
   return { path, ...described, hostBytes: await hostBytes(path) };
 }
 
 async function check({ path, format }: MediaImage, repair: boolean, progress: Progress): Promise<MediaCheck> {
-  if (!repair) await refuseFileInUse(path);
   const found = await checkImage({ path, format, files: new HostImageFiles(), compression: zlibCompression, repair, progress });
   return {
     path, format: found.format, errors: [...found.errors], errorCount: found.errorCount, repaired: found.repaired,
@@ -57,7 +54,8 @@ async function create({ target, bytes, backing }: MediaJob & { kind: 'create' })
   let below: NewImage['backing'];
   let size = bytes;
   if (backing !== undefined) {
-    const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders) });
+    const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders, { isLooking: true }) });
+    if (described.format === 'raw') checkRawBase(backing.path);
     below = { name: await nameOfBacking(target.path, backing.path), format: described.format, uuid: described.uuid };
     size ??= described.virtualBytes;
   }
@@ -73,13 +71,14 @@ async function convert({ image, target, compress }: MediaJob & { kind: 'convert'
   if (compress && target.format !== 'qcow2') throw unsupported(`an image of the format ${target.format} can't be compressed`, 'leave --compress out, or convert to qcow2');
   await using source = await open(image, 'read-only');
   const bytes = source.sectorCount * source.sectorBytes;
-  await using made = await NewImageFile.make(target.path, target.replace);
+  await using made = await NewImageFile.make(target.path, target.replace, { like: image.path });
   if (target.subformat === 'streamOptimized') {
     await made.writeStream(source, (copied) => { progress(copied / bytes); });
   } else {
     await made.create(newImage(target, bytes, undefined));
     await using copy = await made.open(target.format);
-    await copyImage({ source, target: copy, packWith: compress ? zlibCompression : undefined, progress: (copied) => { progress(copied / bytes); } });
+    await copyImage({ source, target: copy, pack: compress ? { by: zlibCompression, which: 'all' } : undefined, progress: (copied) => { progress(copied / bytes); } });
+    await copy.flush();
   }
   await made.finish();
   return done(target.path, target.format, bytes);
@@ -93,21 +92,25 @@ async function resize(image: MediaImage, bytes: number, shrink: boolean): Promis
   return done(image.path, formatOf(opened), bytes);
 }
 
-/** Writes all that the image has of its own into a new file of the same kind, which takes its place. */
+/** Writes all that the image has of its own into a new file of the same kind and name, which takes its place where it is no larger. */
 async function compact(image: MediaImage, progress: Progress): Promise<MediaDone> {
-  const described = await describeImage({ path: image.path, format: image.format, files: new HostImageFiles(image.backingFolders) });
+  const described = await describeImage({ path: image.path, format: image.format, files: new HostImageFiles(image.backingFolders, { isLooking: true }) });
   if ((described.snapshots ?? 0) > 0) throw unsupported('an image with snapshots can\'t be compacted', 'delete its snapshots first');
   if (described.format === 'vmdk') throw unsupported('a VMDK image can\'t be compacted in its place', 'convert it to a new one');
   const hostBytesBefore = await hostBytes(image.path);
   // Locked, that nobody writes to it meanwhile.
   await using source = await open({ ...image, format: described.format }, 'read-write');
   await using made = await NewImageFile.make(image.path, true, { isLocked: true });
-  await made.create({ ...described.recipe, bytes: described.virtualBytes });
+  await made.create({ ...described.recipe, bytes: described.virtualBytes }, described.uuid);
   {
     await using copy = await made.open(described.format);
-    await copyImage({ source, target: copy, ownOnly: described.recipe.backing !== undefined, progress: (copied) => { progress(copied / described.virtualBytes); } });
+    await copyImage({
+      source, target: copy, pack: { by: zlibCompression, which: 'packed' }, ownOnly: described.recipe.backing !== undefined,
+      progress: (copied) => { progress(copied / described.virtualBytes); },
+    });
+    await copy.flush();
   }
-  await made.finish();
+  if (await made.hostBytes() <= hostBytesBefore) await made.finish();
   return { ...await done(image.path, described.format, described.virtualBytes), hostBytesBefore };
 }
 
@@ -141,9 +144,4 @@ function formatOf(image: DiskImage): MediaDone['format'] {
   return image.format as MediaDone['format'];
 }
 
-async function hostBytes(path: string): Promise<number> {
-  const { blocks, size } = await stat(path);
-  // POSIX counts blocks in units of 512 bytes.
-  return process.platform === 'win32' ? size : blocks * 512;
-}
 

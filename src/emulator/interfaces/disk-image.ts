@@ -19,6 +19,8 @@ export interface Extent {
   readonly kind: 'data' | 'zeros';
   /** The image itself says so; otherwise one below it does, or nobody does and it reads as zeros. */
   readonly own: boolean;
+  /** The image itself keeps it compressed. */
+  readonly isPacked?: boolean;
 }
 
 /** A disk as an array of sectors, whatever the format of the file behind it. */

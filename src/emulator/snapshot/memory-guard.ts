@@ -18,6 +18,7 @@ export const WANTED = 1;
 /** A thread is copying it: it may not change. */
 export const COPYING = 2;
 
+const FLAGS_OF_WORD = 4;
 /** Copies that may be on their way to the file before the guest has to wait: 32 MiB. */
 const COPIES_MAXIMUM = 512;
 
@@ -43,6 +44,8 @@ export class MemoryGuard {
   readonly #words: GuardWords;
   readonly #bytes: Uint8Array;
   readonly #flags: Uint8Array;
+  /** The same flags, of four pages each. */
+  readonly #flagWords: Int32Array;
   readonly #load: LoadChunk;
   readonly #keep: KeepChunk;
 
@@ -51,6 +54,7 @@ export class MemoryGuard {
     this.#words = words;
     this.#bytes = new Uint8Array(shared);
     this.#flags = new Uint8Array(shared, PAGE_FLAGS, Math.ceil(shared.byteLength / PAGE_BYTES));
+    this.#flagWords = new Int32Array(shared, PAGE_FLAGS, this.#flags.length / FLAGS_OF_WORD);
     this.#load = load;
     this.#keep = keep;
   }
@@ -110,6 +114,14 @@ export class MemoryGuard {
   protect(hasLast: boolean, lost: Uint8Array | undefined): Uint8Array<ArrayBuffer> {
     const { chunks, firstGuarded } = this.#regions;
     const unchanged = new Uint8Array(chunks);
+    if (!hasLast) {
+      // The guest stands still for this: all at once.
+      this.#words.saving.fill(WANTED, firstGuarded, chunks);
+      const first = this.#firstPage(firstGuarded) / FLAGS_OF_WORD;
+      const end = (this.#firstPage(chunks - 1) + CHUNK_PAGES) / FLAGS_OF_WORD;
+      for (let word = first; word < end; word++) this.#flagWords[word]! |= PAGE_CLEAN * 0x0101_0101;
+      return unchanged;
+    }
     for (let chunk = firstGuarded; chunk < chunks; chunk++) {
       if (hasLast && lost?.[chunk] !== 1 && (this.#flags[this.#firstPage(chunk)]! & PAGE_CLEAN) !== 0) {
         unchanged[chunk] = 1;

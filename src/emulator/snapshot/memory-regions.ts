@@ -44,7 +44,7 @@ export class MemoryRegions {
 
   /** Offset of a chunk in the shared memory. */
   offsetOf(chunk: number): number {
-    const region = this.all.find(({ firstChunk, chunks }) => chunk < firstChunk + chunks)!;
+    const region = chunk < this.#ram.firstChunk ? this.all[0]! : this.#ram;
     return region.offset + (chunk - region.firstChunk) * CHUNK_BYTES;
   }
 

@@ -1,5 +1,5 @@
 /** Copies what an image shows into a new image. Zeros are found and left out. */
-import type { Compression, DiskImage } from '../interfaces/disk-image.ts';
+import type { Compression, DiskImage, Extent } from '../interfaces/disk-image.ts';
 import { isZero } from './byte-fields.ts';
 import { MappedImage } from './mapped-image.ts';
 import { Qcow2Image } from './qcow2/qcow2-image.ts';
@@ -17,8 +17,8 @@ export interface CopyOptions {
   readonly source: DiskImage;
   /** As large at least, and reading as zeros everywhere, or as what is below both. */
   readonly target: DiskImage;
-  /** Compresses each cluster of a qcow2 target by this. */
-  readonly packWith?: Compression | undefined;
+  /** Compresses clusters of a qcow2 target: all, or those that are compressed in the source. */
+  readonly pack?: { readonly by: Compression; readonly which: 'all' | 'packed' } | undefined;
   /** Leaves out what isn't the source's own: the target has the same image below it. */
   readonly ownOnly?: boolean;
   /** Bytes of the disk that are done. Throws to stop the copy. */
@@ -27,10 +27,8 @@ export interface CopyOptions {
 
 /** When it returns everything is written, but not flushed. */
 export async function copyImage(options: CopyOptions): Promise<void> {
-  const { target } = options;
-  const copier = options.packWith === undefined || !(target instanceof Qcow2Image)
-    ? new Copier(options, CHUNK_BYTES)
-    : new PackingCopier(options, target, options.packWith);
+  const { target, pack } = options;
+  const copier = pack === undefined || !(target instanceof Qcow2Image) ? new Copier(options, CHUNK_BYTES) : new PackingCopier(options, target, pack);
   await copier.run();
 }
 
@@ -98,12 +96,12 @@ class Copier {
       }
       const bytes = buffer.subarray(0, count * 512);
       await source.read(at, bytes);
-      await this.copyBytes(at, bytes, ownOnly);
+      await this.copyBytes(at, bytes, ownOnly, extent);
     }
   }
 
   /** Writes what isn't zero. */
-  protected async copyBytes(sector: number, bytes: Uint8Array, zerosToo: boolean): Promise<void> {
+  protected async copyBytes(sector: number, bytes: Uint8Array, zerosToo: boolean, _extent: Extent): Promise<void> {
     const { target } = this.options;
     const granule = this.#granule;
     for (let start = 0; start < bytes.length;) {
@@ -121,15 +119,21 @@ class Copier {
 class PackingCopier extends Copier {
   readonly #image: Qcow2Image;
   readonly #compression: Compression;
+  readonly #packsAll: boolean;
 
-  constructor(options: CopyOptions, image: Qcow2Image, compression: Compression) {
+  constructor(options: CopyOptions, image: Qcow2Image, { by, which }: NonNullable<CopyOptions['pack']>) {
     super(options, image.blockBytes);
     this.#image = image;
-    this.#compression = compression;
+    this.#compression = by;
+    this.#packsAll = which === 'all';
     this.workers = PACKED_UNDER_WAY;
   }
 
-  protected override async copyBytes(sector: number, bytes: Uint8Array, zerosToo: boolean): Promise<void> {
+  protected override async copyBytes(sector: number, bytes: Uint8Array, zerosToo: boolean, extent: Extent): Promise<void> {
+    if (!this.#packsAll && extent.isPacked !== true) {
+      await super.copyBytes(sector, bytes, zerosToo, extent);
+      return;
+    }
     if (isZero(bytes)) {
       if (zerosToo) await this.#image.writeZeroes(sector, bytes.length / 512);
       return;

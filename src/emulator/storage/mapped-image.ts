@@ -140,7 +140,7 @@ export abstract class MappedImage implements DiskImage {
     const run = await this.#findHeld(offset, wanted);
     // Formats may map in units that aren't sectors only where the disk ends.
     const sectorCount = Math.max(1, Math.floor(Math.min(run.length, wanted) / SECTOR_BYTES));
-    if (run.kind === 'data' || run.kind === 'packed') return { sectorCount, kind: 'data', own: true };
+    if (run.kind === 'data' || run.kind === 'packed') return { sectorCount, kind: 'data', own: true, isPacked: run.kind === 'packed' };
     if (run.kind === 'zeros') return { sectorCount, kind: 'zeros', own: true };
     const below = this.backing;
     if (below === undefined || sector >= below.sectorCount) return { sectorCount, kind: 'zeros', own: false };
@@ -255,7 +255,9 @@ export abstract class MappedImage implements DiskImage {
     const { blockBytes } = this;
     const start = offset - (offset % blockBytes);
     const end = Math.min(Math.ceil((offset + source.length) / blockBytes) * blockBytes, start + Math.max(blockBytes, STEP_BYTES - (STEP_BYTES % blockBytes)));
-    return this.alone(start, end, () => this.#writeAlone(offset, source, start, end));
+    // Not beyond what is held, whatever has got a place meanwhile.
+    const held = source.subarray(0, end - offset);
+    return this.alone(start, end, () => this.#writeAlone(offset, held, start, end));
   }
 
   async #writeAlone(offset: number, source: Uint8Array, start: number, end: number): Promise<number> {

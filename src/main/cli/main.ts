@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { appPaths } from '../app-paths.ts';
 import { appVersion } from '../app-version.ts';
 import { addBackgroundServiceVerb } from './background-service.ts';
+import { addCloneVerb } from './clone.ts';
 import { addConsoleVerb } from './console.ts';
 import { addCreateVerb } from './create.ts';
 import { addDeleteVerb } from './delete.ts';
@@ -37,7 +38,7 @@ const program = new Command('guesthouse')
 // In the order of the help: what one begins with first.
 for (const addVerb of [
   addListVerb, addInfoVerb, addCreateVerb, addDeleteVerb, addStartVerb, addStopVerb, addPauseVerb, addResumeVerb, addSaveVerb, addResetVerb,
-  addSnapshotVerb,
+  addSnapshotVerb, addCloneVerb,
   addRunVerb, addDiskVerb, addScreenshotVerb, addTypeVerb, addKeyVerb, addConsoleVerb, addLogsVerb, addServeVerb, addBackgroundServiceVerb,
 ]) addVerb(program, context);
 

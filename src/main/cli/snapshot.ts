@@ -61,6 +61,14 @@ export function addSnapshotVerb(program: Command, context: CommandLineContext): 
         return core.client.snapshots.delete({ name, snapshot: which });
       }));
     });
+
+  snapshot.command('reset-on-power-off')
+    .description('have a machine become a snapshot again whenever it goes off; without one it keeps what it is')
+    .argument('<name>')
+    .argument('[snapshot]', 'name or id')
+    .action(async (name: string, which: string | undefined) => {
+      unwrap(await withCore(context, (core) => core.client.snapshots.resetOnPowerOff({ name, ...(which !== undefined && { snapshot: which }) })));
+    });
 }
 
 function linesOf({ snapshots, current }: SnapshotTree): string[] {

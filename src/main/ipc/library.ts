@@ -10,6 +10,7 @@ import { checkMedium } from '../machines/media-check.ts';
 import { runMediaJob } from '../media/media-process.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { MachineSettings } from './machine-settings.ts';
+import { mustHaveNoClones } from '../snapshots/clones.ts';
 import type { Services } from './services.ts';
 
 /** What a saved state has to find again. */
@@ -94,6 +95,10 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
         { bytes: facts.diskBytes, bus: diskBus }));
     },
 
+    async importFolder({ folder }) {
+      return changed(await library.importFolder(folder));
+    },
+
     async change({ name, changes }) {
       const isHardware = Object.entries(changes).some(([key, value]) => value !== undefined && HARDWARE.includes(key));
       const free = isHardware ? await mustHaveNoState(name) : ok({});
@@ -105,9 +110,16 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       return settings.change(name, changes, false);
     },
 
+    async clone({ name, newName, linked, snapshot }) {
+      const made = await snapshots.clone(name, newName, linked, snapshot);
+      return made.ok ? changed(await library.find(made.value)) : made;
+    },
+
     async rename({ name, newName }) {
       const off = mustBeOff(name);
       if (!off.ok) return off;
+      const free = await mustHaveNoClones(library, name, undefined);
+      if (!free.ok) return free;
       const renamed = await library.rename(name, newName);
       if (renamed.ok) supervisor.forget(name);
       return changed(renamed);
@@ -116,6 +128,8 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     async delete({ name, how }) {
       const off = mustBeOff(name);
       if (!off.ok) return off;
+      const free = await mustHaveNoClones(library, name, undefined);
+      if (!free.ok) return free;
       const deleted = await library.delete(name, how);
       if (!deleted.ok) return deleted;
       supervisor.forget(name);

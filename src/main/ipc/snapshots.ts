@@ -10,6 +10,7 @@ export function snapshotHandlers(services: Services): ApiHandlers['snapshots'] {
     restore: ({ name, snapshot, saveCurrentAs, start }) => snapshots.restore(name, snapshot, { saveCurrentAs, start }, starterOf(services, name, false)),
     delete: ({ name, snapshot }) => snapshots.delete(name, snapshot),
     change: ({ name, snapshot, newName, notes }) => snapshots.change(name, snapshot, { newName, notes }),
+    resetOnPowerOff: ({ name, snapshot }) => snapshots.resetOnPowerOff(name, snapshot),
     thumbnail: ({ name, snapshot }) => snapshots.thumbnail(name, snapshot),
   };
 }

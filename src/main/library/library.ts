@@ -1,14 +1,15 @@
 /** The machines that the app knows: VM folders in one library folder. It keeps no list of its own; what is there is there. */
 import { constants, existsSync, watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
-import { access, lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, cp, lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { checkMachineName, describeIssues, MACHINE_FILE, MACHINE_FOLDER_SUFFIX, MACHINE_SCHEMA_VERSION, machineConfigSchema, parseMachineConfig } from '../../shared/machine-config.ts';
 import type { MachineConfig, MachineConfigInput } from '../../shared/machine-config.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { MachineError, Result } from '../../shared/result.ts';
 import { writeFileAtomically } from '../files/atomic-file.ts';
 import { fileError } from '../machines/media-check.ts';
+import { withoutReachOutside } from './foreign-config.ts';
 import { createSparseDisk } from './sparse-disk.ts';
 
 /** Deleted machines, until the person empties it. */
@@ -121,6 +122,7 @@ export class Library {
         }
       }
       await writeFileAtomically(join(beside, MACHINE_FILE), serialized(checked.data));
+      await writeMarker(beside, checkedName.value);
       await rename(beside, folder);
     } catch (error) {
       await rm(beside, { recursive: true, force: true }).catch(() => {});
@@ -148,6 +150,30 @@ export class Library {
     return ok({ name, folder: folder.value, config: ok(config) });
   }
 
+  /**
+   * Copies a VM folder from elsewhere under a name that is free. What leads out of the folder is left behind.
+   * Errors: those of `parseMachineConfig`, `machine-config.missing`, `library.no-permission`, `media.no-space`, …
+   */
+  async importFolder(source: string): Promise<Result<FoundMachine>> {
+    const config = await readMachineFile(join(source, MACHINE_FILE));
+    if (!config.ok) return config;
+    const wanted = basename(source).replace(/\.guestvm$/i, '');
+    const name = this.freeName(checkMachineName(wanted).ok ? wanted : 'Machine');
+    const beside = join(this.folder, `.${name}.${process.pid}.new`);
+    try {
+      await cp(source, beside, { recursive: true, errorOnExist: true, force: false, mode: constants.COPYFILE_FICLONE, filter: async (path) => { const found = await lstat(path); return found.isFile() || found.isDirectory(); } });
+      await rm(join(beside, `${wanted}${MACHINE_FOLDER_SUFFIX}`), { force: true });
+      await writeMarker(beside, name);
+      const own = withoutReachOutside(config.value);
+      await writeFileAtomically(join(beside, MACHINE_FILE), serialized(own));
+      await rename(beside, this.folderOf(name));
+      return ok({ name, folder: this.folderOf(name), config: ok(own) });
+    } catch (error) {
+      await rm(beside, { recursive: true, force: true }).catch(() => {});
+      return libraryError(error, this.folder);
+    }
+  }
+
   async rename(name: string, newName: string): Promise<Result<FoundMachine>> {
     const folder = this.#existingFolder(name);
     if (!folder.ok) return folder;
@@ -158,6 +184,8 @@ export class Library {
     if (!isSame && existsSync(target)) return fail('library.name-taken', `there is already a machine ${checkedName.value}`, 'choose another name');
     try {
       await rename(folder.value, target);
+      await rm(join(target, `${name}${MACHINE_FOLDER_SUFFIX}`), { force: true });
+      await writeMarker(target, checkedName.value);
     } catch (error) {
       return libraryError(error, folder.value);
     }
@@ -224,21 +252,29 @@ export class Library {
     return existsSync(folder) ? ok(folder) : fail('library.no-such-machine', `there is no machine "${name}"`, 'see "guesthouse list" for those there are');
   }
 
-  async #read(name: string): Promise<Result<MachineConfig>> {
-    const path = join(this.folderOf(name), MACHINE_FILE);
-    try {
-      await access(path, constants.R_OK);
-      if ((await stat(path)).size > MACHINE_FILE_BYTES_MAXIMUM) return fail('machine-config.invalid', 'machine.json is far too large', 'restore it from a copy');
-      return parseMachineConfig(await readFile(path, 'utf8'));
-    } catch (error) {
-      switch ((error as NodeJS.ErrnoException).code) {
-        case 'ENOENT': return fail('machine-config.missing', 'the VM folder has no machine.json', 'restore it from a copy');
-        case 'EACCES':
-        case 'EPERM': return fail('library.no-permission', 'you may not read its machine.json', 'change the permissions of the VM folder');
-        default: return fileError(error, path, 'file');
-      }
+  #read(name: string): Promise<Result<MachineConfig>> {
+    return readMachineFile(join(this.folderOf(name), MACHINE_FILE));
+  }
+}
+
+async function readMachineFile(path: string): Promise<Result<MachineConfig>> {
+  try {
+    await access(path, constants.R_OK);
+    if ((await stat(path)).size > MACHINE_FILE_BYTES_MAXIMUM) return fail('machine-config.invalid', 'machine.json is far too large', 'restore it from a copy');
+    return parseMachineConfig(await readFile(path, 'utf8'));
+  } catch (error) {
+    switch ((error as NodeJS.ErrnoException).code) {
+      case 'ENOENT': return fail('machine-config.missing', 'the VM folder has no machine.json', 'restore it from a copy');
+      case 'EACCES':
+      case 'EPERM': return fail('library.no-permission', 'you may not read its machine.json', 'change the permissions of the VM folder');
+      default: return fileError(error, path, 'file');
     }
   }
+}
+
+/** Where a folder can't be opened by double click, this file in it can. macOS shows the folder itself as a document. */
+async function writeMarker(folder: string, name: string): Promise<void> {
+  if (process.platform !== 'darwin') await writeFileAtomically(join(folder, `${name}${MACHINE_FOLDER_SUFFIX}`), 'Open this file with Guesthouse to open the machine in this folder.\n');
 }
 
 function serialized(config: MachineConfig): string {

@@ -15,6 +15,7 @@ import type { RunningMachine } from '../machines/running-machine.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
 import type { Savable, VmConnection } from '../machines/vm-connection.ts';
 import { runMediaJob } from '../media/media-process.ts';
+import { copyMachine, linkMachine, mustHaveNoClones } from './clones.ts';
 import { newSnapshotId, SnapshotFolder } from './snapshot-folder.ts';
 import { activeImage, findNode, merged, nextMerge, SNAPSHOTS_MAXIMUM, statesNeeded } from './snapshot-tree.ts';
 import type { SnapshotNode, Tree } from './snapshot-tree.ts';
@@ -281,6 +282,42 @@ export class Snapshots {
     return committed.ok ? ok({}) : committed;
   }
 
+  /** Resolves with the new machine's name. */
+  clone(name: string, newName: string, linked: boolean, snapshot: string | undefined): Promise<Result<string>> {
+    return this.#inTurn(name, async () => {
+      const { library, supervisor } = this.#options;
+      const opened = await this.#open(name);
+      if (!opened.ok) return opened;
+      const { folder, config } = opened.value;
+      if (!linked) {
+        if (supervisor.isOn(name)) return fail('machines.already-on', `the machine ${name} is on`, 'stop or save it first, or make a linked clone');
+        if (config.linkedTo !== undefined) return fail('clone.of-linked', `the machine ${name} is a linked clone itself`, 'make a linked clone of it');
+        return copyMachine(library, folder, config, newName);
+      }
+      if (snapshot === undefined) return fail('snapshot.not-found', 'a linked clone begins as a snapshot', 'name one, or take one first');
+      const node = findNode(folder.tree, snapshot);
+      if (!node.ok) return node;
+      return linkMachine(library, folder, name, node.value, newName, (disk, image, path) => {
+        const settings = node.value.config.disks.find((candidate) => candidate.path === disk)!;
+        return this.#runJob(newLayerJob(path, { path: folder.path(image), format: image === disk ? settings.format : 'qcow2', backingFolders: folder.backingFolders(settings) }));
+      });
+    });
+  }
+
+  resetOnPowerOff(name: string, snapshot: string | undefined): Promise<Result<Nothing>> {
+    return this.#inTurn(name, async () => {
+      const opened = await this.#open(name);
+      if (!opened.ok) return opened;
+      const node = snapshot === undefined ? undefined : findNode(opened.value.folder.tree, snapshot);
+      if (node?.ok === false) return node;
+      const { resetToSnapshot: _, ...config } = opened.value.config;
+      const saved = await this.#options.library.save(name, node === undefined ? config : { ...config, resetToSnapshot: node.value.id });
+      if (!saved.ok) return saved;
+      this.#options.changed(name);
+      return ok({});
+    });
+  }
+
   delete(name: string, snapshot: string): Promise<Result<Nothing>> {
     return this.#inTurn(name, async () => {
       const opened = await this.#open(name);
@@ -290,6 +327,9 @@ export class Snapshots {
       const found = findNode(tree, snapshot);
       if (!found.ok) return found;
       const { id, parent } = found.value;
+      const free = await mustHaveNoClones(this.#options.library, name, id);
+      if (!free.ok) return free;
+      if (opened.value.config.resetToSnapshot === id) return fail('snapshot.is-reset-to', `the machine ${name} becomes this snapshot whenever it goes off`, 'choose another one for that, or none');
       const nodes = tree.nodes.filter((node) => node.id !== id).map((node) => (node.parent === id ? withParent(node, parent) : node));
       const committed = await folder.commit({ ...tree, nodes, current: tree.current === id ? parent : tree.current });
       if (!committed.ok) return committed;
@@ -331,6 +371,12 @@ export class Snapshots {
       if (!opened.ok) return ok({});
       const { folder } = opened.value;
       if (folder.tree.resumed !== undefined) await folder.commit({ ...folder.tree, resumed: undefined });
+      const { resetToSnapshot } = opened.value.config;
+      const node = resetToSnapshot === undefined || folder.tree.saved !== undefined ? undefined : folder.tree.nodes.find(({ id }) => id === resetToSnapshot);
+      if (node !== undefined) {
+        const put = await this.#putBack(name, folder, { ...node, config: { ...node.config, resetToSnapshot } });
+        if (!put.ok) return put;
+      }
       return this.#mergeImages(folder);
     });
   }
@@ -360,11 +406,7 @@ export class Snapshots {
   readonly #configs = new Map<string, MachineConfig>();
 
   async #makeLayer(folder: SnapshotFolder, { path, backing, settings }: PlannedLayer): Promise<Result<unknown>> {
-    return this.#runJob({
-      kind: 'create', bytes: undefined,
-      target: { path: folder.path(path), format: 'qcow2', replace: false, subformat: undefined, blockBytes: undefined, version: undefined, compression: undefined, lazyRefcounts: false },
-      backing: { path: folder.path(backing), format: backing === settings.path ? settings.format : 'qcow2', backingFolders: folder.backingFolders(settings) },
-    });
+    return this.#runJob(newLayerJob(folder.path(path), { path: folder.path(backing), format: backing === settings.path ? settings.format : 'qcow2', backingFolders: folder.backingFolders(settings) }));
   }
 
   #runJob(job: MediaJob): Promise<Result<unknown>> {
@@ -410,6 +452,13 @@ export class Snapshots {
     void settled.then(() => { if (this.#last.get(name) === settled) this.#last.delete(name); });
     return turn;
   }
+}
+
+function newLayerJob(path: string, backing: MediaImage): MediaJob {
+  return {
+    kind: 'create', bytes: undefined, backing,
+    target: { path, format: 'qcow2', replace: false, subformat: undefined, blockBytes: undefined, version: undefined, compression: undefined, lazyRefcounts: false },
+  };
 }
 
 /** A layer that is to be made for a disk. */

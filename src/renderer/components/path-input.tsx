@@ -11,6 +11,8 @@ export interface PathInputProps {
   readonly label: string;
   readonly value: string;
   readonly onChange: (path: string) => void;
+  /** Instead of `onChange` for what was chosen in a dialog, where that makes a difference. */
+  readonly onPick?: (path: string) => void;
   /** Title of the dialog in which it is chosen. */
   readonly pickTitle: string;
   readonly purpose: (typeof FILE_PURPOSES)[number];
@@ -21,7 +23,7 @@ export interface PathInputProps {
 }
 
 /** The path of a file or folder of the host, typed or chosen: in the system's own dialog, or in ours where there is none. */
-export function PathInput({ pickTitle, purpose, onChange, ...input }: PathInputProps) {
+export function PathInput({ pickTitle, purpose, onChange, onPick = onChange, ...input }: PathInputProps) {
   const { t } = useTranslation();
   const { shell } = useApp();
   const [isBrowsing, setBrowsing] = useState(false);
@@ -33,13 +35,13 @@ export function PathInput({ pickTitle, purpose, onChange, ...input }: PathInputP
     }
     const picked = await shell.client.dialogs.pickFile({ title: pickTitle, purpose });
     if (!picked.ok) showNotice({ kind: 'error', error: picked.error });
-    else if (picked.value.path !== undefined) onChange(picked.value.path);
+    else if (picked.value.path !== undefined) onPick(picked.value.path);
   };
 
   return (
     <>
       <TextInput {...input} onChange={onChange} beside={<AppButton label={t('newMachine.browse')} icon="folder" onPress={() => { void browse(); }} />} />
-      {isBrowsing ? <FileBrowserDialog title={pickTitle} purpose={purpose} onClose={() => { setBrowsing(false); }} onChoose={(path) => { onChange(path); setBrowsing(false); }} /> : null}
+      {isBrowsing ? <FileBrowserDialog title={pickTitle} purpose={purpose} onClose={() => { setBrowsing(false); }} onChoose={(path) => { onPick(path); setBrowsing(false); }} /> : null}
     </>
   );
 }

@@ -12,6 +12,8 @@ import { fromBrowserUrl, toBrowserUrl } from './schemes.ts';
 const WORLD = 'Electron Isolated Context';
 
 interface WindowOptions {
+  readonly x?: number;
+  readonly y?: number;
   readonly width?: number;
   readonly height?: number;
   readonly webPreferences?: { readonly preload?: string; readonly contextIsolation?: boolean; readonly sandbox?: boolean; readonly nodeIntegration?: boolean };
@@ -47,6 +49,10 @@ class WebContents extends EventEmitter {
 
   getURL(): string {
     return fromBrowserUrl(this.#page?.url() ?? 'about:blank');
+  }
+
+  executeJavaScript(source: string): Promise<unknown> {
+    return this.#page?.evaluate(source) ?? Promise.resolve();
   }
 
   send(channel: string, ...args: unknown[]): void {
@@ -100,7 +106,7 @@ class WebContents extends EventEmitter {
     for (const [permission, name] of Object.entries(PERMISSIONS)) this.#mayUse(this, permission, (isGranted) => { if (isGranted) granted.push(name); });
     await context.grantPermissions(granted, { origin: new URL(toBrowserUrl(url)).origin });
     await page.goto(toBrowserUrl(url));
-    record({ kind: 'window', url, webPreferences: options.webPreferences ?? {} });
+    record({ kind: 'window', url, webPreferences: options.webPreferences ?? {}, ...(options.x === undefined ? {} : { bounds: [options.x, options.y ?? 0, options.width ?? 0, options.height ?? 0] }) });
   }
 
   async closePage(): Promise<void> {
@@ -159,8 +165,27 @@ export class BrowserWindow extends EventEmitter {
     return !BrowserWindow.#open.has(this);
   }
 
+  static getFocusedWindow(): BrowserWindow | null {
+    return null;
+  }
+
   isMinimized(): boolean {
     return false;
+  }
+
+  isFullScreen(): boolean {
+    return false;
+  }
+
+  isMaximized(): boolean {
+    return false;
+  }
+
+  maximize(): void {}
+
+  getNormalBounds(): { x: number; y: number; width: number; height: number } {
+    const { x = 0, y = 0, width = 800, height = 600 } = this.#options;
+    return { x, y, width, height };
   }
 
   restore(): void {}
@@ -168,6 +193,7 @@ export class BrowserWindow extends EventEmitter {
   focus(): void {}
 
   close(): void {
+    this.emit('close');
     void this.webContents.closePage();
   }
 

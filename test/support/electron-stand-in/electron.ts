@@ -32,6 +32,14 @@ class App extends EventEmitter {
 
   relaunch(): void {}
 
+  addRecentDocument(path: string): void {
+    record({ kind: 'recent-document', path });
+  }
+
+  clearRecentDocuments(): void {
+    record({ kind: 'recent-cleared' });
+  }
+
   quit(): void {
     if (this.#isQuitting) return;
     let isPrevented = false;
@@ -63,6 +71,47 @@ export const Menu = {
   },
 };
 
+interface MenuItem { readonly label?: string; readonly click?: () => void }
+
+/** One tray: its menu is told, and pressed by its labels. */
+let trayItems: readonly MenuItem[] = [];
+
+export class Tray extends EventEmitter {
+  setToolTip(): void {}
+
+  setContextMenu({ template }: { readonly template: readonly MenuItem[] }): void {
+    trayItems = template;
+    record({ kind: 'tray-menu', labels: template.flatMap(({ label }) => label ?? []) });
+  }
+}
+
+export const nativeImage = {
+  createFromPath(path: string): { readonly path: string } {
+    return { path };
+  },
+};
+
+export const powerMonitor = new EventEmitter();
+
+export const screen = {
+  getAllDisplays(): readonly unknown[] {
+    return [{ workArea: { x: 0, y: 0, width: 1920, height: 1080 } }];
+  },
+};
+
+export class Notification extends EventEmitter {
+  readonly #title: string;
+
+  constructor({ title }: { readonly title: string }) {
+    super();
+    this.#title = title;
+  }
+
+  show(): void {
+    record({ kind: 'notification', title: this.#title });
+  }
+}
+
 export const dialog = {
   showErrorBox(title: string, content: string): void {
     record({ kind: 'error-box', title, content });
@@ -83,7 +132,11 @@ process.on('message', (untyped) => {
   switch (order.kind) {
     case 'answer-dialog': dialogAnswers.push(order); break;
     case 'quit': app.quit(); break;
-    case 'second-instance': app.emit('second-instance'); break;
+    case 'second-instance': app.emit('second-instance', {}, ['guesthouse', ...(order.argv ?? [])]); break;
+    case 'open-file': app.emit('open-file', { preventDefault() {} }, order.path); break;
+    case 'power': powerMonitor.emit(order.event); break;
+    case 'press-tray': trayItems.find(({ label }) => label === order.label)?.click?.(); break;
+    case 'close-windows': for (const window of BrowserWindow.getAllWindows()) window.close(); break;
   }
 });
 // Whoever started it has gone.

@@ -1,6 +1,6 @@
 /**
  * Virtio block device (Virtual I/O Device 1.2, §5.2): read, write, flush, discard and the serial number, as many requests
- * at a time as the queue holds.
+ * at a time as the queue holds. A driver that took no flush counts on every write that is completed (§5.2.6.2).
  *
  * Not emulated: several queues, write zeroes, secure erase, zones, the legacy SCSI pass-through.
  */
@@ -48,6 +48,8 @@ const CONFIG_DISCARD_SECTORS = 36;
 const CONFIG_DISCARD_SEGMENTS = 40;
 const CONFIG_DISCARD_ALIGNMENT = 44;
 const CONFIG_BYTES = 60;
+
+const FLUSH: BlockRequest = { kind: 'flush', sector: 0, sectorCount: 0, segments: [] };
 
 interface VirtioBlockState {
   /** Heads of requests that were taken and not returned, oldest first. */
@@ -162,7 +164,7 @@ export class VirtioBlock extends VirtioPciDevice {
         this.#transfer(chain, 'write', sector, sliceRanges(chain.readable, REQUEST_HEADER_BYTES, given));
         break;
       case REQUEST_FLUSH:
-        this.#submit(chain, { kind: 'flush', sector: 0, sectorCount: 0, segments: [] }, 0);
+        this.#submit(chain, FLUSH, 0);
         break;
       case REQUEST_GET_ID: {
         const id = new Uint8Array(ID_BYTES);
@@ -208,7 +210,8 @@ export class VirtioBlock extends VirtioPciDevice {
     this.#backend.submit(request, (status) => {
       release?.();
       if (epoch !== this.epoch) return;
-      this.#finishLater(chain, status === 'ok' ? STATUS_OK : STATUS_IO_ERROR, status === 'ok' ? dataBytes : 0);
+      if (status === 'ok' && request.kind === 'write' && !this.hasFeature(FEATURE_FLUSH)) this.#submit(chain, FLUSH, 0);
+      else this.#finishLater(chain, status === 'ok' ? STATUS_OK : STATUS_IO_ERROR, status === 'ok' ? dataBytes : 0);
     });
   }
 

@@ -80,7 +80,9 @@ export class Qcow2Image extends MappedImage {
       file, clusterBytes: 2 ** header.clusterBits, refcountOrder: header.refcountOrder,
       tablePosition: header.refcountTablePosition, tableClusters: header.refcountTableClusters, barrier: () => file.flush(),
     });
-    return new Qcow2Image(options, header, refcounts, l1, await file.size());
+    const fileBytes = await file.size();
+    if (!file.readOnly) refcounts.checkBlocks(fileBytes);
+    return new Qcow2Image(options, header, refcounts, l1, fileBytes);
   }
 
   protected override findRun(offset: number, length: number): Run | Promise<Run> {
@@ -112,6 +114,7 @@ export class Qcow2Image extends MappedImage {
       if (entry.kind === 'data' && first.kind === 'data' && (entry.position !== first.position + skip + runBytes || ((high ^ firstHigh) & COPIED_HIGH) !== 0)) break;
       runBytes += clusterBytes;
     }
+    if (first.kind === 'data' && this.#isTable(first.position, skip + runBytes)) throw damaged(`a cluster of the disk lies on a table, at ${first.position} of the file`);
     if (first.kind === 'data') return { kind: 'data', length: runBytes, position: first.position + skip, inPlace: first.isCopied && l1Copied };
     return { kind: first.kind, length: runBytes };
   }
@@ -127,6 +130,7 @@ export class Qcow2Image extends MappedImage {
   #placementOf({ first, count }: { first: number; count: number }): Placement {
     const position = first * this.#clusterBytes;
     const length = count * this.#clusterBytes;
+    if (this.#isTable(position, length)) throw damaged('the refcounts of the qcow2 image call its tables free');
     const isFresh = position >= this.#fileEnd;
     if (position + length > this.#fileEnd) this.#fileEnd = position + length;
     return { position, length, isFresh };
@@ -294,21 +298,36 @@ export class Qcow2Image extends MappedImage {
   /** Makes the disk larger, or smaller: then what lies beyond is lost. Throws `ImageError`. */
   async resize(bytes: number): Promise<void> {
     if (this.header.snapshotCount > 0 && bytes < this.sectorCount * SECTOR_BYTES) throw unsupported('a qcow2 image with snapshots can\'t become smaller', 'delete its snapshots first');
-    const oldSectors = this.sectorCount;
-    if (bytes < oldSectors * SECTOR_BYTES) await this.discard(bytes / SECTOR_BYTES, oldSectors - bytes / SECTOR_BYTES);
+    const oldBytes = this.sectorCount * SECTOR_BYTES;
+    if (bytes < oldBytes) await this.discard(bytes / SECTOR_BYTES, (oldBytes - bytes) / SECTOR_BYTES);
     await this.flush();
     await this.firstChange();
     await this.tables.run(async () => {
       this.touch();
       const entries = Math.ceil(bytes / (this.#clusterBytes * this.#l2Entries));
-      const field = new ByteFields(new Uint8Array(8), 'big-endian');
       if (entries * 8 > this.#l1.bytes.length) await this.#growL1(entries);
+    });
+    // The new end is in memory alone until it reads as zeros.
+    this.setSectorCount(bytes / SECTOR_BYTES);
+    try {
+      const end = Math.min(bytes, this.#unclearEnd(oldBytes));
+      if (end > oldBytes) await this.writeZeroes(oldBytes / SECTOR_BYTES, (end - oldBytes) / SECTOR_BYTES);
+      await this.flush();
+      const field = new ByteFields(new Uint8Array(8), 'big-endian');
       field.setU64(0, bytes);
       await this.file.write(HEADER_AT.size, field.bytes);
       await this.file.flush();
-      this.setSectorCount(bytes / SECTOR_BYTES);
-    });
+    } catch (error) {
+      this.setSectorCount(oldBytes / SECTOR_BYTES);
+      throw error;
+    }
     await this.flush();
+  }
+
+  /** Up to where something may be behind the disk's end: the rest of its last cluster, and what the image below has. */
+  #unclearEnd(end: number): number {
+    const below = this.backing === undefined ? 0 : this.backing.sectorCount * this.backing.sectorBytes;
+    return Math.max(below, Math.ceil(end / this.#clusterBytes) * this.#clusterBytes);
   }
 
   async #growL1(entries: number): Promise<void> {
@@ -332,10 +351,17 @@ export class Qcow2Image extends MappedImage {
     if (oldClusters > 0) this.#free(oldCluster, oldClusters);
   }
 
+  /** Whether something lies on the header, the L1 table or the refcount table. */
+  #isTable(position: number, length: number): boolean {
+    const lies = (start: number, bytes: number): boolean => bytes > 0 && position < start + bytes && start < position + length;
+    return position < this.#clusterBytes || lies(this.#l1Position, this.#l1.bytes.length) || lies(this.#refcounts.tablePosition, this.#refcounts.tableEntries * 8);
+  }
+
   /** Position of an L2 table, 0 where there is none. */
   #l2Position(l1Index: number): number {
     const position = entryPosition(this.#l1.u32(l1Index * 8), this.#l1.u32(l1Index * 8 + 4));
     if (position % this.#clusterBytes !== 0 || position >= 2 ** 53) throw damaged(`L1 entry ${l1Index} points to ${position}, where no cluster begins`);
+    if (position !== 0 && this.#isTable(position, this.#clusterBytes)) throw damaged(`L1 entry ${l1Index} points to another table`);
     return position;
   }
 
@@ -367,6 +393,9 @@ export class Qcow2Image extends MappedImage {
   }
 
   #free(cluster: number, count: number): void {
+    // Once nothing else is in it somebody else may get it.
+    const shared = Math.floor(this.#packAt / this.#clusterBytes);
+    if (this.#packAt !== 0 && cluster <= shared && shared < cluster + count) this.#packAt = 0;
     const last = this.#freed.at(-1);
     if (last !== undefined && last.cluster + last.count === cluster) last.count += count;
     else this.#freed.push({ cluster, count });

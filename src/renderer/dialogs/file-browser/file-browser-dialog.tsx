@@ -89,7 +89,10 @@ export function FileBrowserDialog({ title, purpose, onChoose, onClose }: FileBro
       </div>
       <footer className="dialog-footer">
         <AppButton label={t('app.cancel')} kind="quiet" onPress={onClose} />
-        <AppButton label={t('files.choose')} kind="primary" isDisabled={chosen === undefined} onPress={() => { if (chosen !== undefined) open(chosen); }} />
+        <AppButton label={t('files.choose')} kind="primary" isDisabled={chosen === undefined && (purpose !== 'folder' || folder === undefined)} onPress={() => {
+          if (purpose === 'folder') onChoose(chosen ?? folder?.path ?? '');
+          else if (chosen !== undefined) open(chosen);
+        }} />
       </footer>
     </AppDialog>
   );

@@ -78,7 +78,7 @@ function NowDetail({ isFirst }: { readonly isFirst: boolean }) {
   return (
     <div className="snapshot-now">
       <span className="overlay-icon"><Icon name="branch" size={36} /></span>
-      <h3>{t(isFirst ? 'snapshots.noneTitle' : 'snapshots.now')}</h3>
+      <h2>{t(isFirst ? 'snapshots.noneTitle' : 'snapshots.now')}</h2>
       <p className="dialog-text">{t(isFirst ? 'snapshots.noneText' : 'snapshots.nowText')}</p>
     </div>
   );
@@ -99,7 +99,7 @@ function SnapshotDetail({ machine, snapshot, takenAt, isCurrent, onAsk }: Snapsh
     <>
       <Thumbnail machine={machine} snapshot={snapshot} isLarge />
       <div>
-        <h3>{snapshot.name}</h3>
+        <h2>{snapshot.name}</h2>
         <p className="snapshot-when">{t(snapshot.hasMemory ? 'snapshots.withMemory' : 'snapshots.disksOnly', { time: takenAt })}{isCurrent ? ` · ${t('snapshots.isCurrent')}` : ''}</p>
       </div>
       {snapshot.notes === '' ? null : <p className="snapshot-notes">{snapshot.notes}</p>}

@@ -2,6 +2,10 @@ import type { Texts } from '../en.ts';
 
 export const errorsTexts: Pick<Texts, 'errorCode' | 'errorAdvice'> = {
   errorCode: {
+    'clone.outside-disk': 'Eine Festplatte liegt nicht im Ordner der Maschine, und beide würden sie beschreiben',
+    'clone.of-linked': 'Die Maschine ist selbst ein verknüpfter Klon',
+    'clone.base-in-use': 'Andere Maschinen sind verknüpfte Klone davon',
+    'snapshot.is-reset-to': 'Die Maschine wird zu diesem Sicherungspunkt, sobald sie aus ist',
     'state.damaged': 'Der gespeicherte Zustand ist beschädigt',
     'state.incomplete': 'Der gespeicherte Zustand ist nicht vollständig',
     'state.missing': 'Der gespeicherte Zustand fehlt',
@@ -109,6 +113,10 @@ export const errorsTexts: Pick<Texts, 'errorCode' | 'errorAdvice'> = {
     'owner.lost': 'Die Verbindung zu Guesthouse ist abgerissen',
   },
   errorAdvice: {
+    'clone.outside-disk': 'Lege einen verknüpften Klon an, oder schließe die Festplatte nur zum Lesen an.',
+    'clone.of-linked': 'Lege einen verknüpften Klon von ihr an.',
+    'clone.base-in-use': 'Lösche sie zuerst.',
+    'snapshot.is-reset-to': 'Wähle dafür einen anderen oder keinen.',
     'state.damaged': 'Stelle einen früheren Sicherungspunkt wieder her, oder starte die Maschine ohne den Zustand.',
     'state.incomplete': 'Lege die Dateien des früheren Sicherungspunkts zurück, oder starte die Maschine ohne den Zustand.',
     'state.missing': 'Lege seine Datei zurück, oder starte die Maschine ohne den Zustand.',
@@ -151,7 +159,7 @@ export const errorsTexts: Pick<Texts, 'errorCode' | 'errorAdvice'> = {
     'machines.wrong-state': 'Versuche es gleich noch einmal.',
     'media.empty': 'Schließe eine andere Datei an.',
     'media.format': 'Wandle es in ein Roh-Abbild um.',
-    'media.in-use': 'Beende die Maschine, die sie benutzt, oder schließe sie nur lesbar an.',
+    'media.in-use': 'Beende die Maschine, die sie benutzt. Maschinen teilen eine Festplatte nur, wenn alle sie nur lesbar anschließen.',
     'media.held': 'Wirf sie im Gast aus, oder nimm sie mit Gewalt heraus.',
     'machines.no-such-part': 'Beende und starte sie: Dann hat sie es.',
     'memory.host-low': 'Beende andere Programme oder Maschinen, gib ihr weniger Speicher, oder starte sie trotzdem.',

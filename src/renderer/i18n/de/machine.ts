@@ -41,7 +41,7 @@ export const machineTexts: Pick<Texts, 'machine' | 'hostKey' | 'closeMachine' | 
     hintKeyboard: 'Die Tastatur ist beim Gast. {{hostKey}} gibt sie zurück; ein Klick fängt die Maus ein.',
     hintCaptured: 'Tastatur und Maus sind beim Gast. {{hostKey}} gibt sie zurück.',
     capturedShort: '{{hostKey}} gibt Tastatur und Maus zurück',
-    fullscreenShort: '{{hostKey}} + F verlässt das Vollbild',
+    fullscreenShort: '{{hostKey}} + {{key}} verlässt das Vollbild',
     resolution: '{{width}} × {{height}}',
     offTitle: '{{name}} ist aus',
     offText: 'Starte die Maschine, um ihren Bildschirm zu sehen.',

@@ -1,5 +1,9 @@
 export const errorsTexts = {
   errorCode: {
+    'clone.outside-disk': 'A disk is not in the machine’s folder, and both would write it',
+    'clone.of-linked': 'The machine is a linked clone itself',
+    'clone.base-in-use': 'Other machines are linked clones of it',
+    'snapshot.is-reset-to': 'The machine becomes this snapshot whenever it goes off',
     'state.damaged': 'The saved state is damaged',
     'state.incomplete': 'The saved state is not complete',
     'state.missing': 'The saved state is missing',
@@ -108,6 +112,10 @@ export const errorsTexts = {
   },
   /** What to do, where the error's own advice is in another language. */
   errorAdvice: {
+    'clone.outside-disk': 'Make a linked clone, or attach the disk read-only.',
+    'clone.of-linked': 'Make a linked clone of it.',
+    'clone.base-in-use': 'Delete them first.',
+    'snapshot.is-reset-to': 'Choose another one for that, or none.',
     'state.damaged': 'Restore an earlier snapshot, or start the machine without the state.',
     'state.incomplete': 'Put the files of its earlier snapshot back, or start the machine without the state.',
     'state.missing': 'Put its file back, or start the machine without the state.',
@@ -150,7 +158,7 @@ export const errorsTexts = {
     'machines.wrong-state': 'Try again in a moment.',
     'media.empty': 'Attach another file.',
     'media.format': 'Convert it to a raw image.',
-    'media.in-use': 'Stop the machine that uses it, or attach it read-only.',
+    'media.in-use': 'Stop the machine that uses it. Machines share a disk only where all of them attach it read-only.',
     'media.held': 'Eject it in the guest, or take it out by force.',
     'machines.no-such-part': 'Stop and start it: then it has it.',
     'memory.host-low': 'End other programs or machines, give it less memory, or start it all the same.',

@@ -39,7 +39,7 @@ export const machineTexts = {
     hintKeyboard: 'Keyboard goes to the guest. {{hostKey}} gives it back; a click captures the mouse.',
     hintCaptured: 'Keyboard and mouse are in the guest. {{hostKey}} gives them back.',
     capturedShort: 'Press {{hostKey}} to get keyboard and mouse back',
-    fullscreenShort: '{{hostKey}} + F leaves fullscreen',
+    fullscreenShort: '{{hostKey}} + {{key}} leaves fullscreen',
     resolution: '{{width}} × {{height}}',
     offTitle: '{{name}} is off',
     offText: 'Start it to see its screen.',

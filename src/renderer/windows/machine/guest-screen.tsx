@@ -14,6 +14,7 @@ import type { Extent } from '../../display/place-screen.ts';
 import { isOn, useDisplay } from '../../display/use-display.ts';
 import { chord, SPECIAL_KEYS } from '../../input/guest-keyboard.ts';
 import type { SpecialKey } from '../../input/guest-keyboard.ts';
+import { keyName } from '../../input/key-name.ts';
 import { useGuestInput } from '../../input/use-guest-input.ts';
 import { useApp } from '../../state/app-state.ts';
 import { showNotice } from '../../state/notices.ts';
@@ -39,6 +40,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
   const config = entry.config ?? DEFAULTS;
   const { keyboardLayout, captureOnClick } = config.input;
   const hostKey = config.input.hostKey ?? preferences.hostKey;
+  const { shortcuts } = preferences;
   const hostKeyName = t(`hostKey.${hostKey}`);
   const { name, status: { state } } = entry;
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -58,9 +60,9 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
     if (input.grab !== 'captured') input.take(false);
   };
   const hostActions: Readonly<Record<string, () => void>> = {
-    KeyF: fullscreen.toggle,
-    KeyP: () => { void (state === 'paused' ? app.resume(name) : app.pause(name)); },
-    Delete: () => { sendKeys('ctrlAltDelete'); },
+    [shortcuts.fullscreen]: fullscreen.toggle,
+    [shortcuts.pause]: () => { void (state === 'paused' ? app.resume(name) : app.pause(name)); },
+    [shortcuts.ctrlAltDelete]: () => { sendKeys('ctrlAltDelete'); },
   };
   const input = useGuestInput({ surface, channel, hostKey, isEnabled: canType, onHostCombination: (code) => { hostActions[code]?.(); } });
 
@@ -149,7 +151,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
         <ScreenOverlay entry={entry} hasPicture={hasPicture} />
         {input.grab === 'captured' || (fullscreen.isFullscreen && canType) ? (
           <p className="capture-chip" key={`${input.grab}${fullscreen.isFullscreen}`} aria-hidden="true">
-            <Icon name="keyboard" size={16} />{input.grab === 'captured' ? t('machine.capturedShort', { hostKey: hostKeyName }) : t('machine.fullscreenShort', { hostKey: hostKeyName })}
+            <Icon name="keyboard" size={16} />{input.grab === 'captured' ? t('machine.capturedShort', { hostKey: hostKeyName }) : t('machine.fullscreenShort', { hostKey: hostKeyName, key: keyName(shortcuts.fullscreen) })}
           </p>
         ) : null}
       </div>

@@ -37,8 +37,8 @@ export function MachineDetails({ entry, onSearchTag }: { readonly entry: Library
           <h2>{name}</h2>
           <p className="details-state"><StateBadge entry={entry} />{time === undefined ? null : <span className="details-since">{t('manager.runningFor', { time })}</span>}</p>
           {config === undefined || config.tags.length === 0 ? null : (
-            <ul className="chips" aria-label={t('manager.tags')}>
-              {config.tags.map((tag) => <li key={tag}><Button className="chip chip-button" aria-label={t('manager.searchTag', { tag })} onPress={() => { onSearchTag(tag); }}>{tag}</Button></li>)}
+            <ul className="tags" aria-label={t('manager.tags')}>
+              {config.tags.map((tag) => <li key={tag}><Button className="tag tag-button" aria-label={t('manager.searchTag', { tag })} onPress={() => { onSearchTag(tag); }}>{tag}</Button></li>)}
             </ul>
           )}
         </div>

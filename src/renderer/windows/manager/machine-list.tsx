@@ -134,9 +134,9 @@ const MachineItem = memo(function MachineItem({ entry, isGrid }: { readonly entr
         {/* Part of the name: whoever listens hears the state with it. */}
         <span className="machine-item-facts">
           <StateBadge entry={entry} size="small" />
-          {isGrid && config !== undefined && config.group !== '' ? <span className="chip chip-quiet">{config.group}</span> : null}
-          {tags.slice(0, 2).map((tag) => <span key={tag} className="chip">{tag}</span>)}
-          {tags.length > 2 ? <span className="chip">+{tags.length - 2}</span> : null}
+          {isGrid && config !== undefined && config.group !== '' ? <span className="tag tag-quiet">{config.group}</span> : null}
+          {tags.slice(0, 2).map((tag) => <span key={tag} className="tag">{tag}</span>)}
+          {tags.length > 2 ? <span className="tag">+{tags.length - 2}</span> : null}
         </span>
       </span>
     </ListBoxItem>

@@ -74,6 +74,7 @@ test('quitting asks before it ends machines, and stays when the person wants to'
   const { shell, kernel } = await launch();
   await shell.page.evaluate(async (path) => {
     const { guesthouse } = globalThis as unknown as PageWindow;
+    await guesthouse.call('preferences.set', { whenQuitting: 'ask' });
     await guesthouse.call('library.create', { name: 'busy', memoryBytes: 64 * 1024 * 1024, directBoot: { kernel: path } });
     await guesthouse.call('machines.start', { name: 'busy' });
   }, kernel);
@@ -81,7 +82,8 @@ test('quitting asks before it ends machines, and stays when the person wants to'
   await expect.poll(() => shell.records.filter((entry) => entry.kind === 'message-box')).toHaveLength(1);
   const status = await shell.page.evaluate(() => (globalThis as unknown as PageWindow).guesthouse.call('machines.status', { name: 'busy' }));
   expect(status).toMatchObject({ ok: true, value: { state: 'running' } });
-  shell.order({ kind: 'answer-dialog', response: 0 });
+  // Save, power off, cancel.
+  shell.order({ kind: 'answer-dialog', response: 1 });
   expect(await shell.quit()).toBe(0);
 });
 

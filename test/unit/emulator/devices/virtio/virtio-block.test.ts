@@ -61,6 +61,20 @@ describe('VirtioBlock', () => {
     expect(driver.common(0x18, 2)).toBe(0);
   });
 
+  it('completes writes of a driver that took no flush only once they are on stable storage', () => {
+    const { backend, driver, request, status } = rig();
+    driver.start({ without: [9] });
+    request(0, 1, 50, [{ address: DATA, length: 512 }]);
+    driver.notify(0);
+    const kinds: string[] = [];
+    const submit = backend.submit.bind(backend);
+    backend.submit = (wanted, done) => { kinds.push(wanted.kind); submit(wanted, done); };
+    backend.completeWaiting();
+    expect([status(0), kinds]).toEqual([0xee, ['flush']]);
+    backend.completeWaiting();
+    expect(status(0)).toBe(0);
+  });
+
   it('reads and writes, several requests at a time', () => {
     const { backend, driver, memory, request, status } = rig();
     driver.start({ without: [29] });
