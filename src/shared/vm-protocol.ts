@@ -186,6 +186,8 @@ export const vmStatsSchema = z.object({
   discBytesRead: z.number(),
   netBytesIn: z.number(),
   netBytesOut: z.number(),
+  /** Sent to windows, all together. */
+  displayFrames: z.number(),
 });
 export type VmStats = z.infer<typeof vmStatsSchema>;
 

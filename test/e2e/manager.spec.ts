@@ -67,6 +67,10 @@ test('a class of machines is selected with Shift and started, reset and deleted 
   await expect(question.getByRole('button', { name: 'Cancel' })).toBeFocused();
   await question.getByRole('button', { name: 'Reset' }).click();
   await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('menuitem', { name: 'Save' }).first().click();
+  await expect.poll(() => shell.callsOf('machines.save').length).toBe(3);
+  await page.getByRole('button', { name: 'Start 3' }).click();
+  await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByRole('menuitem', { name: 'Power off…' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Power off' }).click();
   await page.getByRole('button', { name: 'Delete 3…' }).click();

@@ -218,6 +218,7 @@ test('closing asks what shall become of the machine', async ({ page, openWindow 
   await start(page);
   await page.keyboard.press('ControlRight');
   await page.getByRole('button', { name: 'Close…' }).click();
+  await page.getByText('Keep it running').click();
   await page.getByRole('alertdialog', { name: 'Close Debian?' }).getByRole('button', { name: 'Close', exact: true }).click();
   await expect(page.getByRole('option', { name: 'Debian' })).toContainText('Running');
   await page.getByRole('button', { name: 'Show', exact: true }).click();

@@ -27,6 +27,18 @@ async function startMachine(page: Page, name: string): Promise<void> {
 
 test.afterEach(async () => { await shell.close(); });
 
+test('whoever never saw it comes from the first start to a running guest in three clicks at most', async ({ page }) => {
+  await open(page, [], true);
+  await page.evaluate(() => {
+    addEventListener('click', () => { document.documentElement.dataset['clicks'] = String(Number(document.documentElement.dataset['clicks'] ?? 0) + 1); }, true);
+  });
+  // The one button that stands out.
+  await page.locator('.button-primary').click();
+  await waitForPrompt(page, 30_000);
+  await expectAnswer(page, 'echo $((6*7))', '42', 10_000);
+  expect(Number(await page.locator('html').getAttribute('data-clicks'))).toBeLessThanOrEqual(3);
+});
+
 test('the first run offers the bundled guest, which comes to its prompt and answers', async ({ page }) => {
   await open(page, []);
   await page.getByRole('button', { name: 'Try Guesthouse Linux' }).click();
@@ -205,7 +217,7 @@ test('the library can be used with the keyboard alone', async ({ page }) => {
   await page.getByRole('option', { name: 'Alpha' }).waitFor();
   await page.keyboard.press('Tab');
   await expect(page.getByRole('link', { name: 'Skip to the machine' })).toBeFocused();
-  for (const name of ['Media', 'Preferences', 'New machine']) {
+  for (const name of ['Media', 'Monitor', 'Preferences', 'New machine']) {
     await page.keyboard.press('Tab');
     await expect(page.getByRole('button', { name })).toBeFocused();
   }

@@ -184,8 +184,9 @@ test('discs, cables, ports, reach and the processor change under a running guest
     await new Promise((resolve) => { setTimeout(resolve, 4000); });
     const [after, millis] = [await guest.stats(), performance.now() - startMillis];
     const share = (after.cpuSeconds - before.cpuSeconds) * 100_000 / millis;
-    // A host that is busy gives less than may be had; more than its share it must never get.
-    expect(share).toBeLessThan(percent * 1.05);
-    expect(share).toBeGreaterThan(percent * 0.5);
+    // A host that is busy gives less than may be had (how exact the limit is, is the machine loop's test); more than its
+    // share, and the 60 ms that it may make up for, it must never get.
+    expect(share).toBeLessThan(percent * 1.05 + 1.5);
+    expect(share).toBeGreaterThan(1);
   }
 }, BOOT_MILLIS);

@@ -28,7 +28,7 @@ const KINDS: readonly { readonly name: string; readonly image: Omit<NewImage, 'b
   { name: 'VHD', image: { format: 'vhd', blockBytes: 1 << 19 } },
   { name: 'VHDX', image: { format: 'vhdx', blockBytes: 1 << 20 } },
   { name: 'VMDK', image: { format: 'vmdk', blockBytes: 4096 } },
-  { name: 'qcow2 over another', image: { format: 'qcow2', blockBytes: 4096, backing: { name: 'base', format: 'raw' } }, backing: true },
+  { name: 'qcow2 over another', image: { format: 'qcow2', blockBytes: 4096, backing: { name: 'base.img', format: 'raw' } }, backing: true },
 ];
 
 /** What was written to a sector: the write's number fills it; 0 is zeros. */
@@ -110,7 +110,7 @@ describe('after a power cut', () => {
     for (let run = 1; run <= RUNS; run++) {
       const random = new SeededRandom(run * 7919);
       const work = new Workload(random);
-      if (backing === true) work.files.add('base', new Uint8Array((SECTORS / 2) * 512));
+      if (backing === true) work.files.add('base.img', new Uint8Array((SECTORS / 2) * 512));
       await createImage(await work.files.open(PATH, 'read-write'), { ...recipe, bytes: SECTORS * 512 }, BIRTH, NO_PARTS);
       work.files.record();
       work.files.random = random;

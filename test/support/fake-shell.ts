@@ -341,7 +341,7 @@ export class FakeShell {
         const wallSeconds = performance.now() / 1000;
         return {
           accelerator: 'interpreter', wallSeconds, guestSeconds: wallSeconds, haltedSeconds: 0, cpuSeconds: wallSeconds * 0.37, instructions: 0, mips: 0, exits: {}, regions: 0, compileMillis: 0, tlbMisses: 0,
-          peakRssBytes: 0, diskBytesRead: wallSeconds * 4 * MIB, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: wallSeconds * 120_000, netBytesOut: 0,
+          peakRssBytes: 300 * MIB, displayFrames: wallSeconds * 25, diskBytesRead: wallSeconds * 4 * MIB, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: wallSeconds * 120_000, netBytesOut: 0,
         };
       }),
       logs: ({ name }) => this.#with(name, () => ({ lines: ['2026-11-23T13:00:00Z info machine: power on', '2026-11-23T13:00:01Z info board: ready'] })),

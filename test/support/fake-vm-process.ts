@@ -80,7 +80,7 @@ function take(command: VmCommand, ports: readonly Port[] = []): void {
     case 'screenshot': send({ kind: 'screenshot', requestId: command.requestId, png: new Uint8Array([0x89, 0x50, 0x4e, 0x47]) }); return;
     case 'screen-text': send({ kind: 'screen-text', requestId: command.requestId, rows: [...(word('screen') ?? '').split('\n'), typed] }); return;
     case 'stats':
-      send({ kind: 'stats', requestId: command.requestId, stats: { accelerator: 'interpreter', wallSeconds: 1, guestSeconds: 1, haltedSeconds: 0, cpuSeconds: 0.5, instructions: 1, mips: 1, exits: {}, regions: 0,
+      send({ kind: 'stats', requestId: command.requestId, stats: { accelerator: 'interpreter', wallSeconds: 1, guestSeconds: 1, haltedSeconds: 0, cpuSeconds: 0.5, instructions: 1, mips: 1, exits: {}, regions: 0, displayFrames: 0,
         compileMillis: 0, tlbMisses: 0, peakRssBytes: 1, diskBytesRead: 0, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: 0, netBytesOut: 0 } });
       return;
     case 'change':

@@ -149,15 +149,15 @@ export class MemoryFiles implements ImageFiles {
     return left;
   }
 
-  async open(path: string, access: 'read-only' | 'read-write'): Promise<ByteFile> {
+  async open(path: string, access: 'look' | 'read-only' | 'read-write'): Promise<ByteFile> {
     this.opened.push(path);
     let contents = this.#contents.get(path);
     if (contents === undefined) {
-      if (access === 'read-only') throw new ImageError('media.missing', `${path} does not exist`, 'check the path');
+      if (access !== 'read-write') throw new ImageError('media.missing', `${path} does not exist`, 'check the path');
       this.#contents.set(path, contents = new SparseBytes());
       this.#start.set(path, new SparseBytes());
     }
-    return this.#handle(path, contents, access === 'read-only');
+    return this.#handle(path, contents, access !== 'read-write');
   }
 
   async resolve(_from: string, name: string): Promise<string> {

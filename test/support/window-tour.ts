@@ -119,6 +119,8 @@ export const TOUR: readonly TourStop[] = [
     }
     await page.locator('.snapshot-item').first().click();
     await page.locator('.snapshot-detail .button-primary').waitFor();
+    // What is announced of a busy button outlives its dialog for some seconds.
+    await page.waitForFunction(() => document.querySelector('[data-live-announcer] [role=img]') === null);
   }),
   stop('snapshots-none', async (page) => {
     await option(page, 'FreeDOS').click();
@@ -193,5 +195,14 @@ export const TOUR: readonly TourStop[] = [
     await view.locator('.brand button').last().click();
     await view.getByRole('tab').nth(page).click();
     await view.locator('.settings-page').last().waitFor();
+  })),
+  ...[0, 1, 2].map((page) => stop(`monitor-${page + 1}`, async (view, shell) => {
+    shell.turnOn('Debian 12');
+    shell.turnOn('FreeDOS');
+    await view.locator('.brand button').nth(-2).click();
+    await view.getByRole('tab').nth(page).click();
+    await view.locator('.graph, .inventory, .monitor-log').first().waitFor();
+    // A second reading, without which there is nothing to draw.
+    if (page === 0) await view.waitForTimeout(2500);
   })),
 ];

@@ -278,7 +278,7 @@ export class ControlThread {
         machine.changes.discChanged(post.requestId, post.isHeld);
         break;
       case 'stats':
-        this.#transport.send({ kind: 'stats', requestId: post.requestId, stats: completeStats(post.stats, machine.disks, machine.networks) });
+        this.#transport.send({ kind: 'stats', requestId: post.requestId, stats: completeStats(post.stats, machine.disks, machine.networks, machine.display.framesSent) });
         break;
       case 'start-failed':
         void this.#finish(startFailed(new StartError(post.code, post.message, post.advice)), 1, undefined);
@@ -324,7 +324,7 @@ export class ControlThread {
         }
       }
       if (stats !== undefined) {
-        this.#transport.send({ kind: 'stats', requestId: UNASKED, stats: completeStats(stats, machine.disks, machine.networks) });
+        this.#transport.send({ kind: 'stats', requestId: UNASKED, stats: completeStats(stats, machine.disks, machine.networks, machine.display.framesSent) });
       }
       if (machine.finalScreen) this.#sendScreen(machine.display);
     }

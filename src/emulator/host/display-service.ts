@@ -13,10 +13,16 @@ export class DisplayService {
   readonly #shared: ArrayBufferLike;
   readonly #watchers = new Map<CommandPort, DisplayEncoder>();
   readonly #still: DisplayEncoder;
+  #framesSent = 0;
 
   constructor(shared: ArrayBufferLike) {
     this.#shared = shared;
     this.#still = new DisplayEncoder({ sharedMemory: shared, source: SOURCE, send: () => {} });
+  }
+
+  /** To all who watch, together. */
+  get framesSent(): number {
+    return this.#framesSent;
   }
 
   watch(port: CommandPort, watch: boolean): void {
@@ -26,7 +32,10 @@ export class DisplayService {
     }
     let encoder = this.#watchers.get(port);
     if (encoder === undefined) {
-      encoder = new DisplayEncoder({ sharedMemory: this.#shared, source: SOURCE, send: (frame) => port.send({ kind: 'display-frame', frame }) });
+      encoder = new DisplayEncoder({ sharedMemory: this.#shared, source: SOURCE, send: (frame) => {
+        this.#framesSent++;
+        port.send({ kind: 'display-frame', frame });
+      } });
       this.#watchers.set(port, encoder);
     }
     encoder.watch(true);

@@ -1,45 +1,46 @@
-/** A host file as random-access bytes. Writable files are locked by a file beside them, so that no two machines write one image. */
+/** A host file as random-access bytes. */
 import { constants } from 'node:fs';
-import { open, readFile, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import type { ByteFile } from '../interfaces/disk-image.ts';
 import { isZero } from '../storage/byte-fields.ts';
+import { lockForReading, lockForWriting, type FileLock } from './file-lock.ts';
 import { StartError } from './start-error.ts';
 
 const ZERO_CHUNK_BYTES = 1 << 20;
-const LOCK_ATTEMPTS = 20;
-const LOCK_RETRY_MILLIS = 25;
-const EMPTY_LOCK_MILLIS = 5_000;
-const IN_USE_ADVICE = 'stop the machine that uses it, or attach it read-only';
+
+/** `look`: for reading, whoever may be writing it. */
+export type FileAccess = 'look' | 'read-only' | 'read-write';
 
 export class HostByteFile implements ByteFile {
   readonly readOnly: boolean;
   readonly #handle: FileHandle;
-  readonly #lockPath: string | undefined;
+  readonly #lock: FileLock;
   /** Why nothing that was written counts as stable any more. */
   #lost: Error | undefined;
 
-  private constructor(handle: FileHandle, readOnly: boolean, lockPath: string | undefined) {
+  private constructor(handle: FileHandle, readOnly: boolean, lock: FileLock) {
     this.#handle = handle;
     this.readOnly = readOnly;
-    this.#lockPath = lockPath;
+    this.#lock = lock;
   }
 
-  /** Throws `StartError` when the file is missing, not a file, not permitted or in use by another machine. */
-  static async open(path: string, access: 'read-only' | 'read-write'): Promise<HostByteFile> {
+  /**
+   * Held against other writers, and against readers where it is opened for writing. Throws `StartError` when the file is missing,
+   * not a file, not permitted or in use.
+   */
+  static async open(path: string, access: FileAccess): Promise<HostByteFile> {
     let handle: FileHandle;
     try {
-      handle = await open(path, access === 'read-only' ? constants.O_RDONLY : constants.O_RDWR);
+      // A pipe would keep one waiting for somebody at its other end.
+      handle = await open(path, (access === 'read-write' ? constants.O_RDWR : constants.O_RDONLY) | (constants.O_NONBLOCK ?? 0));
     } catch (error) {
       throw describeFileError(error, path, access);
     }
     try {
-      // Of the file itself, whichever link it was named by.
-      const lockPath = `${await realpath(path)}.lock`;
       const status = await handle.stat();
-      if (status.isDirectory()) throw new StartError('media.not-a-file', `${path} is a folder`, 'name an image file');
-      const locked = access === 'read-write' && status.isFile() && (await takeLock(path, lockPath));
-      return new HostByteFile(handle, access === 'read-only', locked ? lockPath : undefined);
+      if (!status.isFile()) throw new StartError('media.not-a-file', `${path} is ${status.isDirectory() ? 'a folder' : 'a device or a pipe'}, not a file`, 'name an image file');
+      const lock = access === 'look' ? undefined : access === 'read-only' ? await lockForReading(path) : await lockForWriting(path);
+      return new HostByteFile(handle, access !== 'read-write', lock);
     } catch (error) {
       await handle.close();
       throw error;
@@ -102,81 +103,7 @@ export class HostByteFile implements ByteFile {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close();
-    if (this.#lockPath !== undefined) await unlink(this.#lockPath).catch(() => {});
-  }
-}
-
-/**
- * Node has no advisory locks, so a file that names the owner's process does. Returns false where the folder can't be
- * written: then nobody can lock. A lock whose process is gone is taken over.
- */
-async function takeLock(path: string, lockPath: string): Promise<boolean> {
-  for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
-    try {
-      const lock = await open(lockPath, 'wx');
-      await lock.writeFile(`${process.pid} ${(await liveProcess(process.pid)) ?? ''}\n`).finally(() => lock.close());
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
-    }
-    const contents = await readFile(lockPath, 'utf8').catch(() => '');
-    const pid = await ownerOfLock(contents);
-    if (pid !== undefined) throw new StartError('media.in-use', `${path} is in use by process ${pid}`, IN_USE_ADVICE);
-    // An empty lock is one that its owner is about to write, unless it died on the way.
-    if (contents === '' && Date.now() - ((await stat(lockPath).catch(() => undefined))?.mtimeMs ?? 0) < EMPTY_LOCK_MILLIS) {
-      await delay(LOCK_RETRY_MILLIS);
-      continue;
-    }
-    await removeStaleLock(lockPath, contents);
-  }
-  throw new StartError('media.in-use', `${path} is being opened by another machine`, IN_USE_ADVICE);
-}
-
-/** Throws `StartError` when somebody has the file open for writing: what one would read of it isn't whole. */
-export async function refuseFileInUse(path: string): Promise<void> {
-  const real = await realpath(path).catch(() => undefined);
-  if (real === undefined) return;
-  const contents = await readFile(`${real}.lock`, 'utf8').catch(() => undefined);
-  const owner = contents === undefined ? undefined : await ownerOfLock(contents);
-  if (owner !== undefined) throw new StartError('media.in-use', `${path} is in use by process ${owner}`, 'stop the machine that uses it');
-}
-
-/** The living process that a lock names. */
-async function ownerOfLock(contents: string): Promise<number | undefined> {
-  const [pidText = '', startedText = ''] = contents.trim().split(' ');
-  const pid = Number.parseInt(pidText, 10);
-  const started = pid > 0 ? await liveProcess(pid) : undefined;
-  return started !== undefined && (startedText === '' || startedText === started) ? pid : undefined;
-}
-
-/** Only one of several that found it stale may remove it, and not the lock that another of them has put in its place. */
-async function removeStaleLock(lockPath: string, contents: string): Promise<void> {
-  const aside = `${lockPath}.${process.pid}`;
-  try {
-    await rename(lockPath, aside);
-    if ((await readFile(aside, 'utf8')) === contents) await unlink(aside);
-    else await rename(aside, lockPath);
-  } catch {
-    // Somebody was quicker.
-  }
-}
-
-/**
- * What tells a living process from a later one of the same number: on Linux its start time, elsewhere nothing (an empty
- * string). `undefined` when there is none: a process that waits for its parent to notice its end is none either.
- */
-async function liveProcess(processId: number): Promise<string | undefined> {
-  if (process.platform === 'linux') {
-    const status = await readFile(`/proc/${processId}/stat`, 'latin1').catch(() => undefined);
-    // proc(5): the name in parentheses may hold anything; state is field 3, starttime field 22.
-    const fields = status?.slice(status.lastIndexOf(')') + 2).split(' ');
-    return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
-  }
-  try {
-    process.kill(processId, 0);
-    return '';
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM' ? '' : undefined;
+    await this.#lock?.[Symbol.asyncDispose]();
   }
 }
 
@@ -188,12 +115,12 @@ export async function hostBytes(path: string): Promise<number> {
 }
 
 /** A file system error as a sentence for people. */
-export function describeFileError(error: unknown, path: string, access: 'read-only' | 'read-write'): StartError {
+export function describeFileError(error: unknown, path: string, access: FileAccess): StartError {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOENT') return new StartError('media.missing', `${path} does not exist`, 'check the path');
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new StartError('media.no-permission', `${path} may not be ${access === 'read-only' ? 'read' : 'written'}`,
-      access === 'read-only' ? 'change its permissions' : 'change its permissions, or attach it read-only or with discard-changes');
+    return new StartError('media.no-permission', `${path} may not be ${access === 'read-write' ? 'written' : 'read'}`,
+      access === 'read-write' ? 'change its permissions, or attach it read-only or with discard-changes' : 'change its permissions');
   }
   if (code === 'EISDIR') return new StartError('media.not-a-file', `${path} is a folder`, 'name a file');
   return new StartError('media.unreadable', `${path} can't be opened (${code ?? String(error)})`, 'check the file and its disk');

@@ -3,7 +3,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { ImageError, printable } from '../storage/image-error.ts';
 import type { ImageFiles } from '../storage/image-files.ts';
-import { describeFileError, HostByteFile } from './file-bytes.ts';
+import { describeFileError, HostByteFile, type FileAccess } from './file-bytes.ts';
 
 /** As in `nbd://host`, `json:{…}`, `file:name`; a drive letter is none. */
 const PROTOCOL = /^[a-z][a-z0-9+.-]+:/i;
@@ -12,14 +12,16 @@ const FILES_BESIDE_MAXIMUM = 1000;
 
 export class HostImageFiles implements ImageFiles {
   readonly #allowedFolders: readonly string[];
+  readonly #isLooking: boolean;
 
-  /** `allowedFolders`: where, besides its own folder, files may lie that an image names. */
-  constructor(allowedFolders: readonly string[] = []) {
+  /** `allowedFolders`: where, besides its own folder, files may lie that an image names. `isLooking`: others may write what is read. */
+  constructor(allowedFolders: readonly string[] = [], { isLooking = false } = {}) {
     this.#allowedFolders = allowedFolders;
+    this.#isLooking = isLooking;
   }
 
-  open(path: string, access: 'read-only' | 'read-write'): Promise<HostByteFile> {
-    return HostByteFile.open(path, access);
+  open(path: string, access: FileAccess): Promise<HostByteFile> {
+    return HostByteFile.open(path, this.#isLooking && access === 'read-only' ? 'look' : access);
   }
 
   async resolve(from: string, name: string): Promise<string> {
@@ -30,7 +32,11 @@ export class HostImageFiles implements ImageFiles {
     if (!(await stat(real)).isFile()) throw new ImageError('image.foreign-file', `the image ${from} names ${printable(path)}, which is no file`, 'convert it with "qemu-img convert"');
     for (const allowed of [folder, ...this.#allowedFolders]) {
       const root = await realpath(resolve(allowed)).catch(() => undefined);
-      if (root !== undefined && real.startsWith(root.endsWith(sep) ? root : root + sep)) return real;
+      const within = root === undefined ? undefined : root.endsWith(sep) ? root : root + sep;
+      if (within === undefined || !real.startsWith(within)) continue;
+      // Keys, settings and histories of programs.
+      if (real.slice(within.length).split(sep).some((part) => part.startsWith('.'))) throw new ImageError('image.foreign-file', `the image ${from} names the hidden file ${printable(real)}`, 'give the file and its folder names without a dot at their beginning');
+      return real;
     }
     throw new ImageError('image.outside-folder', `the image ${from} names the file ${printable(real)}, which lies outside its folder`, `allow it with backing-folder=${printable(dirname(real))} if that is meant`);
   }

@@ -58,7 +58,7 @@ export interface MachineThreadStart {
 }
 
 /** The part of the statistics that the machine thread knows. */
-export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'diskBytesWritten' | 'discBytesRead' | 'netBytesIn' | 'netBytesOut'>;
+export type MachineStats = Omit<VmStats, 'peakRssBytes' | 'diskBytesRead' | 'diskBytesWritten' | 'discBytesRead' | 'netBytesIn' | 'netBytesOut' | 'displayFrames'>;
 
 export type MachinePost =
   | { readonly kind: 'event'; readonly event: VmEvent }

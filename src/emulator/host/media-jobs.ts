@@ -7,11 +7,11 @@ import { qemuFormatName, type NewImage } from '../storage/create-image.ts';
 import { ImageError, unsupported } from '../storage/image-error.ts';
 import { checkImage } from '../storage/check-image.ts';
 import { describeImage } from '../storage/describe-image.ts';
-import { openImage } from '../storage/open-image.ts';
+import { checkRawBase, openImage } from '../storage/open-image.ts';
 import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
 import { readBundle, writeBundle } from './bundle.ts';
-import { HostByteFile, hostBytes, refuseFileInUse } from './file-bytes.ts';
+import { HostByteFile, hostBytes } from './file-bytes.ts';
 import { HostImageFiles } from './image-files.ts';
 import { recognizeMedium } from './recognize-medium.ts';
 import { nameOfBacking, NewImageFile } from './new-image-file.ts';
@@ -39,17 +39,15 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ 
 }
 
 async function open({ path, format, backingFolders }: MediaImage, access: 'read-only' | 'read-write'): Promise<DiskImage> {
-  if (access === 'read-only') await refuseFileInUse(path);
   return openImage({ path, format, readOnly: access === 'read-only', files: new HostImageFiles(backingFolders), compression: zlibCompression });
 }
 
 async function info({ path, format, backingFolders }: MediaImage): Promise<MediaInfo> {
-  const described = await describeImage({ path, format, files: new HostImageFiles(backingFolders) });
+  const described = await describeImage({ path, format, files: new HostImageFiles(backingFolders, { isLooking: true }) });
   return { path, ...described, hostBytes: await hostBytes(path) };
 }
 
 async function check({ path, format }: MediaImage, repair: boolean, progress: Progress): Promise<MediaCheck> {
-  if (!repair) await refuseFileInUse(path);
   const found = await checkImage({ path, format, files: new HostImageFiles(), compression: zlibCompression, repair, progress });
   return {
     path, format: found.format, errors: [...found.errors], errorCount: found.errorCount, repaired: found.repaired,
@@ -61,7 +59,8 @@ async function create({ target, bytes, backing }: MediaJob & { kind: 'create' })
   let below: NewImage['backing'];
   let size = bytes;
   if (backing !== undefined) {
-    const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders) });
+    const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders, { isLooking: true }) });
+    if (described.format === 'raw') checkRawBase(backing.path);
     below = { name: await nameOfBacking(target.path, backing.path), format: described.format, uuid: described.uuid };
     size ??= described.virtualBytes;
   }
@@ -100,7 +99,7 @@ async function resize(image: MediaImage, bytes: number, shrink: boolean): Promis
 
 /** Writes all that the image has of its own into a new file of the same kind and name, which takes its place where it is no larger. */
 async function compact(image: MediaImage, progress: Progress): Promise<MediaDone> {
-  const described = await describeImage({ path: image.path, format: image.format, files: new HostImageFiles(image.backingFolders) });
+  const described = await describeImage({ path: image.path, format: image.format, files: new HostImageFiles(image.backingFolders, { isLooking: true }) });
   if ((described.snapshots ?? 0) > 0) throw unsupported('an image with snapshots can\'t be compacted', 'delete its snapshots first');
   if (described.format === 'vmdk') throw unsupported('a VMDK image can\'t be compacted in its place', 'convert it to a new one');
   const hostBytesBefore = await hostBytes(image.path);

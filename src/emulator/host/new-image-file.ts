@@ -4,13 +4,15 @@ import { existsSync } from 'node:fs';
 import { chmod, chown, link, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import type { DiskFormat } from '../../shared/disk-format.ts';
+import { unfinishedPrefix } from '../../shared/unfinished-image.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { contentIdOf, createImage, type Birth, type NewImage } from '../storage/create-image.ts';
 import { ImageError } from '../storage/image-error.ts';
 import { openImage } from '../storage/open-image.ts';
 import { writeStreamOptimized } from '../storage/vmdk/stream-optimized.ts';
 import type { NewParts } from '../storage/vmdk/vmdk-image.ts';
-import { describeFileError, HostByteFile, hostBytes, refuseFileInUse } from './file-bytes.ts';
+import { describeFileError, HostByteFile, hostBytes } from './file-bytes.ts';
+import { refuseFileInUse } from './file-lock.ts';
 import { HostImageFiles } from './image-files.ts';
 import { zlibCompression } from './zlib-compression.ts';
 
@@ -38,7 +40,7 @@ export class NewImageFile implements AsyncDisposable {
       if (!replace) throw existsAlready(path);
       if (!isLocked) await refuseFileInUse(place);
     }
-    const beside = join(dirname(place), `.${basename(place)}.${randomBytes(4).toString('hex')}.new`);
+    const beside = join(dirname(place), `${unfinishedPrefix(basename(place), process.pid)}${randomBytes(4).toString('hex')}.new`);
     try {
       await (await open(beside, 'wx', 0o600)).close();
       await takeRights(beside, [place, ...(like === undefined ? [] : [like])]);
@@ -84,7 +86,7 @@ export class NewImageFile implements AsyncDisposable {
 
   /** Without what is below it: only its own. */
   open(format: DiskFormat): Promise<DiskImage> {
-    return openImage({ path: this.#beside, format, readOnly: false, files: new HostImageFiles(), compression: zlibCompression, withoutBacking: true });
+    return openImage({ path: this.#beside, name: basename(this.#place), format, readOnly: false, files: new HostImageFiles(), compression: zlibCompression, withoutBacking: true });
   }
 
   hostBytes(): Promise<number> {

@@ -33,7 +33,7 @@ async function openHardDisk({ path, format, readOnly, discardChanges, backingFol
 }
 
 async function openDisc(path: string): Promise<DiskImage> {
-  const file = await HostByteFile.open(path, 'read-only');
+  const file = await HostByteFile.open(path, 'look');
   try {
     const fileBytes = await file.size();
     if (fileBytes === 0) throw new ImageError('media.empty', 'the image is empty', 'name another image');

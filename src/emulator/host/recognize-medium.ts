@@ -13,7 +13,7 @@ import { zlibCompression } from './zlib-compression.ts';
 /** Throws `ImageError`, and what opening a file throws. A hybrid image, both disc and disk, is a disc. */
 export async function recognizeMedium(path: string): Promise<MediumFacts> {
   {
-    await using file = await HostByteFile.open(path, 'read-only');
+    await using file = await HostByteFile.open(path, 'look');
     if (await probeFormat(file) === 'raw') {
       const disc = await recognizeDisc(bytesOfFile(file));
       if (disc !== undefined) {
@@ -22,7 +22,7 @@ export async function recognizeMedium(path: string): Promise<MediumFacts> {
       }
     }
   }
-  await using image = await openImage({ path, readOnly: true, files: new HostImageFiles(), compression: zlibCompression });
+  await using image = await openImage({ path, readOnly: true, files: new HostImageFiles([], { isLooking: true }), compression: zlibCompression });
   return { ...await recognizeDisk(bytesOfImage(image)), format: image.format as MediumFacts['format'], bytes: image.sectorCount * image.sectorBytes };
 }
 

@@ -24,7 +24,7 @@ export function machineStats(accelerator: Accelerator, instructions: number, wal
   };
 }
 
-export function completeStats(stats: MachineStats, attached: readonly (DiskService | undefined)[], networks: readonly NetworkService[]): VmStats {
+export function completeStats(stats: MachineStats, attached: readonly (DiskService | undefined)[], networks: readonly NetworkService[], displayFrames: number): VmStats {
   const disks = attached.filter((disk) => disk !== undefined);
   const figures = networks.map((network) => network.figures());
   return {
@@ -34,6 +34,7 @@ export function completeStats(stats: MachineStats, attached: readonly (DiskServi
     diskBytesRead: disks.reduce((sum, disk) => sum + disk.bytesRead, 0),
     discBytesRead: disks.reduce((sum, disk) => sum + (disk.isDisc ? disk.bytesRead : 0), 0),
     diskBytesWritten: disks.reduce((sum, disk) => sum + disk.bytesWritten, 0),
+    displayFrames,
     netBytesIn: figures.reduce((sum, { bytesIn }) => sum + bytesIn, 0),
     netBytesOut: figures.reduce((sum, { bytesOut }) => sum + bytesOut, 0),
   };

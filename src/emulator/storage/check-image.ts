@@ -6,6 +6,7 @@ import type { ImageFiles } from './image-files.ts';
 import { probeFormat } from './probe.ts';
 import { checkQcow2 } from './qcow2/check-qcow2.ts';
 import { checkVdi } from './vdi-image.ts';
+import { withLogReplayed } from './vhdx/vhdx-log.ts';
 import { checkVhdx } from './vhdx/vhdx-image.ts';
 import { checkVmdk } from './vmdk/check-vmdk.ts';
 import { checkVhd } from './vhd/vhd-image.ts';
@@ -34,7 +35,7 @@ export async function checkImage(options: CheckImageOptions): Promise<ImageCheck
       case 'vdi': return { format, ...await checkVdi(file, { repair, progress }) };
       case 'vhd': return { format, ...await checkVhd(file, { repair, progress }) };
       case 'vmdk': return { format, ...await checkVmdk(file, path, files, { repair, progress }) };
-      case 'vhdx': return { format, ...await checkVhdx(file, { repair, progress }) };
+      case 'vhdx': return { format, ...await checkVhdx(await withLogReplayed(file), { repair, progress }) };
     }
   } finally {
     await file[Symbol.asyncDispose]();

@@ -8,6 +8,7 @@ import { CHAIN_MAXIMUM, formatByQemuName, vdiParent } from './open-image.ts';
 import { probeFormat } from './probe.ts';
 import { readQcow2Header } from './qcow2/header.ts';
 import { readVdiHeader, uuidBytes } from './vdi-image.ts';
+import { withLogReplayed } from './vhdx/vhdx-log.ts';
 import { readVhdxLayout } from './vhdx/vhdx-structures.ts';
 import { readVmdkLayout } from './vmdk/vmdk-image.ts';
 import { readSparseHeader } from './vmdk/vmdk-structures.ts';
@@ -105,7 +106,7 @@ async function factsOfFile(file: ByteFile, path: string, format: DiskFormat, fil
       return { format, subformat, virtualBytes: sectors * 512, ...grains, recipe: { format, subformat, ...grains } };
     }
     case 'vhdx': {
-      const { size, blockBytes, isFixed, uuid } = await readVhdxLayout(file);
+      const { size, blockBytes, isFixed, uuid } = await readVhdxLayout(await withLogReplayed(file));
       const subformat = isFixed ? 'fixed' : 'dynamic';
       return { format, subformat, virtualBytes: Math.ceil(size / 512) * 512, blockBytes, ...(uuid === undefined ? {} : { uuid }), recipe: { format, subformat, blockBytes } };
     }

@@ -2,8 +2,8 @@ import type { ByteFile } from '../interfaces/disk-image.ts';
 
 /** The files of images; `host/` knows how. */
 export interface ImageFiles {
-  /** Locked against other programs of ours where it is opened for writing. */
-  open(path: string, access: 'read-only' | 'read-write'): Promise<ByteFile>;
+  /** Locked against writers among our own programs, and against readers where it is opened for writing; `look` is for reading without that. */
+  open(path: string, access: 'look' | 'read-only' | 'read-write'): Promise<ByteFile>;
   /** Path of a file that the image at `from` names. Throws `ImageError` where an image may not name it. */
   resolve(from: string, name: string): Promise<string>;
   /** Paths of the files in an image's folder whose names end so: at most a thousand. */

@@ -10,12 +10,20 @@ import { Qcow2Image } from './qcow2/qcow2-image.ts';
 import { RawImage } from './raw-image.ts';
 import { readVdiHeader, VdiImage, type VdiHeader } from './vdi-image.ts';
 import { VhdxImage } from './vhdx/vhdx-image.ts';
+import { withLogReplayed } from './vhdx/vhdx-log.ts';
 import { readVhdxLayout } from './vhdx/vhdx-structures.ts';
 import { openVmdk } from './vmdk/vmdk-image.ts';
 import { VhdImage } from './vhd/vhd-image.ts';
 import { readVhdFooter, readVhdHeader } from './vhd/vhd-structures.ts';
 
 export const CHAIN_MAXIMUM = 16;
+/** Any file can be read as raw: below another image only one that is called a disk. */
+const RAW_NAME = /\.(?:img|raw|dd|iso)$/i;
+
+/** Throws `ImageError` where a raw file may not lie below another image. */
+export function checkRawBase(path: string): void {
+  if (!RAW_NAME.test(path)) throw new ImageError('image.foreign-file', `${printable(path)} is said to be a raw disk below another image, and its name says otherwise`, 'give it a name that ends in .img, .raw, .dd or .iso');
+}
 
 export interface OpenImageOptions {
   readonly path: string;
@@ -24,13 +32,21 @@ export interface OpenImageOptions {
   readonly readOnly: boolean;
   readonly files: ImageFiles;
   readonly compression: Compression;
+  /** What the image's further files are named by, where that isn't its own name: one that hasn't got its place yet. */
+  readonly name?: string;
   /** Leaves the images below closed: what is absent reads as zeros. For looking at one file. */
   readonly withoutBacking?: boolean;
 }
 
 /** Throws `ImageError`, and what opening a file throws. */
 export async function openImage(options: OpenImageOptions): Promise<DiskImage> {
-  return new ChainOpener(options).open(options.path, options.format, options.readOnly ? 'read-only' : 'read-write', true);
+  return new ChainOpener(options).open(options.path, options.format, options.readOnly ? 'read-only' : 'read-write', { mayNameOthers: true, isBelow: false });
+}
+
+interface PlaceInChain {
+  /** Whether the image may have a file below it. */
+  readonly mayNameOthers: boolean;
+  readonly isBelow: boolean;
 }
 
 class ChainOpener {
@@ -41,8 +57,7 @@ class ChainOpener {
     this.#options = options;
   }
 
-  /** `mayNameOthers`: whether the image may have a file below it. */
-  async open(path: string, format: DiskFormat | undefined, access: 'read-only' | 'read-write', mayNameOthers: boolean): Promise<DiskImage> {
+  async open(path: string, format: DiskFormat | undefined, access: 'read-only' | 'read-write', place: PlaceInChain): Promise<DiskImage> {
     const { files } = this.#options;
     const identity = await files.identity(path);
     if (this.#seen.has(identity)) throw damaged(`the image ${path} is below itself`);
@@ -50,17 +65,19 @@ class ChainOpener {
     this.#seen.add(identity);
     const file = await files.open(path, access);
     try {
-      return await this.#openFile(file, path, format, mayNameOthers);
+      return await this.#openFile(file, path, format, place);
     } catch (error) {
       await file[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  async #openFile(file: ByteFile, path: string, stated: DiskFormat | undefined, mayNameOthers: boolean): Promise<DiskImage> {
+  async #openFile(file: ByteFile, path: string, stated: DiskFormat | undefined, { mayNameOthers, isBelow }: PlaceInChain): Promise<DiskImage> {
     const format = stated ?? await probeFormat(file);
     switch (format) {
-      case 'raw': return new RawImage({ file, fileBytes: await sizeOf(file), wasGuessed: stated === undefined });
+      case 'raw':
+        if (isBelow) checkRawBase(path);
+        return new RawImage({ file, fileBytes: await sizeOf(file), wasGuessed: stated === undefined });
       case 'qcow2': {
         let header = await readQcow2Header(file);
         if (header.isDirty && !header.isCorrupt && !file.readOnly) {
@@ -84,8 +101,11 @@ class ChainOpener {
         const backing = await this.#openBelow(path, header.parentName, 'vpc', mayNameOthers);
         return closingOnFailure(backing, () => VhdImage.open(file, footer, header, isAtEnd, backing));
       }
-      case 'vmdk': return openVmdk({ file, path, files: this.#options.files, compression: this.#options.compression, mayNameOthers });
-      case 'vhdx': return VhdxImage.open(file, await readVhdxLayout(file));
+      case 'vmdk': return openVmdk({ file, path, name: isBelow ? undefined : this.#options.name, files: this.#options.files, compression: this.#options.compression, mayNameOthers });
+      case 'vhdx': {
+        const replayed = await withLogReplayed(file);
+        return VhdxImage.open(replayed, await readVhdxLayout(replayed));
+      }
     }
   }
 
@@ -94,7 +114,7 @@ class ChainOpener {
     if (name === undefined || this.#options.withoutBacking === true) return undefined;
     if (!mayNameOthers) throw new ImageError('image.guessed-chain', `the image ${path} was named without its format and names another file`, 'state its format in the image above: qemu-img rebase -u -F FORMAT -b FILE IMAGE');
     const format = stated === undefined ? undefined : formatByQemuName(stated);
-    return this.open(await this.#options.files.resolve(path, name), format, 'read-only', format !== undefined);
+    return this.open(await this.#options.files.resolve(path, name), format, 'read-only', { mayNameOthers: format !== undefined, isBelow: true });
   }
 }
 
@@ -115,7 +135,7 @@ export function formatByQemuName(name: string): DiskFormat {
 /** A VDI image names its parent by UUID alone. Throws `ImageError` where there is no such image beside it. */
 export async function vdiParent(files: ImageFiles, path: string, header: VdiHeader): Promise<string> {
   for (const beside of await files.besides(path, '.vdi')) {
-    const file = await files.open(beside, 'read-only');
+    const file = await files.open(beside, 'look');
     try {
       if ((await readVdiHeader(file)).uuid === header.parentUuid) return beside;
     } catch (error) {
@@ -130,7 +150,7 @@ export async function vdiParent(files: ImageFiles, path: string, header: VdiHead
 
 /** A file of that name may be another image by now. Throws `ImageError`. */
 async function checkVhdParent(files: ImageFiles, path: string, name: string, uuid: Uint8Array): Promise<void> {
-  const file = await files.open(await files.resolve(path, name), 'read-only');
+  const file = await files.open(await files.resolve(path, name), 'look');
   try {
     const { footer } = await readVhdFooter(file);
     if (uuid.every((byte, index) => byte === footer.uuid[index])) return;

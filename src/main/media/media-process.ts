@@ -1,10 +1,13 @@
 /** Starts a media process for one job, and validates what comes back. */
 import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { readdir, realpath, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { mediaEventSchema, type MediaCommand, type MediaJob } from '../../shared/media-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
+import { unfinishedPrefix } from '../../shared/unfinished-image.ts';
 
 export interface MediaJobOptions<T> {
   /** The media process's program. */
@@ -15,10 +18,14 @@ export interface MediaJobOptions<T> {
   readonly progress: (done: number) => void;
   /** Cancels the job; what it had begun is taken back. */
   readonly signal: AbortSignal;
+  /** How long a cancelled process may take to end by itself. */
+  readonly killAfterMillis?: number;
 }
 
+const KILL_AFTER_MILLIS = 10_000;
+
 /** Errors: those of the job, `media.cancelled`, `media.process-died`. */
-export async function runMediaJob<T>({ program, job, answer, progress, signal }: MediaJobOptions<T>): Promise<Result<T>> {
+export async function runMediaJob<T>({ program, job, answer, progress, signal, killAfterMillis = KILL_AFTER_MILLIS }: MediaJobOptions<T>): Promise<Result<T>> {
   if (!existsSync(program)) return fail('media.process-died', `the program ${program} is missing`, 'build Guesthouse anew');
   const child = fork(program, [], {
     serialization: 'advanced',
@@ -28,7 +35,11 @@ export async function runMediaJob<T>({ program, job, answer, progress, signal }:
     execArgv: [],
   });
   const post = (command: MediaCommand): void => { if (child.connected) child.send(command, () => {}); };
-  const cancel = (): void => { post({ kind: 'cancel' }); };
+  let killing: NodeJS.Timeout | undefined;
+  const cancel = (): void => {
+    post({ kind: 'cancel' });
+    killing ??= setTimeout(() => { child.kill('SIGKILL'); }, killAfterMillis);
+  };
   signal.addEventListener('abort', cancel);
   try {
     return await new Promise<Result<T>>((resolve) => {
@@ -51,11 +62,24 @@ export async function runMediaJob<T>({ program, job, answer, progress, signal }:
         }
       });
       child.on('error', (error) => { resolve(fail('media.process-died', `the process for the image could not be started (${error.message})`, 'try it again')); });
-      child.on('close', () => { resolve(outcome); });
+      child.on('close', (_code, by) => {
+        clearTimeout(killing);
+        resolve(signal.aborted && by === 'SIGKILL' ? fail('media.cancelled', 'the job was cancelled', '') : outcome);
+      });
       post({ kind: 'start', job });
       if (signal.aborted) cancel();
     });
   } finally {
     signal.removeEventListener('abort', cancel);
+    if (child.signalCode !== null && child.pid !== undefined) await clearAway(job, child.pid);
   }
+}
+
+/** Removes the image that a killed process had begun beside its place. */
+async function clearAway(job: MediaJob, pid: number): Promise<void> {
+  const place = job.kind === 'create' || job.kind === 'convert' ? job.target.path : job.kind === 'compact' ? job.image.path : undefined;
+  if (place === undefined) return;
+  const real = await realpath(place).catch(() => place);
+  const prefix = unfinishedPrefix(basename(real), pid);
+  for (const name of await readdir(dirname(real)).catch(() => [])) if (name.startsWith(prefix)) await rm(join(dirname(real), name), { force: true }).catch(() => {});
 }

@@ -19,7 +19,7 @@ export async function copyMachine(library: Library, source: SnapshotFolder, conf
   const outside = config.disks.find(({ path, readOnly, discardChanges }) => isAbsoluteMediumPath(path) && !readOnly && !discardChanges);
   if (outside !== undefined) return fail('clone.outside-disk', `the disk ${outside.path} is not in the machine's folder, and both would write it`, 'make a linked clone, or attach the disk read-only');
   return build(library, newName, async (folder) => {
-    await copyFolder(source.folder, folder, (path) => path === MACHINE_FILE || path.startsWith('logs/') || /\.(?:lock|part|new)$/.test(path));
+    await copyFolder(source.folder, folder, (path) => path === MACHINE_FILE || path.startsWith('logs/') || /\.(?:lock(?:-\d+-\w+)?|part|new)$/.test(path));
     await mkdir(join(folder, 'logs'), { recursive: true });
     await writeConfig(folder, { ...config, adapters: withoutAddresses(config) });
     return ok({});

@@ -30,6 +30,8 @@ export const CLUSTER_BITS_MAXIMUM = 21;
 const BACKING_NAME_BYTES_MAXIMUM = 1023;
 const L1_BYTES_MAXIMUM = 32 << 20;
 const REFCOUNT_TABLE_BYTES_MAXIMUM = 8 << 20;
+/** Larger ones are no disks: their tables would keep one busy for ever. */
+const DISK_BYTES_MAXIMUM = 64 * 2 ** 40;
 const SNAPSHOTS_MAXIMUM = 65536;
 
 export interface Qcow2Header {
@@ -86,6 +88,9 @@ export async function readQcow2Header(file: ByteFile): Promise<Qcow2Header> {
   for (const [name, position] of [['L1 table', l1Entries === 0 ? 0 : l1Position], ['refcount table', refcountTablePosition], ['snapshot table', snapshotsPosition]] as const) {
     if (position % clusterBytes !== 0) throw damaged(`the ${name} of the qcow2 image doesn't begin at a cluster`);
   }
+  const refcountEnd = refcountTablePosition + refcountTableClusters * clusterBytes;
+  if (l1Entries > 0 && l1Position < refcountEnd && refcountTablePosition < l1Position + l1Entries * 8) throw damaged('the L1 table and the refcount table of the qcow2 image lie on each other');
+  if (size > DISK_BYTES_MAXIMUM) throw unsupported('the disk of the qcow2 image is larger than 64 TiB');
   if (refcountTablePosition === 0 || (l1Entries > 0 && l1Position === 0)) throw damaged('a table of the qcow2 image lies on its header');
   const extensions = await readExtensions(file, features.headerLength, clusterBytes, head.u64(HEADER_AT.backingOffset, 'backing file name'));
   const backingName = await readBackingName(file, head, clusterBytes);

@@ -80,7 +80,9 @@ export class Qcow2Image extends MappedImage {
       file, clusterBytes: 2 ** header.clusterBits, refcountOrder: header.refcountOrder,
       tablePosition: header.refcountTablePosition, tableClusters: header.refcountTableClusters, barrier: () => file.flush(),
     });
-    return new Qcow2Image(options, header, refcounts, l1, await file.size());
+    const fileBytes = await file.size();
+    if (!file.readOnly) refcounts.checkBlocks(fileBytes);
+    return new Qcow2Image(options, header, refcounts, l1, fileBytes);
   }
 
   protected override findRun(offset: number, length: number): Run | Promise<Run> {
@@ -112,6 +114,7 @@ export class Qcow2Image extends MappedImage {
       if (entry.kind === 'data' && first.kind === 'data' && (entry.position !== first.position + skip + runBytes || ((high ^ firstHigh) & COPIED_HIGH) !== 0)) break;
       runBytes += clusterBytes;
     }
+    if (first.kind === 'data' && this.#isTable(first.position, skip + runBytes)) throw damaged(`a cluster of the disk lies on a table, at ${first.position} of the file`);
     if (first.kind === 'data') return { kind: 'data', length: runBytes, position: first.position + skip, inPlace: first.isCopied && l1Copied };
     return { kind: first.kind, length: runBytes };
   }
@@ -127,6 +130,7 @@ export class Qcow2Image extends MappedImage {
   #placementOf({ first, count }: { first: number; count: number }): Placement {
     const position = first * this.#clusterBytes;
     const length = count * this.#clusterBytes;
+    if (this.#isTable(position, length)) throw damaged('the refcounts of the qcow2 image call its tables free');
     const isFresh = position >= this.#fileEnd;
     if (position + length > this.#fileEnd) this.#fileEnd = position + length;
     return { position, length, isFresh };
@@ -347,10 +351,17 @@ export class Qcow2Image extends MappedImage {
     if (oldClusters > 0) this.#free(oldCluster, oldClusters);
   }
 
+  /** Whether something lies on the header, the L1 table or the refcount table. */
+  #isTable(position: number, length: number): boolean {
+    const lies = (start: number, bytes: number): boolean => bytes > 0 && position < start + bytes && start < position + length;
+    return position < this.#clusterBytes || lies(this.#l1Position, this.#l1.bytes.length) || lies(this.#refcounts.tablePosition, this.#refcounts.tableEntries * 8);
+  }
+
   /** Position of an L2 table, 0 where there is none. */
   #l2Position(l1Index: number): number {
     const position = entryPosition(this.#l1.u32(l1Index * 8), this.#l1.u32(l1Index * 8 + 4));
     if (position % this.#clusterBytes !== 0 || position >= 2 ** 53) throw damaged(`L1 entry ${l1Index} points to ${position}, where no cluster begins`);
+    if (position !== 0 && this.#isTable(position, this.#clusterBytes)) throw damaged(`L1 entry ${l1Index} points to another table`);
     return position;
   }
 

@@ -60,6 +60,18 @@ export class Refcounts {
     return new Refcounts(options, table);
   }
 
+  /** For writing: every block must be one of its own, in the file. Throws `ImageError`. */
+  checkBlocks(fileBytes: number): void {
+    const seen = new Set<number>();
+    for (let index = 0; index < this.tableEntries; index++) {
+      const position = this.blockPosition(index);
+      if (position === 0) continue;
+      if (position >= fileBytes) throw damaged(`refcount block ${index} lies behind the end of the file`);
+      if (seen.has(position)) throw damaged(`refcount block ${index} is another one, too`);
+      seen.add(position);
+    }
+  }
+
   get maximum(): number {
     return this.#maximum;
   }

@@ -1,14 +1,14 @@
 /**
  * VHDX, dynamic and fixed. Entries of the table are changed in place, one aligned entry in one sector, behind a barrier; the
- * log, which is for writers that change more at once, stays empty. Not read: images with a parent, with sectors of 4096
- * bytes, or with a log that has to be replayed.
+ * log, which is for writers that change more at once, stays empty. Not read: images with a parent, or with sectors of 4096
+ * bytes.
  */
 import type { ByteFile } from '../../interfaces/disk-image.ts';
 import { BlockMapImage, type BlockEntry } from '../block-map-image.ts';
 import { ByteFields } from '../byte-fields.ts';
 import { damaged } from '../image-error.ts';
 import { Findings, type CheckOptions, type ImageCheck } from '../image-check.ts';
-import { BLOCK_STATE, MEGABYTE, nextHeader, readVhdxLayout, type VhdxHeader, type VhdxLayout } from './vhdx-structures.ts';
+import { BLOCK_STATE, MEGABYTE, nextHeader, nextWriteGuid, readVhdxLayout, type VhdxHeader, type VhdxLayout } from './vhdx-structures.ts';
 
 const PAGE_BYTES = 4096;
 
@@ -61,14 +61,7 @@ export class VhdxImage extends BlockMapImage {
 
   /** Whoever keeps a copy of the file sees by its GUIDs that it was written. */
   protected override async beforeFirstChange(): Promise<void> {
-    const writeGuid = this.#header.bytes.slice(16, 32);
-    // Any other value will do; it is one that was never used for this file.
-    for (let at = 0, carry = 1; at < 16 && carry > 0; at++) {
-      const sum = writeGuid[at]! + carry;
-      writeGuid[at] = sum & 0xff;
-      carry = sum >> 8;
-    }
-    this.#header = nextHeader(this.#header, writeGuid);
+    this.#header = nextHeader(this.#header, nextWriteGuid(this.#header));
     await this.file.write(this.#header.position, this.#header.bytes);
     await this.file.flush();
   }

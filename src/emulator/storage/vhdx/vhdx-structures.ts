@@ -70,12 +70,12 @@ export interface VhdxLayout {
   readonly chunkBlocks: number;
 }
 
-/** Throws `ImageError`; also where the log has what isn't in the file yet. */
+/** Throws `ImageError`; also where the log has what isn't in the file yet (`withLogReplayed`). */
 export async function readVhdxLayout(file: ByteFile): Promise<VhdxLayout> {
   const start = new ByteFields(new Uint8Array(512), 'little-endian');
   await file.read(0, start.bytes);
   if (start.text(0, 8) !== 'vhdxfile') throw damaged('the file is no VHDX image');
-  const header = await readHeader(file);
+  const header = await readVhdxHeader(file);
   const fields = new ByteFields(header.bytes, 'little-endian');
   if (fields.u16(HEADER_AT.version) !== 1 || fields.u16(HEADER_AT.logVersion) !== 0) throw unsupported('the VHDX image has an unknown version');
   if (header.bytes.subarray(HEADER_AT.logGuid, HEADER_AT.logGuid + 16).some((byte) => byte !== 0)) {
@@ -91,7 +91,8 @@ export async function readVhdxLayout(file: ByteFile): Promise<VhdxLayout> {
   return { header, tablePosition: table.position, tableBytes: table.bytes, ...facts, blocks, chunkBlocks };
 }
 
-async function readHeader(file: ByteFile): Promise<VhdxHeader> {
+/** The newer of the two. Throws `ImageError` where neither is sound. */
+export async function readVhdxHeader(file: ByteFile): Promise<VhdxHeader> {
   let current: VhdxHeader | undefined;
   for (const position of HEADER_POSITIONS) {
     const fields = new ByteFields(new Uint8Array(HEADER_BYTES), 'little-endian');
@@ -152,6 +153,34 @@ async function readMetadata(file: ByteFile, position: number): Promise<Pick<Vhdx
   if (blockBytes < MEGABYTE || blockBytes > 256 * MEGABYTE || (blockBytes & (blockBytes - 1)) !== 0) throw damaged(`the VHDX image has blocks of ${blockBytes} bytes`);
   if ((flags & 2) !== 0) throw unsupported('the VHDX image has a parent', 'convert it with "qemu-img convert"');
   return { size, blockBytes, isFixed: (flags & 1) !== 0, uuid: items.get(GUID.page83)?.bytes };
+}
+
+/** Where the log lies that has to be replayed: none where the file was closed, or has a version that isn't known. Throws `ImageError`. */
+export function vhdxLogOf({ bytes }: VhdxHeader): { readonly guid: Uint8Array; readonly position: number; readonly bytes: number } | undefined {
+  const fields = new ByteFields(bytes, 'little-endian');
+  const guid = bytes.slice(HEADER_AT.logGuid, HEADER_AT.logGuid + 16);
+  if (guid.every((byte) => byte === 0) || fields.u16(HEADER_AT.version) !== 1 || fields.u16(HEADER_AT.logVersion) !== 0) return undefined;
+  const log = { guid, position: fields.u64(HEADER_AT.logPosition, 'log'), bytes: fields.u32(HEADER_AT.logLength) };
+  if (log.position < MEGABYTE || log.position % MEGABYTE !== 0 || log.bytes === 0 || log.bytes % MEGABYTE !== 0) throw damaged('the log of the VHDX image doesn\'t lie at whole MiB');
+  return log;
+}
+
+/** Another GUID of what was written: any other value will do, and this one was never used for the file. */
+export function nextWriteGuid({ bytes }: VhdxHeader): Uint8Array {
+  const guid = bytes.slice(HEADER_AT.fileWriteGuid, HEADER_AT.fileWriteGuid + 16);
+  for (let at = 0, carry = 1; at < 16 && carry > 0; at++) {
+    const sum = guid[at]! + carry;
+    guid[at] = sum & 0xff;
+    carry = sum >> 8;
+  }
+  return guid;
+}
+
+/** The header's successor, with nothing to be replayed. */
+export function closedHeader(header: VhdxHeader): VhdxHeader {
+  const bytes = header.bytes.slice();
+  bytes.fill(0, HEADER_AT.logGuid, HEADER_AT.logGuid + 16);
+  return nextHeader({ ...header, bytes }, bytes.slice(HEADER_AT.fileWriteGuid, HEADER_AT.fileWriteGuid + 16));
 }
 
 /** The header's successor, for the other place: says that the file is being written. */

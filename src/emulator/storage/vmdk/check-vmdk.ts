@@ -6,7 +6,7 @@ import { Findings, type CheckOptions, type ImageCheck } from '../image-check.ts'
 import type { ImageFiles } from '../image-files.ts';
 import { readDirectory } from './sparse-extent.ts';
 import { directoryEntries, FLAG, GRAINS_OF_TABLE, readSparseHeader } from './vmdk-structures.ts';
-import { readVmdkLayout } from './vmdk-image.ts';
+import { checkExtentName, readVmdkLayout } from './vmdk-image.ts';
 
 interface Totals {
   allocated: number;
@@ -23,6 +23,7 @@ export async function checkVmdk(file: ByteFile, path: string, files: ImageFiles,
   if (isMonolithic) await checkSparse(file, findings, totals, options);
   for (const [index, { type, name, sectors }] of isMonolithic ? [] : [...descriptor.extents.entries()]) {
     options.progress(index / descriptor.extents.length);
+    checkExtentName(path, name);
     const extent = await files.open(await files.resolve(path, name), options.repair ? 'read-write' : 'read-only');
     try {
       if (type === 'SPARSE') await checkSparse(extent, findings, totals, options);

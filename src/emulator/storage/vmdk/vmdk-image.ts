@@ -5,7 +5,7 @@
 import type { ByteFile, Compression, DiskImage } from '../../interfaces/disk-image.ts';
 import { ByteFields } from '../byte-fields.ts';
 import { ConcatenatedImage, type Part } from '../concatenated-image.ts';
-import { damaged, unsupported } from '../image-error.ts';
+import { damaged, ImageError, printable, unsupported } from '../image-error.ts';
 import type { ImageFiles } from '../image-files.ts';
 import { RawImage } from '../raw-image.ts';
 import { SparseExtent } from './sparse-extent.ts';
@@ -55,6 +55,8 @@ export async function readVmdkLayout(file: ByteFile): Promise<VmdkLayout> {
 export interface OpenVmdkOptions {
   readonly file: ByteFile;
   readonly path: string;
+  /** By which its extents are named, where that isn't the file's name. */
+  readonly name?: string | undefined;
   readonly files: ImageFiles;
   readonly compression: Compression;
   /** Whether the image may name files: its extents. */
@@ -77,8 +79,19 @@ export async function openVmdk(options: OpenVmdkOptions): Promise<DiskImage> {
   }
 }
 
-async function openExtent({ type, name, sectors, firstSector }: ExtentLine, { path, files, file, compression }: OpenVmdkOptions): Promise<DiskImage> {
+/** A flat extent can be any file: only one that is called a part of the image is one. Throws `ImageError`. */
+export function checkExtentName(path: string, name: string): void {
+  const imageName = path.split(/[\\/]/).at(-1) ?? '';
+  const stems = [imageName, imageName.replace(/\.[^.]*$/, '')];
+  const part = /^(.*)-(?:flat|[sf]\d{3,6})(?:\.\w+)?$/i.exec(name);
+  if (part === null || !stems.includes(part[1]!)) {
+    throw new ImageError('image.foreign-file', `the VMDK image ${printable(imageName)} names the extent "${printable(name)}", which is not called a part of it`, `rename its parts, and in its descriptor, to ${printable(stems[1] ?? '')}-s001.vmdk and the like, or convert it with "qemu-img convert"`);
+  }
+}
+
+async function openExtent({ type, name, sectors, firstSector }: ExtentLine, { path, name: imageName, files, file, compression }: OpenVmdkOptions): Promise<DiskImage> {
   if (type === 'ZERO') throw unsupported('the VMDK image has an extent of zeros', 'convert it with "qemu-img convert"');
+  checkExtentName(imageName ?? path, name);
   const extentFile = await files.open(await files.resolve(path, name), file.readOnly ? 'read-only' : 'read-write');
   try {
     if (type === 'SPARSE') {

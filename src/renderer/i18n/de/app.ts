@@ -76,7 +76,6 @@ export const appTexts: Pick<Texts, 'app' | 'state' | 'action' | 'confirm' | 'fil
     several: { powerOffTitle: '{{number}} Maschinen ausschalten?', powerOffText: 'Sie enden sofort, als würden die Stecker gezogen. Was die Gäste nicht gespeichert haben, geht verloren.', resetTitle: '{{number}} Maschinen zurücksetzen?', resetText: 'Sie starten sofort neu. Was die Gäste nicht gespeichert haben, geht verloren.', deleteTitle: '{{number}} Maschinen löschen?', deleteText: 'Ihre Ordner mit Festplatten, Einstellungen und Protokollen kommen in den Papierkorb der Bibliothek.', names: 'Betroffene Maschinen' },
   },
   files: {
-    title: 'Datei wählen',
     folder: 'Ordner',
     up: 'Ein Ordner höher',
     entries: 'Dateien und Ordner',

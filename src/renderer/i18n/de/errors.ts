@@ -167,7 +167,7 @@ export const errorsTexts: Pick<Texts, 'errorCode' | 'errorAdvice'> = {
     'machines.wrong-state': 'Versuche es gleich noch einmal.',
     'media.empty': 'Schließe eine andere Datei an.',
     'media.format': 'Wandle es in ein Roh-Abbild um.',
-    'media.in-use': 'Beende die Maschine, die sie benutzt, oder schließe sie nur lesbar an.',
+    'media.in-use': 'Beende die Maschine, die sie benutzt. Maschinen teilen eine Festplatte nur, wenn alle sie nur lesbar anschließen.',
     'media.held': 'Wirf sie im Gast aus, oder nimm sie mit Gewalt heraus.',
     'machines.no-such-part': 'Beende und starte sie: Dann hat sie es.',
     'memory.host-low': 'Beende andere Programme oder Maschinen, gib ihr weniger Speicher, oder starte sie trotzdem.',

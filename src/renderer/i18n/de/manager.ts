@@ -1,14 +1,12 @@
 import type { Texts } from '../en.ts';
 
-export const managerTexts: Pick<Texts, 'manager' | 'firstRun' | 'description' | 'guestSystem'> = {
+export const managerTexts: Pick<Texts, 'manager' | 'firstRun' | 'description' | 'guestSystem' | 'monitor'> = {
   manager: {
     title: 'Maschinen',
     list: 'Maschinen in der Bibliothek',
     libraryFailed: 'Die Bibliothek lässt sich nicht lesen',
-    nothingSelected: 'Wähle links eine Maschine, um zu sehen, woraus sie besteht, und um sie zu starten.',
     host: '{{memory}} von {{total}} frei',
     hostLabel: 'Dieser Rechner',
-    hardware: 'Hardware',
     memory: 'Arbeitsspeicher',
     processor: 'Prozessor',
     archX86_64: '64-Bit-PC (x86-64)',
@@ -32,7 +30,6 @@ export const managerTexts: Pick<Texts, 'manager' | 'firstRun' | 'description' | 
     sizeUnknown: 'wird ermittelt …',
     notes: 'Notizen',
     runningFor: 'An seit {{time}}',
-    preview: 'Bildschirm von {{name}}',
     previewOff: '{{name}} ist aus',
     openScreen: 'Bildschirm von {{name}} anzeigen',
     brokenTitle: 'Diese Maschine lässt sich nicht öffnen',
@@ -110,5 +107,22 @@ export const managerTexts: Pick<Texts, 'manager' | 'firstRun' | 'description' | 
     'linux-64': 'Linux, 64 Bit',
     bsd: 'BSD',
     other: 'Anderes',
+  },
+  monitor: {
+    title: 'Überwachung',
+    page: { graphs: 'Verläufe', inventory: 'Bestand', logs: 'Protokolle' },
+    nothingOn: 'Keine Maschine ist an. Starte eine, um zu sehen, was sie tut.',
+    percent: '{{number}} %',
+    perSecond: '{{amount}}/s',
+    machine: 'Maschine',
+    all: 'Alle, die an sind ({{number}})',
+    metric: { cpu: 'Prozessor, von einem Kern', memory: 'Arbeitsspeicher, bisher höchstens', disk: 'Festplatten', network: 'Netzwerk', frames: 'Bilder je Sekunde, an alle Fenster' },
+    saveCsv: 'Als CSV sichern',
+    saveJson: 'Als JSON sichern',
+    column: { name: 'Name', state: 'Zustand', group: 'Gruppe', system: 'System', architecture: 'Prozessor', memory: 'Speicher', disks: 'Festplatten', network: 'Netzwerk', tags: 'Schlagwörter' },
+    level: 'Stufe',
+    levels: { all: 'Alle', warning: 'Warnungen', error: 'Fehler' },
+    filter: 'Zeilen filtern',
+    nothingMatches: 'Keine Zeile passt.',
   },
 };

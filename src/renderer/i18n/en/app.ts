@@ -74,7 +74,6 @@ export const appTexts = {
     several: { powerOffTitle: 'Power off {{number}} machines?', powerOffText: 'They end at once, as if their plugs were pulled. What the guests have not saved is lost.', resetTitle: 'Reset {{number}} machines?', resetText: 'They start again at once. What the guests have not saved is lost.', deleteTitle: 'Delete {{number}} machines?', deleteText: 'Their folders with disks, settings and logs go to the trash of the library.', names: 'Machines concerned' },
   },
   files: {
-    title: 'Choose a file',
     folder: 'Folder',
     up: 'Up one folder',
     entries: 'Files and folders',

@@ -166,7 +166,7 @@ export const errorsTexts = {
     'machines.wrong-state': 'Try again in a moment.',
     'media.empty': 'Attach another file.',
     'media.format': 'Convert it to a raw image.',
-    'media.in-use': 'Stop the machine that uses it, or attach it read-only.',
+    'media.in-use': 'Stop the machine that uses it. Machines share a disk only where all of them attach it read-only.',
     'media.held': 'Eject it in the guest, or take it out by force.',
     'machines.no-such-part': 'Stop and start it: then it has it.',
     'memory.host-low': 'End other programs or machines, give it less memory, or start it all the same.',

@@ -5,6 +5,7 @@ import { AppButton } from '../../components/button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon, Mark } from '../../components/icon.tsx';
 import { MediaButton } from '../../dialogs/media/media-button.tsx';
+import { MonitorDialog } from '../../dialogs/monitor/monitor-dialog.tsx';
 import { NewMachineDialog } from '../../dialogs/new-machine/new-machine-dialog.tsx';
 import { PreferencesDialog } from '../../dialogs/preferences/preferences-dialog.tsx';
 import { formatBytes } from '../../i18n/format.ts';
@@ -25,7 +26,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
   const library = useStore(app.library);
   const host = useStore(app.host);
   const { managerSort, managerView } = useStore(app.preferences);
-  const [dialog, setDialog] = useState<'new-machine' | 'preferences'>();
+  const [dialog, setDialog] = useState<'new-machine' | 'preferences' | 'monitor'>();
   const [query, setQuery] = useState('');
   const soughtFor = useDeferredValue(query);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
@@ -63,6 +64,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
           <Mark />
           <h1>Guesthouse</h1>
           <MediaButton />
+          <AppButton label={t('monitor.title')} icon="pulse" iconOnly kind="quiet" onPress={() => { setDialog('monitor'); }} />
           <AppButton label={t('action.preferences')} icon="sliders" iconOnly kind="quiet" onPress={() => { setDialog('preferences'); }} />
         </header>
         <AppButton label={t('action.newMachine')} icon="plus" kind="plain" onPress={openNewMachine} />
@@ -95,6 +97,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
           : selectedEntries.map((entry) => <MachineDetails key={entry.name} entry={entry} onSearchTag={(tag) => { setQuery(`#${tag}`); }} />)}
       </main>
       {dialog === 'new-machine' ? <NewMachineDialog onClose={() => { setDialog(undefined); }} onCreated={(name) => { setQuery(''); select(new Set([name])); }} /> : null}
+      {dialog === 'monitor' ? <MonitorDialog onClose={() => { setDialog(undefined); }} /> : null}
       {dialog === 'preferences' ? <PreferencesDialog onClose={() => { setDialog(undefined); }} /> : null}
     </div>
   );

@@ -20,7 +20,7 @@ export function SeveralMachines({ entries, onDeleted }: { readonly entries: read
   const [question, setQuestion] = useState<SeveralQuestion>();
   const [isDescribing, setDescribing] = useState(false);
   const able = (action: keyof Possible): string[] => entries.filter((entry) => possibleActions(entry)[action]).map(({ name }) => name);
-  const [startable, pausable, resumable, stoppable, endable, resettable, deletable] = [able('start'), able('pause'), able('resume'), able('shutDown'), able('powerOff'), able('reset'), able('delete')];
+  const [savable, startable, pausable, resumable, stoppable, endable, resettable, deletable] = [able('save'), able('start'), able('pause'), able('resume'), able('shutDown'), able('powerOff'), able('reset'), able('delete')];
   const memory = entries.reduce((sum, { config }) => sum + (config?.memoryBytes ?? 0), 0);
   const counted = (action: 'start' | 'pause' | 'resume' | 'reset' | 'delete', names: readonly string[]): string => (
     names.length === 0 ? t(`action.${action}`) : t(`manager.${action}Several`, { number: names.length }));
@@ -38,6 +38,7 @@ export function SeveralMachines({ entries, onDeleted }: { readonly entries: read
           {resumable.length > 0 ? <AppButton label={counted('resume', resumable)} icon="play" onPress={() => { each(resumable, (name) => app.resume(name)); }} /> : null}
           <AppButton label={counted('pause', pausable)} icon="pause" isDisabled={pausable.length === 0} onPress={() => { each(pausable, (name) => app.pause(name)); }} />
           <MenuButton label={t('action.stop')} icon="power" isDisabled={endable.length === 0} groups={[[
+            { id: 'save', label: t('action.save'), hint: t('action.saveHint'), icon: 'save', isDisabled: savable.length === 0, onAction: () => { each(savable, (name) => app.save(name)); } },
             { id: 'shut-down', label: t('action.shutDown'), hint: t('action.shutDownHint'), icon: 'power', isDisabled: stoppable.length === 0, onAction: () => { each(stoppable, (name) => app.shutDown(name)); } },
             { id: 'power-off', label: t('action.powerOff'), hint: t('action.powerOffHint'), icon: 'stop', isDanger: true, onAction: () => { setQuestion({ kind: 'powerOff', names: endable }); } },
           ]]} />

@@ -1,4 +1,5 @@
 import { mkdtemp, open, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,7 +71,8 @@ describe('HostByteFile', () => {
   it('lets one machine write a file at a time, and others once it is closed', async () => {
     const first = await HostByteFile.open(path, 'read-write');
     await expect(HostByteFile.open(path, 'read-write')).rejects.toMatchObject({ code: 'media.in-use' });
-    await (await HostByteFile.open(path, 'read-only'))[Symbol.asyncDispose]();
+    await expect(HostByteFile.open(path, 'read-only')).rejects.toMatchObject({ code: 'media.in-use' });
+    await (await HostByteFile.open(path, 'look'))[Symbol.asyncDispose]();
     await first[Symbol.asyncDispose]();
     expect(existsSync(`${path}.lock`)).toBe(false);
     await (await HostByteFile.open(path, 'read-write'))[Symbol.asyncDispose]();
@@ -80,6 +82,26 @@ describe('HostByteFile', () => {
     await writeFile(`${path}.lock`, '999999999\n');
     await using file = await HostByteFile.open(path, 'read-write');
     expect(file.readOnly).toBe(false);
+  });
+
+  it('takes over the lock of a reader that is gone', async () => {
+    await writeFile(`${path}.lock-999999999-01234567`, '999999999 1 \n');
+    await using file = await HostByteFile.open(path, 'read-write');
+    expect(file.readOnly).toBe(false);
+    expect(existsSync(`${path}.lock-999999999-01234567`)).toBe(false);
+  });
+
+  it.each(['.lock', '.lock-1-01234567'])('leaves a lock of another computer (%s) alone, and says which one', async (ending) => {
+    await writeFile(`${path}${ending}`, '1 1 elsewhere.example\n');
+    await expect(HostByteFile.open(path, 'read-write')).rejects.toMatchObject({ code: 'media.in-use', message: expect.stringContaining('elsewhere.example'), advice: expect.stringContaining(`${path}${ending}`) });
+    expect(existsSync(`${path}${ending}`)).toBe(true);
+  });
+
+  it.skipIf(process.platform === 'win32')('refuses pipes and devices, without waiting for anybody', async () => {
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    for (const name of [join(folder, 'pipe'), '/dev/null']) for (const access of ['read-only', 'read-write'] as const) {
+      await expect(HostByteFile.open(name, access)).rejects.toMatchObject({ code: 'media.not-a-file' });
+    }
   });
 
   it('says what is wrong with a file that can not be opened', async () => {

@@ -28,9 +28,10 @@ describe('openDisk', () => {
     expect(existsSync(`${attachment.path}.lock`)).toBe(false);
   });
 
-  it('keeps discarded changes out of the file, which others may use meanwhile', async () => {
+  it('keeps discarded changes out of the file, which others may read meanwhile', async () => {
     await using disk = await openDisk({ ...attachment, discardChanges: true });
-    await using other = await openDisk(attachment);
+    await using other = await openDisk({ ...attachment, discardChanges: true });
+    await expect(openDisk(attachment)).rejects.toMatchObject({ code: 'media.in-use' });
     await disk.write(0, new Uint8Array(512).fill(7));
     const read = new Uint8Array(512);
     await disk.read(0, read);

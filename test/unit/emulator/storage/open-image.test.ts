@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -66,15 +66,15 @@ describe('a file that an image names', () => {
   it('may lie in the image\'s folder or below, and elsewhere only where that is allowed', async () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'guesthouse-'));
     try {
-      writeFileSync(join(elsewhere, 'base'), new Uint8Array(4096).fill(3));
-      writeFileSync(path('inside/base'), new Uint8Array(4096).fill(4));
-      await overlay('below', 'inside/base', 'raw');
+      writeFileSync(join(elsewhere, 'base.img'), new Uint8Array(4096).fill(3));
+      writeFileSync(path('inside/base.img'), new Uint8Array(4096).fill(4));
+      await overlay('below', 'inside/base.img', 'raw');
       await using below = await open('below');
       const sector = new Uint8Array(512);
       await below.read(0, sector);
       expect(sector[0]).toBe(4);
-      symlinkSync(join(elsewhere, 'base'), path('link'));
-      for (const name of [join(elsewhere, 'base'), `../${elsewhere.split('/').at(-1) ?? ''}/base`, 'link']) {
+      symlinkSync(join(elsewhere, 'base.img'), path('link'));
+      for (const name of [join(elsewhere, 'base.img'), `../${elsewhere.split('/').at(-1) ?? ''}/base.img`, 'link']) {
         await overlay('astray', name, 'raw');
         await expect(open('astray')).rejects.toMatchObject({ code: 'image.outside-folder' });
         await using allowed = await open('astray', undefined, true, [elsewhere]);
@@ -95,16 +95,16 @@ describe('a file that an image names', () => {
     await overlay('a', 'b', 'qcow2');
     await overlay('b', 'a', 'qcow2');
     await expect(open('a')).rejects.toMatchObject({ code: 'image.damaged', message: expect.stringContaining('below itself') });
-    writeFileSync(path('0'), new Uint8Array(4096));
-    for (let depth = 1; depth <= 16; depth++) await overlay(String(depth), String(depth - 1), depth === 1 ? 'raw' : 'qcow2');
+    writeFileSync(path('0.img'), new Uint8Array(4096));
+    for (let depth = 1; depth <= 16; depth++) await overlay(String(depth), depth === 1 ? '0.img' : String(depth - 1), depth === 1 ? 'raw' : 'qcow2');
     await using deep = await open('15');
     expect(deep.sectorCount).toBe(2048);
     await expect(open('16')).rejects.toMatchObject({ code: 'image.unsupported' });
   });
 
   it('may not name further ones when nobody said what it is', async () => {
-    writeFileSync(path('secret'), new Uint8Array(4096));
-    await overlay('guest-wrote-this', 'secret', 'raw');
+    writeFileSync(path('secret.img'), new Uint8Array(4096));
+    await overlay('guest-wrote-this', 'secret.img', 'raw');
     await overlay('top', 'guest-wrote-this', undefined);
     await expect(open('top')).rejects.toMatchObject({ code: 'image.guessed-chain' });
     await overlay('top', 'guest-wrote-this', 'qcow2');
@@ -113,10 +113,54 @@ describe('a file that an image names', () => {
   });
 });
 
+describe('a file that is no part of an image', () => {
+  it('is not shown as its base: hidden ones, and raw ones that are not called disks', async () => {
+    mkdirSync(path('.keys'));
+    for (const name of ['.keys/id.img', '.history.img', 'passwords.txt', 'id_rsa']) {
+      writeFileSync(path(name), new Uint8Array(4096));
+      for (const format of ['raw', undefined]) {
+        await overlay('top', name, format);
+        await expect(open('top')).rejects.toMatchObject({ code: 'image.foreign-file' });
+      }
+    }
+  });
+
+  it.each(['passwords.txt', 'other-flat.vmdk', 'inside/disk-flat.vmdk', 'disk-flat.vmdk/../passwords.txt', 'disk-s001.vmdk.txt.vmdk'])('is not shown as an extent: %s', async (extent) => {
+    for (const name of ['passwords.txt', 'other-flat.vmdk', 'inside/disk-flat.vmdk', 'disk-s001.vmdk.txt.vmdk', 'disk-flat.vmdk']) writeFileSync(path(name), new Uint8Array(4096));
+    const descriptor = (name: string): string => `# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType="monolithicFlat"\nRW 8 FLAT "${name}" 0\n`;
+    writeFileSync(path('disk.vmdk'), descriptor(extent));
+    await expect(open('disk.vmdk')).rejects.toMatchObject({ code: 'image.foreign-file' });
+    writeFileSync(path('disk.vmdk'), descriptor('disk-flat.vmdk'));
+    await using own = await open('disk.vmdk');
+    expect(own.sectorCount).toBe(8);
+  });
+});
+
 describe('an image that is written', () => {
+  it('is not read meanwhile, nor shown below another one, and one that is shown is not written', async () => {
+    writeFileSync(path('base.img'), new Uint8Array(4096));
+    await overlay('one', 'base.img', 'raw');
+    await overlay('two', 'base.img', 'raw');
+    {
+      await using writing = await open('base.img', 'raw', false);
+      expect(writing.readOnly).toBe(false);
+      await expect(open('one')).rejects.toMatchObject({ code: 'media.in-use' });
+      await expect(open('base.img', 'raw')).rejects.toMatchObject({ code: 'media.in-use' });
+    }
+    {
+      await using one = await open('one', undefined, false);
+      await using two = await open('two', undefined, false);
+      expect([one.readOnly, two.readOnly]).toEqual([false, false]);
+      await expect(open('base.img', 'raw', false)).rejects.toMatchObject({ code: 'media.in-use' });
+    }
+    await using again = await open('base.img', 'raw', false);
+    expect(again.readOnly).toBe(false);
+    expect(readdirSync(folder).filter((name) => name.includes('.lock'))).toEqual(['base.img.lock']);
+  });
+
   it('is not opened for writing a second time', async () => {
-    await overlay('disk', 'base', 'raw');
-    writeFileSync(path('base'), new Uint8Array(4096));
+    await overlay('disk', 'base.img', 'raw');
+    writeFileSync(path('base.img'), new Uint8Array(4096));
     await using first = await open('disk', undefined, false);
     await first.write(0, new Uint8Array(512));
     await expect(open('disk', undefined, false)).rejects.toMatchObject({ code: 'media.in-use' });

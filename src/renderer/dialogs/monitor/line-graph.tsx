@@ -1,0 +1,61 @@
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { shownTheme } from '../../state/appearance.ts';
+import { useStore } from '../../state/store.ts';
+
+const HEIGHT_PIXELS = 110;
+/** Told apart by lightness too, for eyes that see few colours. */
+const STROKES = ['#2f8f83', '#c1762b', '#6f63c9', '#b5455c', '#5c8a2d', '#3f7fbf', '#8d8d8d', '#a65ca6'];
+
+export interface LineGraphProps {
+  readonly title: string;
+  /** What it shows at its end, in words. */
+  readonly summary: string;
+  readonly names: readonly string[];
+  readonly times: readonly number[];
+  readonly series: readonly (readonly (number | null)[])[];
+  readonly format: (value: number) => string;
+}
+
+export function strokeOf(index: number): string {
+  return STROKES[index % STROKES.length] ?? '#2f8f83';
+}
+
+export function LineGraph({ title, summary, names, times, series, format }: LineGraphProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot>(undefined);
+  const write = useRef(format);
+  const theme = useStore(shownTheme);
+  useEffect(() => { write.current = format; });
+  const key = names.join('\n');
+
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return undefined;
+    const style = getComputedStyle(element);
+    const [ink, line] = [style.getPropertyValue('--text-soft'), style.getPropertyValue('--line')];
+    const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: '11px sans-serif' };
+    const made = new uPlot({
+      width: element.clientWidth, height: HEIGHT_PIXELS, legend: { show: false }, cursor: { show: false }, padding: [8, 8, 0, 0],
+      scales: { y: { range: (_self, _low, high) => [0, Math.max(high, 1)] } },
+      axes: [{ ...axis, size: 22 }, { ...axis, size: 74, values: (_self, values) => values.map((value) => write.current(value)) }],
+      series: [{}, ...key.split('\n').map((label, index) => ({ label, stroke: strokeOf(index), width: 2, points: { show: false } }))],
+    }, [[], ...key.split('\n').map(() => [])] as uPlot.AlignedData, element);
+    plot.current = made;
+    const observer = new ResizeObserver(() => { made.setSize({ width: element.clientWidth, height: HEIGHT_PIXELS }); });
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+    };
+  }, [key, theme]);
+  useEffect(() => { plot.current?.setData([[...times], ...series.map((values) => [...values])]); }, [times, series, key, theme]);
+
+  return (
+    <figure className="graph">
+      <figcaption><strong>{title}</strong><span>{summary}</span></figcaption>
+      <div ref={place} role="img" aria-label={`${title}: ${summary}`} />
+    </figure>
+  );
+}
