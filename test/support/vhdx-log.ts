@@ -21,9 +21,11 @@ export interface LogEntryRecipe {
   readonly changes: readonly LogChange[];
   readonly fileBytes: number;
   readonly guid?: Uint8Array;
+  /** Done to the entry before its checksum is made. */
+  readonly harm?: (entry: Uint8Array) => void;
 }
 
-function logEntry({ tail, sequence, changes, fileBytes, guid = LOG_GUID }: LogEntryRecipe): Uint8Array {
+function logEntry({ tail, sequence, changes, fileBytes, guid = LOG_GUID, harm }: LogEntryRecipe): Uint8Array {
   const descriptorBytes = Math.ceil((64 + changes.length * 32) / SECTOR) * SECTOR;
   const sectors = changes.filter(({ to }) => typeof to !== 'number').length;
   const fields = new ByteFields(new Uint8Array(descriptorBytes + sectors * SECTOR), 'little-endian');
@@ -54,6 +56,8 @@ function logEntry({ tail, sequence, changes, fileBytes, guid = LOG_GUID }: LogEn
     fields.setU32(dataAt + 4092, sequence % 2 ** 32);
     dataAt += SECTOR;
   }
+  harm?.(fields.bytes);
+  fields.setU32(4, 0);
   fields.setU32(4, crc32c(fields.bytes));
   return fields.bytes;
 }

@@ -5,6 +5,7 @@ import { shownTheme } from '../../state/appearance.ts';
 import { useStore } from '../../state/store.ts';
 
 const HEIGHT_PIXELS = 110;
+const SHOWN_SECONDS = 120;
 /** Told apart by lightness too, for eyes that see few colours. */
 const STROKES = ['#2f8f83', '#c1762b', '#6f63c9', '#b5455c', '#5c8a2d', '#3f7fbf', '#8d8d8d', '#a65ca6'];
 
@@ -38,8 +39,8 @@ export function LineGraph({ title, summary, names, times, series, format }: Line
     const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: '11px sans-serif' };
     const made = new uPlot({
       width: element.clientWidth, height: HEIGHT_PIXELS, legend: { show: false }, cursor: { show: false }, padding: [8, 8, 0, 0],
-      scales: { y: { range: (_self, _low, high) => [0, Math.max(high, 1)] } },
-      axes: [{ ...axis, size: 22 }, { ...axis, size: 74, values: (_self, values) => values.map((value) => write.current(value)) }],
+      scales: { x: { range: (_self, _first, last) => [last - SHOWN_SECONDS, last] }, y: { range: (_self, _low, high) => [0, Math.max(high * 1.15, 1)] } },
+      axes: [{ ...axis, size: 22, values: (_self, seconds) => seconds.map((second) => new Date(second * 1000).toLocaleTimeString(document.documentElement.lang, { timeStyle: 'medium' })) }, { ...axis, size: 74, values: (_self, values) => values.map((value) => write.current(value)) }],
       series: [{}, ...key.split('\n').map((label, index) => ({ label, stroke: strokeOf(index), width: 2, points: { show: false } }))],
     }, [[], ...key.split('\n').map(() => [])] as uPlot.AlignedData, element);
     plot.current = made;
