@@ -200,6 +200,10 @@ export const api = {
     /** Copies a VM folder that lies elsewhere into the library, without what leads out of it. */
     importFolder: { input: z.object({ folder: z.string().min(1).max(4096) }), output: libraryEntrySchema },
     change: { input: z.object({ name, changes: machineChangesSchema }), output: libraryEntrySchema },
+    /** A machine that is off as one file, with its snapshots and its saved state; `path` must not be there yet. */
+    export: { input: z.object({ name, path: mediumPathSchema }), output: z.object({ bytes: z.number() }) },
+    /** A machine of a bundle; without `name` it gets the file's. What it may touch is in its settings: show it before it is started. */
+    import: { input: z.object({ path: mediumPathSchema, name: name.optional() }), output: libraryEntrySchema },
     /** A copy of a machine that is off; or, linked, a machine that begins as a snapshot (of that id or name) and shares it. */
     clone: { input: z.object({ name, newName: name, linked: z.boolean().default(false), snapshot: z.string().max(200).optional() }), output: libraryEntrySchema },
     rename: { input: z.object({ name, newName: name }), output: libraryEntrySchema },

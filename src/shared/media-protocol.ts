@@ -37,6 +37,9 @@ export type MediaJob =
   | { readonly kind: 'convert'; readonly image: MediaImage; readonly target: MediaTarget; readonly compress: boolean }
   | { readonly kind: 'resize'; readonly image: MediaImage; readonly bytes: number; readonly shrink: boolean }
   | { readonly kind: 'compact'; readonly image: MediaImage }
+  /** A VM folder into a bundle, and a bundle into a new folder. Paths are absolute. */
+  | { readonly kind: 'export-bundle'; readonly folder: string; readonly path: string }
+  | { readonly kind: 'import-bundle'; readonly path: string; readonly folder: string }
   /**
    * Writes into `lower` what the qcow2 image `upper`, which lies on it, has of its own; `above` lie on `upper` and will lie on
    * `lower`. Interrupted, all of them show what they did. `upper` may go afterwards.
@@ -85,6 +88,8 @@ export type MediaCheck = z.infer<typeof mediaCheckSchema>;
 /** What a new or changed image is now. */
 export const mediaDoneSchema = z.object({ path: text, format: z.enum(DISK_FORMATS), virtualBytes: bytes, hostBytes: bytes, hostBytesBefore: bytes.optional() });
 export type MediaDone = z.infer<typeof mediaDoneSchema>;
+
+export const bundleDoneSchema = z.object({ bytes });
 
 export const mediaEventSchema = z.discriminatedUnion('kind', [
   /** `done` between 0 and 1. */

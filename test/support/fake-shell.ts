@@ -268,6 +268,12 @@ export class FakeShell {
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
+      export: ({ name }) => this.#with(name, () => ({ bytes: 91 * MIB })),
+      import: ({ path, name = path.replace(/^.*\/|\.[^.]*$/g, '') }) => {
+        const { entry } = this.#add(name, { memoryBytes: 512 * MIB });
+        this.#tell({ event: 'library.changed', payload: {} });
+        return Promise.resolve(ok(entry));
+      },
       clone: ({ name, newName }) => this.#with(name, ({ entry }) => {
         const { entry: made } = this.#add(newName, { ...entry.config, memoryBytes: entry.config?.memoryBytes ?? 512 * MIB });
         this.#tell({ event: 'library.changed', payload: {} });

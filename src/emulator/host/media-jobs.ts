@@ -10,6 +10,7 @@ import { describeImage } from '../storage/describe-image.ts';
 import { checkRawBase, openImage } from '../storage/open-image.ts';
 import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
+import { readBundle, writeBundle } from './bundle.ts';
 import { HostByteFile, hostBytes } from './file-bytes.ts';
 import { HostImageFiles } from './image-files.ts';
 import { recognizeMedium } from './recognize-medium.ts';
@@ -20,7 +21,7 @@ import { zlibCompression } from './zlib-compression.ts';
 export type Progress = (done: number) => void;
 
 /** Throws `ImageError`, `StartError`, what the file system throws, and what `progress` throws. */
-export async function runMediaJob(job: MediaJob, progress: Progress): Promise<MediaInfo | MediaCheck | MediaDone | MediumFacts> {
+export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ readonly bytes: number } | MediaInfo | MediaCheck | MediaDone | MediumFacts> {
   switch (job.kind) {
     case 'info': return info(job.image);
     case 'recognize': return recognizeMedium(job.path);
@@ -30,6 +31,10 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<Me
     case 'resize': return resize(job.image, job.bytes, job.shrink);
     case 'compact': return compact(job.image, progress);
     case 'merge': return merge(job, progress);
+    case 'export-bundle': return writeBundle(job.folder, job.path, progress);
+    case 'import-bundle':
+      await readBundle(job.path, job.folder, progress);
+      return { bytes: 0 };
   }
 }
 

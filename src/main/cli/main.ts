@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { appPaths } from '../app-paths.ts';
 import { appVersion } from '../app-version.ts';
 import { addBackgroundServiceVerb } from './background-service.ts';
+import { addBundleVerbs } from './bundles.ts';
 import { addCloneVerb } from './clone.ts';
 import { addConsoleVerb } from './console.ts';
 import { addCreateVerb } from './create.ts';
@@ -38,7 +39,7 @@ const program = new Command('guesthouse')
 // In the order of the help: what one begins with first.
 for (const addVerb of [
   addListVerb, addInfoVerb, addCreateVerb, addDeleteVerb, addStartVerb, addStopVerb, addPauseVerb, addResumeVerb, addSaveVerb, addResetVerb,
-  addSnapshotVerb, addCloneVerb,
+  addSnapshotVerb, addCloneVerb, addBundleVerbs,
   addRunVerb, addDiskVerb, addScreenshotVerb, addTypeVerb, addKeyVerb, addConsoleVerb, addLogsVerb, addServeVerb, addBackgroundServiceVerb,
 ]) addVerb(program, context);
 

@@ -10,6 +10,7 @@ import { checkMedium } from '../machines/media-check.ts';
 import { runMediaJob } from '../media/media-process.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { MachineSettings } from './machine-settings.ts';
+import { exportBundle, importBundle } from '../library/exchange.ts';
 import { mustHaveNoClones } from '../snapshots/clones.ts';
 import type { Services } from './services.ts';
 
@@ -108,6 +109,16 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], changes.directBoot ?? undefined);
       if (!media.ok) return media;
       return settings.change(name, changes, false);
+    },
+
+    async export({ name, path }) {
+      const off = mustBeOff(name);
+      return off.ok ? exportBundle(library, services.paths.mediaProcess, name, path) : off;
+    },
+
+    async import({ path, name }) {
+      const made = await importBundle(library, services.paths.mediaProcess, path, name);
+      return made.ok ? changed(await library.find(made.value)) : made;
     },
 
     async clone({ name, newName, linked, snapshot }) {

@@ -83,6 +83,8 @@ export async function readVhdHeader(file: ByteFile, footer: VhdFooter): Promise<
   if (blocks > BLOCKS_MAXIMUM) throw unsupported('the table of the VHD image is larger than 64 MiB');
   if (footer.size > blocks * blockBytes) throw damaged('the table of the VHD image is too short for its size');
   if (tablePosition % 512 !== 0 || tablePosition < FOOTER_BYTES) throw damaged('the table of the VHD image doesn\'t begin at a sector behind the footer');
+  // Else a small file could claim a table that fills the memory.
+  if (tablePosition + blocks * 4 > await file.size()) throw damaged('the table of the VHD image lies behind the end of the file');
   return {
     tablePosition, blocks, blockBytes, parentUuid: fields.bytes.slice(HEADER_AT.parentUuid, HEADER_AT.parentUuid + 16),
     parentName: footer.type === 'differencing' ? await readParentName(file, fields) : undefined,

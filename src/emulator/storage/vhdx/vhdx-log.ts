@@ -14,8 +14,8 @@ const ZERO_RANGES_MAXIMUM = 1 << 15;
 const SUMS_MAXIMUM = 8;
 /** The file's identifier and its headers, which no entry may change. */
 const HEADERS_END = 192 << 10;
-/** Twice the format's largest disk. */
-const FILE_BYTES_MAXIMUM = 128 * 2 ** 40;
+/** By how much a log may make its file longer: many of the largest blocks, and no more than a host's file system takes. */
+const GROWTH_BYTES_MAXIMUM = 16 * 2 ** 30;
 const ENTRY_HEADER_BYTES = 64;
 const DESCRIPTOR_BYTES = 32;
 const ENTRY_AT = { checksum: 4, length: 8, tail: 12, sequence: 16, descriptors: 24, guid: 32, flushedFile: 48, lastFile: 56 } as const;
@@ -45,7 +45,7 @@ export async function withLogReplayed(file: ByteFile): Promise<ByteFile> {
   const fileBytes = await file.size();
   if (newest.fields.u64(ENTRY_AT.flushedFile, 'log entry') > fileBytes) throw damaged('the VHDX image is cut off: its log is of a longer file');
   const lastByte = newest.fields.u64(ENTRY_AT.lastFile, 'log entry');
-  if (lastByte > FILE_BYTES_MAXIMUM) throw damaged('the log of the VHDX image is of a file too long to be true');
+  if (lastByte > fileBytes + GROWTH_BYTES_MAXIMUM) throw damaged('the log of the VHDX image is of a file too long to be true');
   const replayed = new ReplayedFile(file, Math.max(fileBytes, lastByte));
   for (const entry of entries) replay(entry, replayed, log);
   if (file.readOnly) {

@@ -2,6 +2,13 @@ import type { Texts } from '../en.ts';
 
 export const errorsTexts: Pick<Texts, 'errorCode' | 'errorAdvice'> = {
   errorCode: {
+    'bundle.damaged': 'Das Bündel ist beschädigt',
+    'bundle.no-manifest': 'Die Datei ist kein Bündel von Guesthouse',
+    'bundle.newer': 'Das Bündel hat eine neuere Version',
+    'bundle.tampered': 'Das Bündel ist nicht, was sein Verzeichnis sagt',
+    'bundle.outside': 'Die Maschine braucht Dateien außerhalb ihres Ordners',
+    'bundle.no-path': 'Das Bündel braucht einen vollständigen Pfad',
+    'bundle.exists': 'Eine Datei dieses Namens gibt es schon',
     'clone.outside-disk': 'Eine Festplatte liegt nicht im Ordner der Maschine, und beide würden sie beschreiben',
     'clone.of-linked': 'Die Maschine ist selbst ein verknüpfter Klon',
     'clone.base-in-use': 'Andere Maschinen sind verknüpfte Klone davon',
@@ -113,6 +120,13 @@ export const errorsTexts: Pick<Texts, 'errorCode' | 'errorAdvice'> = {
     'owner.lost': 'Die Verbindung zu Guesthouse ist abgerissen',
   },
   errorAdvice: {
+    'bundle.damaged': 'Beschaffe eine vollständige Kopie.',
+    'bundle.no-manifest': 'Wähle eine Datei, die Guesthouse exportiert hat.',
+    'bundle.newer': 'Verwende ein neueres Guesthouse.',
+    'bundle.tampered': 'Beschaffe eine andere Kopie.',
+    'bundle.outside': 'Schließe sie aus dem Ordner der Maschine an, oder nimm sie heraus.',
+    'bundle.no-path': 'Gib einen an.',
+    'bundle.exists': 'Wähle einen anderen Namen.',
     'clone.outside-disk': 'Lege einen verknüpften Klon an, oder schließe die Festplatte nur zum Lesen an.',
     'clone.of-linked': 'Lege einen verknüpften Klon von ihr an.',
     'clone.base-in-use': 'Lösche sie zuerst.',

@@ -1,5 +1,12 @@
 export const errorsTexts = {
   errorCode: {
+    'bundle.damaged': 'The bundle is damaged',
+    'bundle.no-manifest': 'The file is no bundle of Guesthouse',
+    'bundle.newer': 'The bundle is of a newer version',
+    'bundle.tampered': 'The bundle is not what its manifest says',
+    'bundle.outside': 'The machine needs files outside its folder',
+    'bundle.no-path': 'The bundle needs a full path',
+    'bundle.exists': 'There is a file of that name already',
     'clone.outside-disk': 'A disk is not in the machine’s folder, and both would write it',
     'clone.of-linked': 'The machine is a linked clone itself',
     'clone.base-in-use': 'Other machines are linked clones of it',
@@ -112,6 +119,13 @@ export const errorsTexts = {
   },
   /** What to do, where the error's own advice is in another language. */
   errorAdvice: {
+    'bundle.damaged': 'Get a complete copy of it.',
+    'bundle.no-manifest': 'Choose a file that was exported from Guesthouse.',
+    'bundle.newer': 'Use a newer Guesthouse.',
+    'bundle.tampered': 'Get another copy of it.',
+    'bundle.outside': 'Attach them from the machine’s folder, or take them out.',
+    'bundle.no-path': 'Give one.',
+    'bundle.exists': 'Choose another name.',
     'clone.outside-disk': 'Make a linked clone, or attach the disk read-only.',
     'clone.of-linked': 'Make a linked clone of it.',
     'clone.base-in-use': 'Delete them first.',

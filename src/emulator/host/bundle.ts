@@ -1,0 +1,194 @@
+/**
+ * Bundles: a VM folder as one zip file. Large members are stored as they are, so that they can be read anywhere; `manifest.json`
+ * comes first and holds a SHA-256 for every MiB of each member, by which it is checked as it is read. A bundle may come from anybody.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { openPromise, type Entry, type ZipFile as OpenedZip } from 'yauzl';
+import { ZipFile } from 'yazl';
+import { ImageError } from '../storage/image-error.ts';
+import { syncFolder } from './state-writer.ts';
+
+const MANIFEST = 'manifest.json';
+const CHUNK_BYTES = 1 << 20;
+const MANIFEST_BYTES_MAXIMUM = 256 << 20;
+const MEMBERS_MAXIMUM = 10_000;
+/** Smaller ones are compressed. */
+const STORED_FROM_BYTES = 1 << 16;
+/** Not part of what a machine is. */
+const LEFT_OUT = /^logs\/|\.(?:lock|part|new)$/;
+
+interface Member {
+  readonly path: string;
+  readonly bytes: number;
+  /** Of each MiB, in hexadecimal digits. */
+  readonly sha256: readonly string[];
+}
+
+interface Manifest {
+  readonly version: 1;
+  readonly chunkBytes: number;
+  readonly members: readonly Member[];
+}
+
+function damaged(how: string): ImageError {
+  return new ImageError('bundle.damaged', `the bundle ${how}`, 'get a complete copy of it');
+}
+
+/** Of a machine that is off. The file appears when it is whole. */
+export async function writeBundle(folder: string, path: string, progress: (done: number) => void): Promise<{ readonly bytes: number }> {
+  const paths = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).replaceAll('\\', '/')).filter((inside) => !LEFT_OUT.test(inside)).sort();
+  const sizes = await Promise.all(paths.map(async (inside) => (await stat(join(folder, inside))).size));
+  const total = Math.max(1, 2 * sizes.reduce((sum, bytes) => sum + bytes, 0));
+  let done = 0;
+  const members: Member[] = [];
+  for (const inside of paths) {
+    const hashes = new ChunkHashes();
+    for await (const piece of createReadStream(join(folder, inside), { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>) {
+      hashes.add(piece);
+      progress((done += piece.length) / total);
+    }
+    members.push({ path: inside, ...hashes.end() });
+  }
+  const manifest: Manifest = { version: 1, chunkBytes: CHUNK_BYTES, members };
+  const zip = new ZipFile();
+  zip.addBuffer(Buffer.from(JSON.stringify(manifest)), MANIFEST);
+  for (const { path: inside, bytes } of members) zip.addFile(join(folder, inside), inside, { compress: bytes < STORED_FROM_BYTES, forceZip64Format: bytes >= 0xffff_ffff, mode: 0o100644 });
+  zip.end();
+  const beside = `${path}.${randomBytes(4).toString('hex')}.part`;
+  try {
+    const output = zip.outputStream as Readable;
+    output.on('data', (piece: Buffer) => { progress(Math.min(1, (done += piece.length) / total)); });
+    await pipeline(output, createWriteStream(beside, { flags: 'wx', flush: true }));
+    await rename(beside, path);
+    await syncFolder(dirname(path));
+    return { bytes: (await stat(path)).size };
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+}
+
+/** Into a new folder, every byte of it checked. Where that fails nothing is left of it. */
+export async function readBundle(path: string, folder: string, progress: (done: number) => void): Promise<void> {
+  let zip: OpenedZip;
+  try {
+    zip = await openPromise(path, { lazyEntries: true, validateEntrySizes: true, strictFileNames: true, autoClose: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new ImageError('media.missing', `${path} does not exist`, 'check the path');
+    throw damaged('is cut off, or no bundle');
+  }
+  try {
+    const entries = await entriesOf(zip);
+    const manifest = await manifestOf(zip, entries.get(MANIFEST));
+    const total = Math.max(1, manifest.members.reduce((sum, { bytes }) => sum + bytes, 0));
+    if (entries.size !== manifest.members.length + 1) throw damaged('holds what its manifest doesn\'t name');
+    let done = 0;
+    await mkdir(folder);
+    for (const member of manifest.members) {
+      const entry = entries.get(member.path);
+      if (entry === undefined || entry.uncompressedSize !== member.bytes) throw damaged(`lacks ${printable(member.path)}, or has another one`);
+      await extract(zip, entry, member, join(folder, ...member.path.split('/')), (bytes) => { progress((done += bytes) / total); });
+    }
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    if (error instanceof ImageError || 'code' in (error as Error)) throw error;
+    throw damaged(`can't be read (${error instanceof Error ? printable(error.message) : 'unknown error'})`);
+  } finally {
+    zip.close();
+  }
+}
+
+async function entriesOf(zip: OpenedZip): Promise<Map<string, Entry>> {
+  if (zip.entryCount > MEMBERS_MAXIMUM) throw damaged('has far too many members');
+  const entries = new Map<string, Entry>();
+  for await (const entry of zip.eachEntry()) {
+    // yauzl has refused absolute names and those that lead out.
+    if (entries.has(entry.fileName) || entry.fileName.endsWith('/') || entry.isEncrypted()) throw damaged(`has the member ${printable(entry.fileName)} twice, or of a kind that no bundle has`);
+    entries.set(entry.fileName, entry);
+  }
+  return entries;
+}
+
+async function manifestOf(zip: OpenedZip, entry: Entry | undefined): Promise<Manifest> {
+  if (entry === undefined || entry.uncompressedSize > MANIFEST_BYTES_MAXIMUM) throw new ImageError('bundle.no-manifest', 'the file is no bundle of Guesthouse: it has no manifest', 'choose a file that "guesthouse export" has made');
+  const pieces: Buffer[] = [];
+  for await (const piece of await zip.openReadStreamPromise(entry) as AsyncIterable<Buffer>) pieces.push(piece);
+  let manifest: Partial<Manifest>;
+  try {
+    manifest = JSON.parse(Buffer.concat(pieces).toString('utf8')) as Partial<Manifest>;
+  } catch {
+    throw damaged('has a damaged manifest');
+  }
+  if (typeof manifest.version === 'number' && manifest.version > 1) throw new ImageError('bundle.newer', `the bundle has the version ${manifest.version}, and this Guesthouse knows version 1`, 'use a newer Guesthouse');
+  const { members } = manifest;
+  const isSound = manifest.version === 1 && manifest.chunkBytes === CHUNK_BYTES && Array.isArray(members) && members.length <= MEMBERS_MAXIMUM && members.every((member: Partial<Member> | null) => (
+    typeof member?.path === 'string' && isPathInside(member.path) && Number.isSafeInteger(member.bytes) && Array.isArray(member.sha256)
+    && member.sha256.length === Math.ceil(member.bytes! / CHUNK_BYTES) && member.sha256.every((hash) => typeof hash === 'string')));
+  if (!isSound) throw damaged('has a manifest that makes no sense');
+  return manifest as Manifest;
+}
+
+async function extract(zip: OpenedZip, entry: Entry, { path, sha256 }: Member, target: string, progress: (bytes: number) => void): Promise<void> {
+  await mkdir(dirname(target), { recursive: true });
+  const file = await open(target, 'wx');
+  try {
+    const hashes = new ChunkHashes();
+    let at = 0;
+    for await (const piece of await zip.openReadStreamPromise(entry) as AsyncIterable<Buffer>) {
+      hashes.add(piece);
+      // Zeros stay holes.
+      if (piece.some((byte) => byte !== 0)) for (let done = 0; done < piece.length;) done += (await file.write(piece, done, piece.length - done, at + done)).bytesWritten;
+      at += piece.length;
+      progress(piece.length);
+    }
+    await file.truncate(at);
+    await file.sync();
+    const wrong = hashes.end().sha256.findIndex((hash, chunk) => hash !== sha256[chunk]);
+    if (wrong >= 0) throw new ImageError('bundle.tampered', `the bundle's ${printable(path)} is not what its manifest says (MiB ${wrong})`, 'get another copy of it, and not from whoever changed it');
+  } finally {
+    await file.close();
+  }
+}
+
+class ChunkHashes {
+  readonly #hashes: string[] = [];
+  #hash = createHash('sha256');
+  #filled = 0;
+  #bytes = 0;
+
+  add(piece: Uint8Array): void {
+    for (let from = 0; from < piece.length;) {
+      const part = piece.subarray(from, from + CHUNK_BYTES - this.#filled);
+      this.#hash.update(part);
+      this.#filled += part.length;
+      from += part.length;
+      if (this.#filled === CHUNK_BYTES) this.#next();
+    }
+    this.#bytes += piece.length;
+  }
+
+  end(): { bytes: number; sha256: string[] } {
+    if (this.#filled > 0) this.#next();
+    return { bytes: this.#bytes, sha256: this.#hashes };
+  }
+
+  #next(): void {
+    this.#hashes.push(this.#hash.digest('hex'));
+    this.#hash = createHash('sha256');
+    this.#filled = 0;
+  }
+}
+
+function isPathInside(path: string): boolean {
+  return path.length <= 1024 && path !== MANIFEST && !/[\\:\0]/.test(path) && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+}
+
+function printable(text: string): string {
+  return text.slice(0, 100).replace(/\p{C}/gu, '?');
+}
