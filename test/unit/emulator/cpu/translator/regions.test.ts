@@ -158,6 +158,43 @@ describe('translated code', () => {
     expect([rig.register(0), rig.register(3)]).toEqual([180n, 260n]);
   });
 
+  it('is led to from its middle by a bridge, where it is too large to be made again', () => {
+    // first: 40 times inc rax; jmp first
+    rig.load(CODE, [...Array.from({ length: 40 }, () => [0x48, 0xff, 0xc0]).flat(), 0xeb, 0x86]);
+    rig.run(41 * 10);
+    expect(counts()['translated']).toBe(1);
+    for (let time = 0; time < 20; time++) {
+      rig.rip = CODE + 60;
+      rig.run(62);
+    }
+    expect(rig.register(0)).toBe(400n + 20n * 60n);
+    expect([counts()['translated'], counts()['translatedInstructions'], counts()['regionsDropped']]).toEqual([2, 62, 0]);
+  });
+
+  it('goes on where an address leads, be that an own entry at another linear address of its page', () => {
+    const ALIAS = 0x30000;
+    rig.mapPage(ALIAS, CODE, MODE);
+    // second: inc rbx; first: lea rax, [rip]; xchg rcx, rdx; jmp rcx
+    const [second, first] = [CODE, CODE + 3];
+    rig.load(second, [0x48, 0xff, 0xc3, 0x48, 0x8d, 0x05, 0, 0, 0, 0, 0x48, 0x87, 0xca, 0xff, 0xe1]);
+    rig.setRegister(1, first);
+    rig.setRegister(2, ALIAS);
+    rig.rip = first;
+    // Alternately the first one here, and both there.
+    rig.run(7 * 300 + 3);
+    expect([rig.register(0), rig.register(3)]).toEqual([BigInt(first + 7), 300n]);
+    rig.run(4);
+    expect([rig.register(0), rig.register(3)]).toEqual([BigInt(ALIAS + 10), 301n]);
+    // And both at the same address.
+    rig.setRegister(1, first);
+    rig.setRegister(2, second);
+    rig.rip = first;
+    const { leaps } = counts();
+    rig.run(7 * 300 + 3);
+    expect([rig.register(0), rig.register(3)]).toEqual([BigInt(first + 7), 601n]);
+    expect((counts()['leaps'] ?? 0) - (leaps ?? 0)).toBeLessThan(3);
+  });
+
   it('lets a device be written by the interpreter, and leaves at once when that wants the machine', () => {
     rig.mapPhysical(0x50000, undefined);
     // again: inc rax; mov [rdx], eax; jmp again
