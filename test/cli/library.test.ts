@@ -37,6 +37,7 @@ test('a machine is made with the network it was asked for, and without one other
   expect(await adaptersOf('alone')).toEqual([]);
   expect(await adaptersOf('networked')).toEqual([{
     model: 'e1000', reach: 'listed', allow: [{ host: 'loopback', port: 80 }], forwards: [{ protocol: 'tcp', host: { address: '127.0.0.1', port: 2222 }, guest: { port: 22 } }], connected: true,
+    mode: 'nat', network: 'default', delayMillis: 0, jitterMillis: 0, lossPercent: 0,
   }]);
 });
 

@@ -110,13 +110,20 @@ function randomFx(random: Random): Uint8Array {
   view.setUint32(28, 0xffff, true);
   for (let i = 0; i < 8; i++) {
     const at = 32 + i * 16;
-    const kind = random.below(6);
+    const kind = random.below(8);
     if (kind === 0) view.setUint16(at + 8, random.pick([0, 0x8000, 0x7fff, 0xffff, 0x3fff, 1]), true);
     else if (kind < 4) {
       view.setUint16(at + 8, (0x3fff - 40 + random.below(80)) | (random.below(2) << 15), true);
       fx[at + 7] = (fx[at + 7] as number) | 0x80;
     }
     if (kind === 5) view.setBigUint64(at, random.pick([0n, 0x8000000000000000n, 0xc000000000000000n, 0x8000000000000001n]), true);
+    if (kind > 5) {
+      // About halfway between two doubles, and now and then at the end of their range.
+      const isLargest = random.below(4) === 0;
+      const fraction = isLargest ? 0xfffffffffffff800n : (view.getBigUint64(at, true) & ~0x7ffn) | 0x8000000000000000n;
+      view.setBigUint64(at, fraction | random.pick([0n, 1n, 0x3ffn, 0x400n, 0x401n, 0x7ffn]), true);
+      view.setUint16(at + 8, (isLargest ? random.pick([0x43fd, 0x43fe, 0x43ff]) : 0x3c01 + random.below(2046)) | (random.below(2) << 15), true);
+    }
     fx.fill(0, at + 10, at + 16);
   }
   for (let i = 0; i < 16; i++) {

@@ -15,6 +15,7 @@ import {
 import {
   addOperands, compareOperands, divideOperands, EQUAL, GREATER, LESS, multiplyOperands, remainder, remainderPartial, remainderQuotient, squareRoot, subtractOperands,
 } from './soft-float-arithmetic.ts';
+import { highOfDouble, operateFast, significandOfDouble, storeDoubleFast } from './x87-fast.ts';
 import { FSW_B, FSW_C0, FSW_C1, FSW_C2, FSW_C3, FSW_ES, FSW_SF, isEmpty, moveTop, pop, registerAt, setEmpty, setValid } from './x87-state.ts';
 
 const DEFAULT_NAN: u64 = 0xc000000000000000;
@@ -109,12 +110,16 @@ export function x87Arithmetic(operation: i32, i: i32, toOther: i32, popping: i32
     if (!stackUnderflow()) return;
     putNan(destination);
   } else {
-    begin();
-    loadA(0);
-    loadB(i);
-    operate(operation);
-    if (!settle()) return;
-    storeOut(destination);
+    const a = registerAt(0);
+    const b = registerAt(i);
+    if (!operateFast(operation, registerAt(destination), load<u64>(a), load<u16>(a, 8), load<u64>(b), load<u16>(b, 8))) {
+      begin();
+      loadA(0);
+      loadB(i);
+      operate(operation);
+      if (!settle()) return;
+      storeOut(destination);
+    }
   }
   if (popping) pop();
 }
@@ -143,6 +148,11 @@ export function x87ArithmeticMemory(operation: i32, kind: i32, pointer: i32): vo
   if (isEmpty(0)) {
     if (stackUnderflow()) putNan(0);
     return;
+  }
+  if (kind == DOUBLE) {
+    const at = registerAt(0);
+    const value = load<u64>(pointer);
+    if (operateFast(operation, at, load<u64>(at), load<u16>(at, 8), significandOfDouble(value), highOfDouble(value))) return;
   }
   begin();
   bFromMemory(kind, pointer);
@@ -238,13 +248,22 @@ export function x87Examine(): void {
 
 /** FLD, FILD and FBLD from memory. */
 export function x87Load(kind: i32, pointer: i32): void {
-  begin();
-  formatExtended();
   if (!isEmpty(7)) {
     if (!stackOverflow()) return;
     push();
     return putNan(0);
   }
+  if (kind == DOUBLE) {
+    const value = load<u64>(pointer);
+    const high = highOfDouble(value);
+    if (high != 0) {
+      clearC1();
+      push();
+      return put(0, significandOfDouble(value), high);
+    }
+  }
+  begin();
+  formatExtended();
   if (kind == EXTENDED) {
     clearC1();
     const significand = load<u64>(pointer);
@@ -363,9 +382,13 @@ export function x87Store(kind: i32, popping: i32, pointer: i32): i32 {
     if (!stackUnderflow()) return 0;
     storeIndefinite(kind, pointer);
   } else {
+    const at = registerAt(0);
+    if (kind == DOUBLE && storeDoubleFast(pointer, load<u64>(at), load<u16>(at, 8))) {
+      if (popping) pop();
+      return 1;
+    }
     begin();
     loadA(0);
-    const at = registerAt(0);
     if (kind == EXTENDED) {
       clearC1();
       store<u64>(pointer, load<u64>(at));
