@@ -5,7 +5,9 @@ import type { Locator, Page } from '@playwright/test';
 import { waitForPrompt } from '../support/screen-cells.ts';
 import { test } from './open-window.ts';
 
-const ADAPTER = { model: 'virtio', reach: 'internet', allow: [], forwards: [], connected: true };
+const ADAPTER = {
+  model: 'virtio', mode: 'nat', network: 'default', reach: 'internet', allow: [], forwards: [], connected: true, delayMillis: 0, jitterMillis: 0, lossPercent: 0,
+};
 
 async function openSettings(page: Page, name = 'Debian'): Promise<Locator> {
   await page.getByRole('option', { name }).click();
