@@ -14,8 +14,7 @@ const HOT_THRESHOLD = 1000;
 const forms = instructionForms();
 
 parentPort!.once('message', (given: MachineThreadStart) => {
-  // `auto` is the interpreter while translated code takes more memory than it may, and programs that start slow down.
-  const translated = given.start.accelerator === 'translator';
+  const translated = given.start.accelerator !== 'interpreter';
   runMachine(given, (memory, board) => new Interpreter({
     memory,
     ...given.engine,

@@ -28,7 +28,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
     .argument('<name>')
     .option('--memory <size>', 'memory of the machine', '256M')
     .option('--arch <name>', 'x86_64 or i386', 'x86_64')
-    .option('--accel <name>', 'auto, interpreter or translator', 'auto')
+    .option('--accel <name>', 'auto, translator or interpreter', 'auto')
     .option('--new-disk <size>', 'an empty disk of this size inside the VM folder')
     .option('--bus <name>', 'bus of the new disk: ide or virtio', 'ide')
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, readonly, discard-changes', collect, [])
@@ -49,7 +49,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
       if (architecture === undefined) throw usageFailure(`--arch "${options.arch}" is not known`, `give one of ${ARCHITECTURES.join(', ')}`);
       const accelerator = ACCELERATORS.find((candidate) => candidate === options.accel);
       if (accelerator === undefined) throw usageFailure(`--accel "${options.accel}" is not known`, `give one of ${ACCELERATORS.join(', ')}`);
-      if (accelerator === 'kvm' || accelerator === 'translator') throw usageFailure(`--accel ${accelerator} is not available in this version`, 'use --accel auto');
+      if (accelerator === 'kvm') throw usageFailure(`--accel ${accelerator} is not available in this version`, 'use --accel auto');
       if (options.bus !== 'ide' && options.bus !== 'virtio') throw usageFailure(`--bus "${options.bus}" is not known`, 'give ide or virtio');
       if (options.boot !== undefined && options.boot !== 'hd' && options.boot !== 'cd') throw usageFailure(`--boot ${options.boot} is not available in this version`, 'use --boot hd or cd');
       if (options.kernel === undefined && (options.initrd !== undefined || options.append !== undefined)) throw usageFailure('--initrd and --append need a kernel', 'give --kernel FILE');

@@ -17,7 +17,7 @@ export function hostHandlers(services: Services): ApiHandlers['host'] {
         cores: availableParallelism(),
         memoryBytes: hostMemoryBytes(),
         freeMemoryBytes: freemem(),
-        accelerator: 'interpreter' as const,
+        accelerator: 'translator' as const,
         libraryFolder: services.library.folder,
       });
     },
