@@ -3,8 +3,12 @@
  * kind (FLAG_* in state-layout.ts); what reads a flag computes that flag alone. The kind is known while a block is
  * written, as long as control can come to it one way only; elsewhere it is in a local too ("dynamic"). Memory gets the
  * operands when the region is left, and `materializeFlags` computes the rest there when somebody asks.
+ *
+ * Any memory access may leave the region, so whatever memory would get is alive nearly everywhere, and V8's register
+ * allocator, where most of its time goes, pays for each local of it. Hence one set of operands for all widths, and of those
+ * of an ADD or SUB only the second one and the result: the first follows from them, unless a carry came in.
  */
-import { and, constant, eq, eqz, extendU, geS, geU, i32, i64, leS, leU, ltS, ltU, ne, or, popcnt, select, shl, shrU, signExtend, wrap, xor, type Expr } from '../../wasm/expression.ts';
+import { add, and, constant, eq, eqz, extendU, geS, geU, i32, i64, leS, leU, ltS, ltU, ne, or, popcnt, select, shl, shrU, signExtend, sub, wrap, xor, type Expr } from '../../wasm/expression.ts';
 import type { FunctionBody } from '../../wasm/function-body.ts';
 import type { ConditionCode, FlagValues, Width } from '../isa/emitter.ts';
 import {
@@ -19,16 +23,17 @@ export type FlagName = 'cf' | 'pf' | 'af' | 'zf' | 'sf' | 'of';
 export interface KnownFlags {
   /** `undefined`: it is in the local. */
   readonly kind: number | undefined;
-  /** For ADD and SUB: whether a carry came in. */
-  readonly carryIn: boolean;
   /** For kind 0: whether FLAGS_RESULT and FLAGS_AUX are known to hold. */
   readonly canonical: boolean;
   /** For INC and DEC: CF is that of what was there before, which the local tells. */
   readonly isStep: boolean;
 }
 
-export const UNKNOWN_FLAGS: KnownFlags = { kind: undefined, carryIn: false, canonical: false, isStep: false };
-const IN_MEMORY: KnownFlags = { kind: 0, carryIn: false, canonical: true, isStep: false };
+export const UNKNOWN_FLAGS: KnownFlags = { kind: undefined, canonical: false, isStep: false };
+const IN_MEMORY: KnownFlags = { kind: 0, canonical: true, isStep: false };
+
+/** Of a kind, in regions only: a carry came in, so that the first operand does not follow from the second and the result. */
+const CARRY_IN = 0x400;
 
 /**
  * From this bit on the local holds the kind of an INC or DEC that came after what its low bits tell of: all but CF is the step's. CF
@@ -48,12 +53,11 @@ export interface FlagsContext {
   call(name: RuntimeFunction, args: readonly Expr[]): Expr | undefined;
 }
 
-interface OperandLocals {
+/** What is known of the flags is about: operands and result in the type of their width. */
+interface Operands {
   readonly a: Expr;
   readonly b: Expr;
   readonly r: Expr;
-  /** The result of an INC or DEC whose kind is in the high bits of the local. */
-  readonly step: Expr;
 }
 
 export class LazyFlags {
@@ -62,54 +66,63 @@ export class LazyFlags {
   conditional = false;
   private readonly context: FlagsContext;
   private readonly kindLocal: Expr;
-  private readonly narrow: OperandLocals;
-  private readonly wide: OperandLocals | undefined;
+  /** Operands and result, in the wider type where there are two. */
+  private readonly a: Expr;
+  private readonly b: Expr;
+  private readonly r: Expr;
+  /** The result of an INC or DEC whose kind is in the high bits of the local. */
+  private readonly step: Expr;
   private readonly carry: Expr;
   private readonly overflow: Expr;
+  /** Whether the region has an ADC or SBB. */
+  private takesCarryIn = false;
 
   constructor(context: FlagsContext) {
     this.context = context;
     const { body } = context;
-    const operands = (type: 'i32' | 'i64'): OperandLocals => ({ a: body.newLocal(type), b: body.newLocal(type), r: body.newLocal(type), step: body.newLocal(type) });
+    const type = context.long ? 'i64' : 'i32';
     this.kindLocal = body.newLocal('i32');
-    this.narrow = operands('i32');
-    this.wide = context.long ? operands('i64') : undefined;
+    this.a = body.newLocal(type);
+    this.b = body.newLocal(type);
+    this.r = body.newLocal(type);
+    this.step = body.newLocal(type);
     this.carry = body.newLocal('i32');
     this.overflow = body.newLocal('i32');
   }
 
-  private operands(bits: number): OperandLocals {
-    return bits === 64 ? (this.wide as OperandLocals) : this.narrow;
+  private setOperand(local: Expr, value: Expr): void {
+    this.context.body.set(local, local.type === 'i64' ? extendU(value) : value);
   }
-
+  /** What a local holds of a width. */
+  private operand(local: Expr, width: number): Expr {
+    return width < 64 ? wrapTo32(local) : local;
+  }
   /** The operands that what is known of the flags is about. */
-  private operandsOfKind(bits: number): Omit<OperandLocals, 'step'> {
-    const locals = this.operands(bits);
-    return this.known.isStep ? { ...locals, r: locals.step } : locals;
+  private operands(width: number): Operands {
+    return { a: this.operand(this.a, width), b: this.operand(this.b, width), r: this.operand(this.known.isStep ? this.step : this.r, width) };
   }
 
   // Setting
 
-  private become(kind: number, carryIn = false): void {
+  private become(kind: number): void {
     if (this.conditional) {
       this.context.body.set(this.kindLocal, i32(kind));
       this.known = UNKNOWN_FLAGS;
-    } else this.known = { kind, carryIn, canonical: false, isStep: false };
+    } else this.known = { kind, canonical: false, isStep: false };
   }
   private kindOf(operation: number, width: Width): number {
     return operation | (Math.log2(width / 8) << FLAG_SIZE_SHIFT);
   }
 
   setArithmetic(operation: typeof FLAG_ADD | typeof FLAG_SUB, a: Expr, b: Expr, result: Expr, width: Width, carryIn: boolean): void {
-    const { body } = this.context;
-    const locals = this.operands(width);
-    body.set(locals.a, a);
-    body.set(locals.b, b);
-    body.set(locals.r, result);
-    this.become(this.kindOf(operation, width), carryIn);
+    this.setOperand(this.a, a);
+    this.setOperand(this.b, b);
+    this.setOperand(this.r, result);
+    this.takesCarryIn ||= carryIn;
+    this.become(this.kindOf(operation, width) | (carryIn ? CARRY_IN : 0));
   }
   setLogic(result: Expr, width: Width): void {
-    this.context.body.set(this.operands(width).r, result);
+    this.setOperand(this.r, result);
     this.become(this.kindOf(FLAG_LOGIC, width));
   }
   /** SF ZF PF by result, AF 0, CF and OF (i32 0 or 1) as given. */
@@ -117,23 +130,22 @@ export class LazyFlags {
     const { body } = this.context;
     body.set(this.carry, cf);
     body.set(this.overflow, of);
-    body.set(this.operands(width).r, result);
+    this.setOperand(this.r, result);
     this.become(this.kindOf(FLAG_LOGIC, width) | FLAG_CARRY_APART | FLAG_OVERFLOW_APART);
   }
   /** INC and DEC keep CF. */
   setStep(operation: typeof FLAG_INC | typeof FLAG_DEC, result: Expr, width: Width): void {
     const { body } = this.context;
     const { kind, isStep } = this.known;
-    const locals = this.operands(width);
     const step = this.kindOf(operation, width);
     if (kind === undefined || isStep) {
-      body.set(locals.step, result);
+      this.setOperand(this.step, result);
       body.set(this.kindLocal, or(and(this.kindLocal, i32(BASE_KIND)), i32(step << STEP_SHIFT)));
-      this.known = { kind: step, carryIn: false, canonical: false, isStep: true };
+      this.known = { kind: step, canonical: false, isStep: true };
       return;
     }
     if (!(kind & FLAG_CARRY_APART)) body.set(this.carry, this.expression('cf'));
-    body.set(locals.r, result);
+    this.setOperand(this.r, result);
     this.become(step | FLAG_CARRY_APART);
   }
   /** Puts CF apart where only the local tells what it comes from. */
@@ -161,10 +173,7 @@ export class LazyFlags {
     } else if (this.conditional) throw new Error('conditional flags must be dynamic');
     else {
       if (!(kind & FLAG_OPERATION) && !this.known.canonical) this.materialize();
-      if (isStep) {
-        const { r, step } = this.operands(widthOf(kind));
-        body.set(r, step);
-      }
+      if (isStep) body.set(this.r, this.step);
       this.known = { ...this.known, kind: (this.known.kind ?? 0) | apart, isStep: false };
     }
     body.set(this.carry, carry);
@@ -211,39 +220,35 @@ export class LazyFlags {
     if (kind === undefined || this.known.isStep) return this.saveDynamic();
     if (kind === 0) return;
     const { context } = this;
+    const operation = kind & FLAG_OPERATION;
     context.setState(32, FLAGS_KIND, i32(kind));
-    if (kind & FLAG_OPERATION) this.storeOperands(kind & FLAG_OPERATION, this.operands(widthOf(kind)));
+    if (operation) context.setState(64, FLAGS_R, extendU(this.r));
+    if (operation === FLAG_ADD || operation === FLAG_SUB) {
+      context.setState(64, FLAGS_A, extendU(this.a));
+      context.setState(64, FLAGS_B, extendU(this.b));
+    }
     if (kind & FLAG_CARRY_APART) context.setState(32, FLAGS_CARRY, this.carry);
     if (kind & FLAG_OVERFLOW_APART) context.setState(32, FLAGS_OVERFLOW, this.overflow);
   }
-  private storeOperands(operation: number, { a, b, r }: OperandLocals): void {
-    const { context } = this;
-    context.setState(64, FLAGS_R, extendU(r));
-    if (operation !== FLAG_ADD && operation !== FLAG_SUB) return;
-    context.setState(64, FLAGS_A, extendU(a));
-    context.setState(64, FLAGS_B, extendU(b));
-  }
-  /** The same where the local tells the kind. */
+  /** The same where the local tells the kind. Bits above the operands' width don't count. */
   saveDynamic(): void {
-    const { context, kindLocal } = this;
+    const { context, kindLocal, b, r } = this;
     const { body } = context;
-    const { wide } = this;
-    const isWide = (shift: number): Expr => eq(and(kindLocal, i32(3 << shift)), i32(3 << shift));
     const base = body.let(and(kindLocal, i32(BASE_KIND)));
     // Otherwise it is in memory, where another region may have left a kind.
     body.if(base, () => {
       context.setState(32, FLAGS_KIND, base);
       context.setState(32, FLAGS_CARRY, this.carry);
       context.setState(32, FLAGS_OVERFLOW, this.overflow);
-      if (!wide) this.storeOperands(FLAG_ADD, this.narrow);
-      else body.if(isWide(FLAG_SIZE_SHIFT), () => this.storeOperands(FLAG_ADD, wide), () => this.storeOperands(FLAG_ADD, this.narrow));
+      context.setState(64, FLAGS_B, extendU(b));
+      context.setState(64, FLAGS_R, extendU(r));
+      context.setState(64, FLAGS_A, extendU(select(eq(and(base, i32(FLAG_OPERATION)), i32(FLAG_SUB)), add(r, b), sub(r, b))));
+      body.later(() => {
+        if (this.takesCarryIn) body.if(and(base, i32(CARRY_IN)), () => context.setState(64, FLAGS_A, extendU(this.a)));
+      });
     });
     const step = body.let(shrU(kindLocal, i32(STEP_SHIFT)));
-    body.if(step, () => {
-      const narrow = extendU(this.narrow.step);
-      const result = wide ? select(isWide(STEP_SHIFT + FLAG_SIZE_SHIFT), wide.step, narrow) : narrow;
-      context.call('stepFlags', [step, result]);
-    });
+    body.if(step, () => context.call('stepFlags', [step, extendU(this.step)]));
   }
 
   /** Has FLAGS_RESULT and FLAGS_AUX hold. In a branch of code with a dynamic kind this is for that branch alone. */
@@ -292,7 +297,7 @@ export class LazyFlags {
       return this.fromMemory(name);
     }
     const width = widthOf(kind);
-    const { a, b, r } = this.operandsOfKind(width);
+    const { a, b, r } = this.operands(width);
     const zero = constant(r.type, 0);
     const low = (): Expr => (r.type === 'i64' ? wrap(r) : r);
     const top = (value: Expr): Expr => {
@@ -309,7 +314,7 @@ export class LazyFlags {
         return and(shrU(wrapTo32(xor(xor(a, b), r)), i32(4)), i32(1));
       case 'cf':
         if (operation === FLAG_LOGIC) return i32(0);
-        if (this.known.carryIn) {
+        if (kind & CARRY_IN) {
           const not = (value: Expr): Expr => xor(value, constant(value.type, -1));
           return operation === FLAG_ADD ? top(or(and(a, b), and(or(a, b), not(r)))) : top(or(and(not(a), b), and(or(not(a), b), r)));
         }
@@ -361,9 +366,9 @@ export class LazyFlags {
     const apart = kind & (FLAG_CARRY_APART | FLAG_OVERFLOW_APART);
     const negated = (code & 1) === 1;
     if (operation === 0) return undefined;
-    const { a, b, r } = this.operandsOfKind(width);
+    const { a, b, r } = this.operands(width);
     const zero = constant(r.type, 0);
-    if (operation === FLAG_SUB && !apart && !this.known.carryIn) {
+    if (operation === FLAG_SUB && !apart && !(kind & CARRY_IN)) {
       const [x, y] = [this.signed(a, width), this.signed(b, width)];
       switch (code >> 1) {
         case 1: return negated ? geU(a, b) : ltU(a, b);

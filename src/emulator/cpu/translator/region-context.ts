@@ -37,8 +37,14 @@ export class RegionImports {
   }
 }
 
-/** Ways out that many instructions share: each is one piece of code at the function's end. */
-type SharedExit = 'leap' | 'spent' | 'faulted' | 'single' | 'refused' | 'finished';
+/**
+ * Ways out by number, as the local says when all of them come together at the function's end: bits 0-2. What is given back of
+ * the budget is in the bits above.
+ */
+const EXITS = ['leap', 'spent', 'faulted', 'single', 'finished'] as const;
+type Exit = (typeof EXITS)[number];
+const EXIT_BITS = 3;
+const exitWord = (exit: Exit, unspent = 0): number => EXITS.indexOf(exit) | (unspent << EXIT_BITS);
 
 export class RegionContext {
   readonly body = new FunctionBody(REGION_PARAMETERS);
@@ -62,6 +68,7 @@ export class RegionContext {
   /** Where to go outside. */
   private readonly target = this.body.newLocal('i64');
   private readonly exitOffset = this.body.newLocal('i32');
+  private readonly exit = this.body.newLocal('i32');
   private readonly status = this.body.newLocal('i32');
   private readonly table = this.body.newLocal('i32');
   /** Bit n: page n is known to be there. */
@@ -72,7 +79,7 @@ export class RegionContext {
   /** Whether a jump to an address found at run time may lead to one of the region's own entries. */
   private readonly mayComeBack: boolean;
   private seek: Label | undefined;
-  private exits: Readonly<Record<SharedExit, Label>> | undefined;
+  private out: Label | undefined;
 
   constructor(code: GuestCode, { cpuBase, imports, global }: RegionPlace) {
     const { mode, pages } = code;
@@ -177,42 +184,46 @@ export class RegionContext {
 
   /** Writes the function: `inside` writes the code between coming in and leaving. */
   write(inside: () => void): FunctionBody {
-    const { body } = this;
-    const shared: SharedExit[] = ['leap', 'spent', 'faulted', 'single', 'refused', 'finished'];
-    const exits: Partial<Record<SharedExit, Label>> = {};
-    const nest = (depth: number): void => {
-      const name = shared[depth];
-      if (!name) {
-        this.exits = exits as Record<SharedExit, Label>;
-        const rip = body.parameter(0);
-        if (this.pages.length > 1) {
-          body.set(this.verified, this.pageBit(this.selector));
-          body.set(this.ripBase, this.baseOf(rip, this.selector));
-          body.set(this.selector, and(this.selector, i32(0xff)));
-        } else body.set(this.ripBase, and(rip, i64(~0xfffn)));
-        this.reload();
-        if (this.mayComeBack) body.loop((again) => this.insideAndOut(inside, again));
-        else this.insideAndOut(inside, undefined);
-        return;
-      }
-      body.block((label) => {
-        exits[name] = label;
-        nest(depth + 1);
+    const { body, target, exit } = this;
+    const rip = body.parameter(0);
+    if (this.pages.length > 1) {
+      body.set(this.verified, this.pageBit(this.selector));
+      body.set(this.ripBase, this.baseOf(rip, this.selector));
+      body.set(this.selector, and(this.selector, i32(0xff)));
+    } else body.set(this.ripBase, and(rip, i64(~0xfffn)));
+    this.reload();
+    body.block((found) => {
+      body.block((out) => {
+        this.out = out;
+        const insideAndOn = (again: Label | undefined): void => {
+          this.insideAndOn(inside, again);
+          body.br(found);
+        };
+        if (this.mayComeBack) body.loop(insideAndOn);
+        else insideAndOn(undefined);
       });
-      this.spill();
-      this.flags.saveDynamic();
-      const rip = this.maskRip(add(this.ripBase, extendS(this.exitOffset)));
-      if (name === 'refused') {
-        body.if(this.status, () => body.returnCall(this.imports.index('engine', 'single'), [rip, this.budget]));
-        body.returnCall(this.imports.index('engine', 'faulted'), [rip, this.budget]);
-      } else body.returnCall(this.imports.index('engine', name), name === 'finished' ? [rip, this.budget, this.status] : [rip, this.budget]);
+      body.set(target, this.maskRip(add(this.ripBase, extendS(this.exitOffset))));
+    });
+    this.spill();
+    this.flags.saveDynamic();
+    const budget = body.let(add(this.budget, shrU(exit, i32(EXIT_BITS))));
+    const labels: Label[] = [];
+    const nest = (number: number): void => {
+      const name = EXITS[number];
+      if (!name) return body.brTable(labels.slice(0, -1), labels.at(-1) as Label, and(exit, i32((1 << EXIT_BITS) - 1)));
+      body.block((label) => {
+        labels[number] = label;
+        nest(number + 1);
+      });
+      body.returnCall(this.imports.index('engine', name), name === 'finished' ? [target, budget, this.status] : [target, budget]);
     };
     nest(0);
+    body.unreachable();
     return body;
   }
 
-  /** What executes guest code, and behind it the way to other regions. */
-  private insideAndOut(inside: () => void, again: Label | undefined): void {
+  /** What executes guest code, and behind it the look for what is at `target`. */
+  private insideAndOn(inside: () => void, again: Label | undefined): void {
     const { body, target } = this;
     body.block((label) => {
       this.seek = label;
@@ -224,11 +235,13 @@ export class RegionContext {
     const isKnown = body.let(eq(load('i64', 'u64', entry), jumpCacheKey(target, this.state64(JUMP_KEY))));
     const element = load('i32', 'u32', entry, JUMP_ELEMENT);
     const way = load('i32', 'u32', entry, JUMP_ENTRY);
-    if (again) body.if(and(isKnown, eq(element, global(this.global, 'i32'))), () => this.comeBack(way, again));
-    this.spill();
-    this.flags.saveDynamic();
-    body.if(isKnown, () => body.returnCallIndirect(REGION_TYPE, [target, this.budget, way], element));
-    body.returnCall(this.imports.index('engine', 'leap'), [target, this.budget]);
+    body.if(isKnown, () => {
+      if (again) body.if(eq(element, global(this.global, 'i32')), () => this.comeBack(way, again));
+      this.spill();
+      this.flags.saveDynamic();
+      body.returnCallIndirect(REGION_TYPE, [target, this.budget, way], element);
+    });
+    body.set(this.exit, i32(exitWord('leap')));
   }
   /** Goes on at one of the region's own entries, unless it is to be entered at another linear address than it was. */
   private comeBack(way: Expr, again: Label): void {
@@ -255,43 +268,37 @@ export class RegionContext {
     return shl(i32(1), and(shrU(entry, i32(8)), i32(0xff)));
   }
 
-  /** Leaves at `offset`, where nothing is paid for that isn't executed. */
-  private leaveBy(exit: SharedExit, offset: number): void {
+  /** Leaves at `offset` by an exit's word. */
+  private leaveBy(word: Expr, offset: number): void {
     const { body } = this;
     this.flags.announce();
+    body.set(this.exit, word);
     body.set(this.exitOffset, i32(offset));
-    body.br((this.exits as Record<SharedExit, Label>)[exit]);
-  }
-  /** The same in the middle of a block: gives back what is paid for. */
-  private leave(exit: SharedExit, offset: number): void {
-    this.body.set(this.budget, add(this.budget, i32(this.remaining)));
-    this.leaveBy(exit, offset);
+    body.br(this.out as Label);
   }
   /** The current instruction has a fault pending. */
   leaveWithFault(): void {
-    this.leave('faulted', this.offset);
+    this.leaveBy(i32(exitWord('faulted', this.remaining)), this.offset);
   }
-  /** `regionAccess` gave no pointer (i32) for the current instruction: a fault is pending, or the interpreter is to do it. */
+  /** `regionAccess` gave no pointer (i32) for the current instruction: 0 with a fault pending, 1 where the interpreter is to do it. */
   leaveRefused(answer: Expr): void {
-    this.body.set(this.status, answer);
-    this.leave('refused', this.offset);
+    this.leaveBy(add(answer, i32(exitWord('faulted', this.remaining))), this.offset);
   }
   /** A helper of the current instruction gave another status than STATUS_NEXT. */
   leaveAs(status: Expr): void {
     this.body.set(this.status, status);
-    this.leave('finished', this.offset);
+    this.leaveBy(i32(exitWord('finished', this.remaining)), this.offset);
   }
   /** Goes on behind the current instruction, whose region may be of code that is no more. */
   leaveOutdated(next: number): void {
-    this.body.set(this.budget, add(this.budget, i32(this.remaining - 1)));
-    this.leaveBy('leap', next);
+    this.leaveBy(i32(exitWord('leap', this.remaining - 1)), next);
   }
   /**
    * Goes to a block that begins at `offset`, has not been paid for, and is not in this region any more. One whose first
    * instruction lies in two pages is begun by the interpreter: the jump cache knows the first page only, and might lead back.
    */
   private leaveThePages(offset: number, inTwoPages: boolean): void {
-    this.leaveBy(inTwoPages ? 'single' : 'leap', offset);
+    this.leaveBy(i32(exitWord(inTwoPages ? 'single' : 'leap')), offset);
   }
   /**
    * Makes sure that pages (by number, as bits) are still where the region's code was found, before a block at `offset`
@@ -311,7 +318,7 @@ export class RegionContext {
   }
   /** The budget does not cover the block that begins here, which has not been paid for. */
   leaveSpent(offset: number): void {
-    this.leaveBy('spent', offset);
+    this.leaveBy(i32(exitWord('spent')), offset);
   }
   /** Goes to RIP outside the region, or where only a look at the jump cache tells. */
   leap(rip: Expr): void {
