@@ -7,7 +7,7 @@ import type { StateFilePlace } from '../../shared/vm-protocol.ts';
 import { CHUNK_BYTES } from '../snapshot/memory-regions.ts';
 import { decodePlain, encodePlain } from '../snapshot/plain-data.ts';
 import { damagedState, StateError } from '../snapshot/state-error.ts';
-import { CHUNK_ENCODING, ChunkTable, decodeHeader, decodeIndex, encodeIndex, HEADER_BYTES, type ChunkPlace, type StateHeader, type StateIndex } from '../snapshot/state-format.ts';
+import { CHUNK_ENCODING, decodeHeader, decodeIndex, encodeIndex, HEADER_BYTES, type ChunkPlace, type ChunkTable, type StateHeader, type StateIndex } from '../snapshot/state-format.ts';
 import { describeFileError } from './file-bytes.ts';
 
 const zstdDecompressAsync = promisify(zstdDecompress);
