@@ -45,7 +45,7 @@ function listingOf(bits: 32 | 64, code: string, entry: number | undefined, name:
   return listRegion(region, CPU_BLOCKS, part);
 }
 
-test.each(SHAPES)('%s of %s-bit code', async (name, bits, code, entry) => {
+test.each(SHAPES.map(([name, bits, code, entry]) => ({ name, bits, code, entry })))('$name of $bits-bit code', async ({ name, bits, code, entry }) => {
   await expect(listingOf(bits, code, entry, name, 'inside')).toMatchFileSnapshot(`${name}.txt`);
 });
 
