@@ -47,7 +47,8 @@ export class WholeMachine {
     const scheduler = this.#scheduler = new Scheduler(timeSource, Date.UTC(2031, 1, 3, 4, 5) / 1000);
     this.#pc = new Pc({
       shared: memory.buffer, ramBytes, name: 'lockstep', clock: scheduler, log: new FakeLog(), firmware: bios ?? firmware('bios-256k.bin'),
-      videoFirmware: bios ? undefined : firmware('vgabios-stdvga.bin'), directBoot, disks: [], bootOrder: [], adapters: [],
+      videoFirmware: bios ? undefined : firmware('vgabios-stdvga.bin'), isResumed: false,
+      directBoot: directBoot && { files: () => directBoot, commandLine: directBoot.commandLine }, disks: [], bootOrder: [], adapters: [],
       serial: this.#serial, virtioConsole: new SilentChannel(), entropy: new SeededEntropy(5), exitPort: 0xf4, debugPort: 0x402,
       debugOutput: (byte) => { this.debug += String.fromCharCode(byte); },
       createAccelerator: (board: CpuBoard) => engine({ memory, ...engineModules(), forms, board, cpu: 0, longMode }),
