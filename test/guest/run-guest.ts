@@ -57,7 +57,7 @@ export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_
   const statsFile = scratchFile(`stats-${runs}.json`);
   const pictureFile = scratchFile(`screen-${runs}.png`);
   const [program, ...before] = [...within, process.execPath];
-  const child = spawn(program!, [
+  const child = spawn(program, [
     ...before, commandLine, 'run', '--timeout', String(timeoutSeconds), '--stats', statsFile,
     ...(picture ? ['--screenshot-on-exit', pictureFile] : []), ...args,
   ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
