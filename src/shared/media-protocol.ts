@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { DISK_FORMATS, type DiskFormat } from './disk-format.ts';
+import type { Within } from './foreign-machine.ts';
 import { machineErrorSchema } from './machine-error.ts';
 
 /** An image that a job reads or changes. Paths are absolute. */
@@ -13,6 +14,8 @@ export interface MediaImage {
   readonly format: DiskFormat | undefined;
   /** Folders besides the image's own in which files may lie that the image names. */
   readonly backingFolders: readonly string[];
+  /** The image is this part of the file alone. */
+  readonly within?: Within | undefined;
 }
 
 export interface MediaTarget {
@@ -37,6 +40,8 @@ export type MediaJob =
   | { readonly kind: 'convert'; readonly image: MediaImage; readonly target: MediaTarget; readonly compress: boolean }
   | { readonly kind: 'resize'; readonly image: MediaImage; readonly bytes: number; readonly shrink: boolean }
   | { readonly kind: 'compact'; readonly image: MediaImage }
+  /** What machine another program's configuration, or an OVF package, describes (`foreignMachineSchema`). */
+  | { readonly kind: 'describe-foreign'; readonly path: string }
   /** A VM folder into a bundle, and a bundle into a new folder. Paths are absolute. */
   | { readonly kind: 'export-bundle'; readonly folder: string; readonly path: string }
   | { readonly kind: 'import-bundle'; readonly path: string; readonly folder: string }
