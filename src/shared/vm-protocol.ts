@@ -131,6 +131,8 @@ export type VmChange =
   | { readonly kind: 'cpu-limit'; readonly percent: number };
 
 export type VmCommand =
+  /** Before `power-on`, to a process that is to wait for it: what every machine needs is made ready. `warmed-up` answers. */
+  | { readonly kind: 'warm-up'; readonly biosPath: string; readonly vgaBiosPath: string | undefined }
   | { readonly kind: 'power-on'; readonly start: VmStart }
   | { readonly kind: 'pause' }
   | { readonly kind: 'resume' }
@@ -274,6 +276,7 @@ export const savedStateSchema = z.object({
 export type SavedState = z.infer<typeof savedStateSchema>;
 
 export const vmEventSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('warmed-up') }),
   /** The board is built and the first instruction is about to run. */
   z.object({ kind: z.literal('ready') }),
   z.object({ kind: z.literal('state'), state: z.enum(['running', 'paused', 'halted-forever']) }),
