@@ -206,6 +206,8 @@ export const api = {
     export: { input: z.object({ name, path: mediumPathSchema }), output: z.object({ bytes: z.number() }) },
     /** A machine of a bundle; without `name` it gets the file's. What it may touch is in its settings: show it before it is started. */
     import: { input: z.object({ path: mediumPathSchema, name: name.optional() }), output: libraryEntrySchema },
+    /** A machine that is off, as it is now, as an OVF package: `path` ends in `.ova` or `.ovf`, and must not be there yet. */
+    exportOvf: { input: z.object({ name, path: absolutePath.refine((path) => /\.(?:ova|ovf)$/i.test(path), 'ends in neither .ova nor .ovf'), id: jobId.optional() }), output: z.object({ bytes: z.number() }) },
     /** What another program's configuration, or an OVF package, describes: for a look before it is imported. */
     describeForeign: { input: z.object({ path: absolutePath, id: jobId.optional() }), output: foreignMachineSchema.pick({ source: true, name: true, memoryBytes: true, outside: true }).extend({ disks: z.number(), leftOut: z.array(leftOutSchema) }) },
     /**

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { DISK_FORMATS, type DiskFormat } from './disk-format.ts';
+import type { ExportedMachine } from './exported-machine.ts';
 import type { Within } from './foreign-machine.ts';
 import { machineErrorSchema } from './machine-error.ts';
 
@@ -42,6 +43,8 @@ export type MediaJob =
   | { readonly kind: 'compact'; readonly image: MediaImage }
   /** What machine another program's configuration, or an OVF package, describes (`foreignMachineSchema`). */
   | { readonly kind: 'describe-foreign'; readonly path: string }
+  /** A machine as an OVF package. */
+  | { readonly kind: 'export-ovf'; readonly path: string; readonly machine: ExportedMachine }
   /** A VM folder into a bundle, and a bundle into a new folder. Paths are absolute. */
   | { readonly kind: 'export-bundle'; readonly folder: string; readonly path: string }
   | { readonly kind: 'import-bundle'; readonly path: string; readonly folder: string }

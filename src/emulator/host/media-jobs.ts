@@ -12,7 +12,6 @@ import { checkRawBase, openImage } from '../storage/open-image.ts';
 import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
 import { readBundle, writeBundle } from './bundle.ts';
-import { describeForeign } from './foreign/describe-foreign.ts';
 import { PartImageFiles } from './part-image-files.ts';
 import { HostByteFile, hostBytes } from './file-bytes.ts';
 import { HostImageFiles } from './image-files.ts';
@@ -34,7 +33,9 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ 
     case 'resize': return resize(job.image, job.bytes, job.shrink);
     case 'compact': return compact(job.image, progress);
     case 'merge': return merge(job, progress);
-    case 'describe-foreign': return describeForeign(job.path, progress);
+    // Loaded where they are needed: schemas and XML take longer than most jobs.
+    case 'describe-foreign': return (await import('./foreign/describe-foreign.ts')).describeForeign(job.path, progress);
+    case 'export-ovf': return (await import('./foreign/write-ovf.ts')).writeOvf(job.path, job.machine, (image) => open(image, 'read-only'), progress);
     case 'export-bundle': return writeBundle(job.folder, job.path, progress);
     case 'import-bundle':
       await readBundle(job.path, job.folder, progress);

@@ -12,6 +12,7 @@ import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { MachineSettings } from './machine-settings.ts';
 import { exportBundle, importBundle } from '../library/exchange.ts';
 import { mapForeignMachine } from '../library/foreign-machine.ts';
+import { exportOvf } from '../library/export-ovf.ts';
 import { describeForeign, importForeign } from '../library/import-foreign.ts';
 import { mustHaveNoClones } from '../snapshots/clones.ts';
 import type { Services } from './services.ts';
@@ -121,6 +122,11 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     async import({ path, name }) {
       const made = await importBundle(library, services.paths.mediaProcess, path, name);
       return made.ok ? changed(await library.find(made.value)) : made;
+    },
+
+    exportOvf({ name, path, id }) {
+      const off = mustBeOff(name);
+      return off.ok ? jobs.run(id, (progress, signal) => exportOvf(library, services.paths.mediaProcess, name, path, progress, signal)) : Promise.resolve(off);
     },
 
     async describeForeign({ path, id }) {

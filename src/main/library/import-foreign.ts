@@ -71,6 +71,6 @@ function jobOf(disk: ForeignDisk, path: string, { folder }: ForeignMachine): Med
 /** As near to the configuration's as a file may be called. */
 function nameFor({ name }: ForeignMachine): string {
   // eslint-disable-next-line no-control-regex -- no file may have them
-  const plain = name.replace(/[\u0000-\u001f\u007f<>:"/\\|?*]+/g, ' ').replace(/^[\s.-]+|[\s.]+$/g, '').slice(0, 60).trim();
+  const plain = name.replace(/[\u0000-\u001f\u007f<>:"/\\|?*\s]+/g, ' ').replace(/^[\s.-]+|[\s.]+$/g, '').slice(0, 60).trim();
   return checkMachineName(plain).ok ? plain : 'Machine';
 }

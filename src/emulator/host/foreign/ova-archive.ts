@@ -6,6 +6,7 @@ import type { Within } from '../../../shared/foreign-machine.ts';
 import { ImageError, printable } from '../../storage/image-error.ts';
 import { damagedText } from './xml-document.ts';
 
+const HEADER_BYTES = 512;
 const MEMBERS_MAXIMUM = 1000;
 /** Of the descriptor and the manifest. */
 const TEXT_BYTES_MAXIMUM = 4 << 20;
@@ -47,8 +48,8 @@ export async function readOva(path: string, bytes: number, progress: (done: numb
       if (members.size >= MEMBERS_MAXIMUM) throw damagedText('the OVA package', 'has far too many members');
       const isText = /\.(?:ovf|mf)$/i.test(name);
       if (isText && size > TEXT_BYTES_MAXIMUM) throw damagedText('the OVA package', `has a ${printable(name)} that is far too large`);
-      // tar-stream knows where a member's bytes begin, and its types don't.
-      const { offset } = entry as unknown as { offset: number };
+      // tar-stream knows where a member's header begins, and its types don't.
+      const offset = (entry as unknown as { offset: number }).offset + HEADER_BYTES;
       const [sha1, sha256] = [createHash('sha1'), createHash('sha256')];
       const pieces: Buffer[] = [];
       for await (const piece of entry as AsyncIterable<Buffer>) {
