@@ -27,12 +27,14 @@ export interface MediaJobOptions<T> {
 /** A media process that has no job yet, for a while: its job begins at once. */
 export class WaitingMediaProcess {
   readonly #program: string;
+  readonly #delayMillis: number;
   #child: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(program: string) {
+  constructor(program: string, delayMillis = DELAY_MILLIS) {
     this.#program = program;
+    this.#delayMillis = delayMillis;
   }
 
   /** Soon there may be a job. */
@@ -43,7 +45,7 @@ export class WaitingMediaProcess {
     this.#timer = setTimeout(() => {
       this.#start();
       this.#timer = setTimeout(() => { this.#end(); }, WAITING_MILLIS).unref();
-    }, DELAY_MILLIS).unref();
+    }, this.#delayMillis).unref();
   }
 
   #start(): void {
@@ -98,9 +100,16 @@ function forkMediaProcess(program: string): ChildProcess {
 const KILL_AFTER_MILLIS = 10_000;
 
 /** Errors: those of the job, `media.cancelled`, `media.process-died`. */
-export async function runMediaJob<T>({ program, job, answer, progress, signal, killAfterMillis = KILL_AFTER_MILLIS, waiting }: MediaJobOptions<T>): Promise<Result<T>> {
+export async function runMediaJob<T>(options: MediaJobOptions<T>): Promise<Result<T>> {
+  const { program, waiting, signal } = options;
   if (!existsSync(program)) return fail('media.process-died', `the program ${program} is missing`, 'build Guesthouse anew');
-  const child = waiting?.take() ?? forkMediaProcess(program);
+  const child = waiting?.take();
+  const done = child === undefined ? undefined : await runIn(child, options);
+  // One that waited may have been dead without anybody's having heard of it.
+  return done === undefined || (!done.ok && done.error.code === 'media.process-died' && !signal.aborted) ? runIn(forkMediaProcess(program), options) : done;
+}
+
+async function runIn<T>(child: ChildProcess, { job, answer, progress, signal, killAfterMillis = KILL_AFTER_MILLIS }: MediaJobOptions<T>): Promise<Result<T>> {
   const post = (command: MediaCommand): void => { if (child.connected) child.send(command, () => {}); };
   let killing: NodeJS.Timeout | undefined;
   const cancel = (): void => {
