@@ -77,7 +77,7 @@ export async function createAppServices(options: AppServicesOptions): Promise<Re
     async close() {
       library.close();
       await supervisor.close();
-      await snapshots.settled();
+      await snapshots.close();
     },
   });
 }
