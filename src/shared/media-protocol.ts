@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { DISK_FORMATS, type DiskFormat } from './disk-format.ts';
-import type { ExportedMachine } from './exported-machine.ts';
+import type { GuestSystem } from './machine-description.ts';
 import type { Within } from './foreign-machine.ts';
 import { machineErrorSchema } from './machine-error.ts';
 
@@ -29,6 +29,18 @@ export interface MediaTarget {
   readonly version: 2 | 3 | undefined;
   readonly compression: 'zlib' | 'zstd' | undefined;
   readonly lazyRefcounts: boolean;
+}
+
+/** What of a machine goes into an OVF package. */
+export interface ExportedMachine {
+  readonly name: string;
+  readonly notes: string;
+  readonly architecture: 'x86_64' | 'i386';
+  readonly guestSystem: GuestSystem | undefined;
+  readonly memoryBytes: number;
+  readonly disks: readonly { readonly image: MediaImage; readonly bus: 'ide' | 'sata' }[];
+  readonly cdDrives: number;
+  readonly adapters: readonly { readonly network: string; readonly isConnected: boolean; readonly mac: string | undefined }[];
 }
 
 export type MediaJob =

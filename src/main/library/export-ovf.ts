@@ -1,8 +1,8 @@
 /** Machines as OVF packages, which VirtualBox, VMware and others import. */
 import { existsSync } from 'node:fs';
-import type { ExportedMachine } from '../../shared/exported-machine.ts';
 import type { MachineConfig } from '../../shared/machine-config.ts';
 import { bundleDoneSchema } from '../../shared/media-protocol.ts';
+import type { ExportedMachine } from '../../shared/media-protocol.ts';
 import { fail } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import { mediumPath } from '../machines/vm-start.ts';

@@ -1,6 +1,6 @@
 /** OVF 1.1 descriptors (DSP0243) as VirtualBox and VMware read them. */
 import { XMLBuilder } from 'fast-xml-parser';
-import type { ExportedMachine } from '../../../shared/exported-machine.ts';
+import type { ExportedMachine } from '../../../shared/media-protocol.ts';
 import { MIB } from '../../../shared/sizes.ts';
 import { RESOURCE, SYSTEM_NUMBERS, VMDK_STREAM_FORMAT } from './ovf-words.ts';
 

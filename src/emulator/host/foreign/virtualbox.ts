@@ -128,6 +128,8 @@ async function readController(controller: XmlElement, media: ReadonlyMap<string,
       case 'Floppy':
         if (device.child('Image') !== undefined) facts.leaveOut('floppy', medium?.location ?? uuid ?? '');
         break;
+      case undefined:
+        break;
     }
   }
 }
