@@ -268,6 +268,13 @@ export class FakeShell {
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
+      exportOvf: ({ name }) => this.#with(name, () => ({ bytes: 91 * MIB })),
+      describeForeign: ({ path }) => Promise.resolve(ok({ source: 'virtualbox', name: path.replace(/^.*\/|\.[^.]*$/g, ''), memoryBytes: 512 * MIB, disks: 1, outside: path.includes('outside') ? ['/elsewhere/disk.vdi'] : [], leftOut: [{ what: 'processors', detail: '4' }] })),
+      importForeign: ({ path, name = path.replace(/^.*\/|\.[^.]*$/g, '') }) => {
+        const { entry } = this.#add(name, { memoryBytes: 512 * MIB });
+        this.#tell({ event: 'library.changed', payload: {} });
+        return Promise.resolve(ok({ entry, leftOut: [{ what: 'processors' as const, detail: '4' }] }));
+      },
       export: ({ name }) => this.#with(name, () => ({ bytes: 91 * MIB })),
       import: ({ path, name = path.replace(/^.*\/|\.[^.]*$/g, '') }) => {
         const { entry } = this.#add(name, { memoryBytes: 512 * MIB });

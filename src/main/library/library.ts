@@ -132,6 +132,38 @@ export class Library {
     return ok({ name: checkedName.value, folder, config: ok(checked.data) });
   }
 
+  /**
+   * Makes a VM folder of whatever `fill` puts into an empty one, by its settings; it appears in the library only when it is complete.
+   * Errors: as of `create`, and those of `fill`.
+   */
+  async build(newName: string, fill: (folder: string) => Promise<Result<Omit<MachineConfigInput, 'schemaVersion'>>>): Promise<Result<FoundMachine>> {
+    const name = checkMachineName(newName);
+    if (!name.ok) return name;
+    const folder = this.folderOf(name.value);
+    const taken = fail('library.name-taken', `there is already a machine ${name.value}`, 'choose another name');
+    if (existsSync(folder)) return taken;
+    const beside = join(this.folder, `.${name.value}.${process.pid}.new`);
+    const giveUp = async <T>(failed: T): Promise<T> => {
+      await rm(beside, { recursive: true, force: true }).catch(() => {});
+      return failed;
+    };
+    try {
+      await rm(beside, { recursive: true, force: true });
+      await mkdir(join(beside, 'logs'), { recursive: true });
+      const filled = await fill(beside);
+      if (!filled.ok) return await giveUp(filled);
+      const checked = machineConfigSchema.safeParse({ ...filled.value, schemaVersion: MACHINE_SCHEMA_VERSION });
+      if (!checked.success) return await giveUp(fail('machine-config.invalid', `the new machine's settings are not valid (${describeIssues(checked.error)})`, 'change them'));
+      await writeFileAtomically(join(beside, MACHINE_FILE), serialized(checked.data));
+      await writeMarker(beside, name.value);
+      await rename(beside, folder);
+      return ok({ name: name.value, folder, config: ok(checked.data) });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      return giveUp(code === 'ENOTEMPTY' || code === 'EEXIST' ? taken : libraryError(error, this.folder));
+    }
+  }
+
   /** A machine's settings with some of them replaced. Errors: those of the schema. */
   checkChange(present: MachineConfig, changes: Partial<MachineConfigInput>): Result<MachineConfig> {
     const checked = machineConfigSchema.safeParse({ ...present, ...changes });

@@ -153,9 +153,9 @@ async function runIn<T>(child: ChildProcess, { job, answer, progress, signal, ki
 
 /** Removes the image that a killed process had begun beside its place. */
 async function clearAway(job: MediaJob, pid: number): Promise<void> {
-  const place = job.kind === 'create' || job.kind === 'convert' ? job.target.path : job.kind === 'compact' ? job.image.path : undefined;
+  const place = job.kind === 'create' || job.kind === 'convert' ? job.target.path : job.kind === 'compact' ? job.image.path : job.kind === 'export-ovf' ? job.path : undefined;
   if (place === undefined) return;
   const real = await realpath(place).catch(() => place);
   const prefix = unfinishedPrefix(basename(real), pid);
-  for (const name of await readdir(dirname(real)).catch(() => [])) if (name.startsWith(prefix)) await rm(join(dirname(real), name), { force: true }).catch(() => {});
+  for (const name of await readdir(dirname(real)).catch(() => [])) if (name.startsWith(prefix)) await rm(join(dirname(real), name), { recursive: true, force: true }).catch(() => {});
 }
