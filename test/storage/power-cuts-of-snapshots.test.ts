@@ -13,7 +13,7 @@ import { StateFile } from '../../src/emulator/host/state-reader.ts';
 import { zlibCompression } from '../../src/emulator/host/zlib-compression.ts';
 import { checkImage } from '../../src/emulator/storage/check-image.ts';
 import { openImage } from '../../src/emulator/storage/open-image.ts';
-import { parseMachineConfig, type MachineConfig } from '../../src/shared/machine-config.ts';
+import { parseMachineConfig } from '../../src/shared/machine-config.ts';
 import { SnapshotFolder } from '../../src/main/snapshots/snapshot-folder.ts';
 import { projectFolder } from '../../scripts/build/folders.mjs';
 import { FileLog } from '../support/file-log.ts';
@@ -49,10 +49,9 @@ const inSectors = (disk: string): string => [...disk].map((letter) => letter.rep
 /** All that is wrong with what a power cut has left, between what was before the step that it came in and what the step leads to. */
 async function wrongWith(folder: string, before: Expected, after: Expected): Promise<string[]> {
   const wrong: string[] = [];
-  let config: MachineConfig;
   const parsed = parseMachineConfig(readFileSync(join(folder, 'machine.json'), 'utf8'));
   if (!parsed.ok) return [parsed.error.message];
-  config = parsed.value;
+  const config = parsed.value;
   const opened = await SnapshotFolder.open(folder);
   if (!opened.ok) return [opened.error.message];
   const { tree } = opened.value;
