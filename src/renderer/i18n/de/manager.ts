@@ -124,7 +124,7 @@ export const managerTexts: Pick<Texts, 'manager' | 'firstRun' | 'description' | 
     connections: 'Verbindungen des Netzwerkadapters {{number}}',
     column: { protocol: 'Protokoll', guest: 'Gast', direction: 'Geöffnet von', remote: 'Gegenseite', state: 'Zustand', received: 'Empfangen', sent: 'Gesendet' },
     origin: { guest: 'Gast', forward: 'Weiterleitung' },
-    state: { opening: 'wird geöffnet', open: 'offen', closing: 'wird geschlossen' },
+    state: { opening: 'öffnet', open: 'offen', closing: 'schließt' },
   },
   monitor: {
     title: 'Überwachung',
