@@ -81,13 +81,13 @@ export class LazyFlags {
     this.context = context;
     const { body } = context;
     const type = context.long ? 'i64' : 'i32';
-    this.kindLocal = body.newLocal('i32');
-    this.a = body.newLocal(type);
-    this.b = body.newLocal(type);
-    this.r = body.newLocal(type);
-    this.step = body.newLocal(type);
-    this.carry = body.newLocal('i32');
-    this.overflow = body.newLocal('i32');
+    this.kindLocal = body.newLocal('i32', 'flags');
+    this.a = body.newLocal(type, 'a');
+    this.b = body.newLocal(type, 'b');
+    this.r = body.newLocal(type, 'result');
+    this.step = body.newLocal(type, 'step');
+    this.carry = body.newLocal('i32', 'carry');
+    this.overflow = body.newLocal('i32', 'overflow');
   }
 
   private setOperand(local: Expr, value: Expr): void {

@@ -46,6 +46,9 @@ type Exit = (typeof EXITS)[number];
 const EXIT_BITS = 3;
 const exitWord = (exit: Exit, unspent = 0): number => EXITS.indexOf(exit) | (unspent << EXIT_BITS);
 
+/** As disassembly shows the locals. */
+const REGISTER_NAMES = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+
 export class RegionContext {
   readonly body = new FunctionBody(REGION_PARAMETERS);
   readonly budget = this.body.parameter(1);
@@ -64,15 +67,15 @@ export class RegionContext {
   private readonly used = new Set<number>();
   private readonly written = new Set<number>();
   /** RIP of the first byte of the region's page. */
-  private readonly ripBase = this.body.newLocal('i64');
+  private readonly ripBase = this.body.newLocal('i64', 'ripBase');
   /** Where to go outside. */
-  private readonly target = this.body.newLocal('i64');
-  private readonly exitOffset = this.body.newLocal('i32');
-  private readonly exit = this.body.newLocal('i32');
-  private readonly status = this.body.newLocal('i32');
-  private readonly table = this.body.newLocal('i32');
+  private readonly target = this.body.newLocal('i64', 'target');
+  private readonly exitOffset = this.body.newLocal('i32', 'exitOffset');
+  private readonly exit = this.body.newLocal('i32', 'exit');
+  private readonly status = this.body.newLocal('i32', 'status');
+  private readonly table = this.body.newLocal('i32', 'table');
   /** Bit n: page n is known to be there. */
-  private readonly verified = this.body.newLocal('i32');
+  private readonly verified = this.body.newLocal('i32', 'verified');
   private readonly pages: GuestCode['pages'];
   private readonly user: boolean;
   private readonly global: number;
@@ -91,7 +94,7 @@ export class RegionContext {
     this.registerType = this.long ? 'i64' : 'i32';
     this.cpuBase = cpuBase;
     this.imports = imports;
-    this.registers = Array.from({ length: this.long ? 16 : 8 }, () => this.body.newLocal(this.registerType));
+    this.registers = Array.from({ length: this.long ? 16 : 8 }, (_, number) => this.body.newLocal(this.registerType, REGISTER_NAMES[number]));
     this.flags = new LazyFlags(this);
     this.body.keepLocals();
   }
@@ -229,7 +232,7 @@ export class RegionContext {
       this.seek = label;
       inside();
       body.unreachable();
-    });
+    }, 'seek');
     body.releaseLocals();
     const entry = body.let(jumpCacheEntry(target, this.cpuBase));
     const isKnown = body.let(eq(load('i64', 'u64', entry), jumpCacheKey(target, this.state64(JUMP_KEY))));
