@@ -218,6 +218,13 @@ export const api = {
       input: z.object({ path: absolutePath, name: name.optional(), allowedOutside: z.array(z.string().max(4096)).max(128).default([]), id: jobId.optional() }),
       output: z.object({ entry: libraryEntrySchema, leftOut: z.array(leftOutSchema) }),
     },
+    /** What a bundle holds, for a look before it runs; `openAs` is the machine as which it is open already. */
+    inspectBundle: { input: z.object({ path: mediumPathSchema }), output: z.object({ manifestSha256: z.string(), config: machineConfigSchema, hasSavedState: z.boolean(), openAs: z.string().optional() }) },
+    /** A machine that reads the bundle where it is and keeps its changes to itself. `manifestSha256` is of the bundle that the person was shown. */
+    openBundle: { input: z.object({ path: mediumPathSchema, manifestSha256: z.string().length(64) }), output: libraryEntrySchema },
+    /** Such a machine gets all that it needs of its bundle; or it goes, with its changes. */
+    keep: { input: byName, output: libraryEntrySchema },
+    discard: { input: byName, output: nothing },
     /** A copy of a machine that is off; or, linked, a machine that begins as a snapshot (of that id or name) and shares it. */
     clone: { input: z.object({ name, newName: name, linked: z.boolean().default(false), snapshot: z.string().max(200).optional() }), output: libraryEntrySchema },
     rename: { input: z.object({ name, newName: name }), output: libraryEntrySchema },

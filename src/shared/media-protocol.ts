@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { DISK_FORMATS, type DiskFormat } from './disk-format.ts';
 import type { GuestSystem } from './machine-description.ts';
 import type { Within } from './foreign-machine.ts';
+import type { BundlePlace } from './vm-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
 
 /** An image that a job reads or changes. Paths are absolute. */
@@ -13,6 +14,8 @@ export interface MediaImage {
   readonly path: string;
   /** What its content says where it isn't given. */
   readonly format: DiskFormat | undefined;
+  /** Where it is, and what it names, if not in its folder. */
+  readonly bundle?: BundlePlace | undefined;
   /** Folders besides the image's own in which files may lie that the image names. */
   readonly backingFolders: readonly string[];
   /** The image is this part of the file alone. */
@@ -60,6 +63,9 @@ export type MediaJob =
   /** A VM folder into a bundle, and a bundle into a new folder. Paths are absolute. */
   | { readonly kind: 'export-bundle'; readonly folder: string; readonly path: string }
   | { readonly kind: 'import-bundle'; readonly path: string; readonly folder: string }
+  /** What is small of a bundle into a new folder (`openedBundleSchema`), and named members into the folder below which the bundle lies. */
+  | { readonly kind: 'open-bundle'; readonly path: string; readonly folder: string }
+  | { readonly kind: 'keep-bundle'; readonly bundle: BundlePlace; readonly members: readonly string[] }
   /**
    * Writes into `lower` what the qcow2 image `upper`, which lies on it, has of its own; `above` lie on `upper` and will lie on
    * `lower`. Interrupted, all of them show what they did. `upper` may go afterwards.
@@ -108,6 +114,9 @@ export type MediaCheck = z.infer<typeof mediaCheckSchema>;
 /** What a new or changed image is now. */
 export const mediaDoneSchema = z.object({ path: text, format: z.enum(DISK_FORMATS), virtualBytes: bytes, hostBytes: bytes, hostBytesBefore: bytes.optional() });
 export type MediaDone = z.infer<typeof mediaDoneSchema>;
+
+/** Of the members that stay in the bundle. */
+export const openedBundleSchema = z.object({ manifestSha256: z.string().regex(/^[0-9a-f]{64}$/), members: z.array(z.object({ path: z.string().max(1024), bytes })).max(10_000) });
 
 export const bundleDoneSchema = z.object({ bytes });
 

@@ -61,6 +61,14 @@ export interface NetworkAdapterStart extends NetworkSettings {
   readonly capturePath: string | undefined;
 }
 
+/** A bundle that lies below a VM folder: what isn't in the folder itself is read in the bundle. Paths are absolute. */
+export interface BundlePlace {
+  readonly path: string;
+  readonly folder: string;
+  /** Of the manifest of the bundle that is meant. */
+  readonly manifestSha256: string;
+}
+
 /** Everything a VM process needs to build and power on its board. */
 export interface VmStart {
   readonly name: string;
@@ -88,6 +96,7 @@ export interface VmStart {
   readonly onReset: 'reboot' | 'stop';
   /** The machine doesn't begin at its reset vector, but with a saved state. */
   readonly resumeFrom?: ResumeFrom | undefined;
+  readonly bundle?: BundlePlace | undefined;
   /** Share of one host core that the guest's processor may use; all of it where nothing is said. */
   readonly cpuLimitPercent?: number;
   /** Before `ended`, the last screen comes unasked, as a `screen-text` and a `screenshot` event with `UNASKED_REQUEST`. */

@@ -296,6 +296,10 @@ export class FakeShell {
         this.#tell({ event: 'library.changed', payload: {} });
         return Promise.resolve(ok({ entry, leftOut: [{ what: 'processors' as const, detail: '4' }] }));
       },
+      inspectBundle: () => Promise.resolve(fail('bundle.damaged', 'there are no bundles here', 'choose another file')),
+      openBundle: () => Promise.resolve(fail('bundle.damaged', 'there are no bundles here', 'choose another file')),
+      keep: ({ name }) => this.#with(name, (fake) => fake.entry),
+      discard: ({ name }) => this.#with(name, () => ({})),
       export: ({ name }) => this.#with(name, () => ({ bytes: 91 * MIB })),
       import: ({ path, name = path.replace(/^.*\/|\.[^.]*$/g, '') }) => {
         const { entry } = this.#add(name, { memoryBytes: 512 * MIB });

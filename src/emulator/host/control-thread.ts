@@ -4,12 +4,14 @@
  */
 import { totalmem } from 'node:os';
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
+import type { MachineError } from '../../shared/result.ts';
 import type { UNASKED_REQUEST, VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
 import { GUEST_RAM } from '../cpu/memory-layout.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { driveSerial } from '../machine/drive-bays.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
 import { filesToTransfer, readBoardFiles } from './board-files.ts';
+import { MountedBundle } from './bundle-members.ts';
 import { DiskService } from './disk-service.ts';
 import { DisplayService } from './display-service.ts';
 import type { EngineModules } from './engine-modules.ts';
@@ -19,6 +21,7 @@ import { openDisk } from './open-disk.ts';
 import { NetworkService } from './network-service.ts';
 import { MailboxSender } from './port-mailbox.ts';
 import { StartError } from './start-error.ts';
+import { ImageError } from '../storage/image-error.ts';
 import { damagedState, StateError } from '../snapshot/state-error.ts';
 import { ChunkTable } from '../snapshot/state-format.ts';
 import { resumedState, StateService } from './state-service.ts';
@@ -210,8 +213,9 @@ export class ControlThread {
       const reading = Promise.all([readBoardFiles(start), this.#engine]);
       // Heard of below, unless something else fails before.
       reading.catch(() => {});
-      for (const attachment of start.disks) images.push(attachment.path === undefined ? undefined : await openDisk(attachment));
-      resumed = await StateService.openFor(start, images.map(diskFacts));
+      const bundle = start.bundle === undefined ? undefined : await MountedBundle.open(start.bundle);
+      for (const attachment of start.disks) images.push(attachment.path === undefined ? undefined : await openDisk(attachment, bundle));
+      resumed = await StateService.openFor(start, images.map(diskFacts), bundle);
       const [files, engine] = await reading;
       const memory = allocateMemory(Math.ceil((GUEST_RAM + start.memoryBytes) / WASM_PAGE_BYTES));
       const log: DeviceLog = { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) };
@@ -221,7 +225,7 @@ export class ControlThread {
       restoreNetworks(networks, resumed?.sections);
       await Promise.all(networks.map((network) => network.ready));
       if (this.#ending) throw new StartError('machines.stopped', 'the machine was stopped while it started', 'start it again');
-      this.#startMachine(start, files, engine, memory, images, networks, resumed);
+      this.#startMachine(start, files, engine, memory, images, networks, resumed, bundle);
     } catch (error) {
       await resumed?.file[Symbol.asyncDispose]().catch(() => {});
       for (const network of networks) await network.close();
@@ -231,15 +235,15 @@ export class ControlThread {
   }
 
   #startMachine(start: VmStart, files: BoardFiles, engine: EngineModules, memory: WebAssembly.Memory, images: readonly (DiskImage | undefined)[], networks: readonly NetworkService[],
-    resumed: OpenState | undefined): void {
+    resumed: OpenState | undefined, bundle: MountedBundle | undefined): void {
     const shared = new Uint8Array(memory.buffer);
     const letters = new MessageChannel();
     const posts = new MessageChannel();
     const mailbox = new MailboxSender(letters.port2, memory.buffer);
     const facts = images.map(diskFacts);
-    const disks = images.map((image, index) => image === undefined ? undefined : new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum));
+    const disks = images.map((image, index) => image === undefined ? undefined : new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum, (error) => { this.#standStill(error, mailbox); }));
     const states = new StateService({
-      start, shared: memory.buffer as SharedArrayBuffer, disks, facts,
+      start, shared: memory.buffer as SharedArrayBuffer, disks, facts, bundle,
       log: { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) },
       post: (letter) => { mailbox.post(letter); },
       ownSections: () => [networkSection(networks)],
@@ -279,6 +283,7 @@ export class ControlThread {
     switch (post.kind) {
       case 'event':
         if (post.event.kind === 'ready') machine.states.prefetch();
+        if (post.event.kind === 'state' && post.event.state === 'running') for (const disk of machine.disks) disk?.retry();
         this.#tellNetworks(post.event, machine.networks);
         this.#transport.send(post.event);
         break;
@@ -318,6 +323,12 @@ export class ControlThread {
           0, post.stats);
         break;
     }
+  }
+
+  /** A disk can't give what the guest asks it for: whoever resumes the machine has mended that. */
+  #standStill(error: MachineError, mailbox: MailboxSender): void {
+    this.#transport.send({ kind: 'log', level: 'error', topic: 'disk', message: `${error.message}: ${error.advice}` });
+    mailbox.post({ kind: 'pause' });
   }
 
   /** A network lives through what its machine does: its time stands still with the machine's. */
@@ -423,7 +434,7 @@ function diskFacts(image: DiskImage | undefined, index: number): DiskFacts | und
 }
 
 function startFailed(error: unknown): Ended {
-  const facts = error instanceof StartError || error instanceof StateError
+  const facts = error instanceof StartError || error instanceof StateError || error instanceof ImageError
     ? { code: error.code, message: error.message, advice: error.advice }
     : { code: 'machines.start-failed', message: describe(error), advice: 'see the machine\'s log' };
   return { kind: 'ended', reason: 'start-failed', error: facts };

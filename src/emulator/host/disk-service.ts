@@ -2,10 +2,12 @@
  * The control thread's end of the disks: executes the machine thread's requests on the images, reading and writing the
  * shared memory directly.
  */
+import type { MachineError } from '../../shared/result.ts';
 import type { BlockRequest, BlockStatus } from '../interfaces/block-backend.ts';
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { ByteRate } from '../network/byte-rate.ts';
+import { errorOf } from './host-error.ts';
 
 /** Requests of one disk that are executed at the same time. */
 const MAX_IN_FLIGHT = 8;
@@ -28,11 +30,14 @@ export class DiskService {
   readonly #rate = new ByteRate(() => performance.now() * 1e6);
   #later: NodeJS.Timeout | undefined;
   #isClosed = false;
+  readonly #stuck: ((error: MachineError) => void) | undefined;
+  #untilRetry: (() => void)[] = [];
   bytesRead = 0;
   bytesWritten = 0;
 
-  /** `shared` is the whole shared memory; requests name segments of it. */
-  constructor(image: DiskImage, shared: Uint8Array, bytesPerSecondMaximum?: number) {
+  /** `shared` is the whole shared memory; requests name segments of it. `stuck` is told of what a request can't get before `retry`. */
+  constructor(image: DiskImage, shared: Uint8Array, bytesPerSecondMaximum?: number, stuck?: (error: MachineError) => void) {
+    this.#stuck = stuck;
     this.#image = image;
     this.#shared = shared;
     this.#rate.limit(bytesPerSecondMaximum);
@@ -83,6 +88,7 @@ export class DiskService {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.retry();
     this.limit(undefined);
     while (this.#inFlight > 0 || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     try {
@@ -90,6 +96,11 @@ export class DiskService {
     } finally {
       await this.#image[Symbol.asyncDispose]();
     }
+  }
+
+  /** Requests that got stuck are tried again. */
+  retry(): void {
+    for (const again of this.#untilRetry.splice(0)) again();
   }
 
   #startMore(): void {
@@ -114,13 +125,7 @@ export class DiskService {
   }
 
   async #execute({ request, done }: Waiting): Promise<void> {
-    let status: BlockStatus;
-    try {
-      status = await this.#transfer(request);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      status = code === 'ENOSPC' || code === 'image.full' ? 'no-space' : 'io-error';
-    }
+    const status = await this.#settled(request);
     this.#inFlight--;
     if (request.kind === 'flush') this.#flushing = false;
     done(status);
@@ -129,6 +134,20 @@ export class DiskService {
       const idle = this.#idle;
       this.#idle = [];
       for (const resolve of idle) resolve();
+    }
+  }
+
+  /** What the guest is told. It isn't told of a bundle that was tampered with: its machine stands still for that. */
+  async #settled(request: BlockRequest): Promise<BlockStatus> {
+    for (;;) {
+      try {
+        return await this.#transfer(request);
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code !== 'bundle.tampered' || this.#stuck === undefined || this.#isClosed) return code === 'ENOSPC' || code === 'image.full' ? 'no-space' : 'io-error';
+        this.#stuck(errorOf(error));
+        await new Promise<void>((resolve) => { this.#untilRetry.push(resolve); });
+      }
     }
   }
 

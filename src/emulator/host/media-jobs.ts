@@ -1,4 +1,5 @@
 /** What a media process does with images, one function for each kind of job. */
+import { dirname, relative, sep } from 'node:path';
 import type { ForeignMachine } from '../../shared/foreign-machine.ts';
 import type { MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
 import type { MediumFacts } from '../../shared/medium-facts.ts';
@@ -11,6 +12,7 @@ import { describeImage } from '../storage/describe-image.ts';
 import { checkRawBase, openImage } from '../storage/open-image.ts';
 import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
+import { keepMembers, MountedBundle, openBundle, type OpenedBundle } from './bundle-members.ts';
 import { readBundle, writeBundle } from './bundle.ts';
 import { PartImageFiles } from './part-image-files.ts';
 import { HostByteFile, hostBytes } from './file-bytes.ts';
@@ -23,7 +25,7 @@ import { zlibCompression } from './zlib-compression.ts';
 export type Progress = (done: number) => void;
 
 /** Throws `ImageError`, `StartError`, what the file system throws, and what `progress` throws. */
-export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ readonly bytes: number } | ForeignMachine | MediaInfo | MediaCheck | MediaDone | MediumFacts> {
+export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ readonly bytes: number } | OpenedBundle | ForeignMachine | MediaInfo | MediaCheck | MediaDone | MediumFacts> {
   switch (job.kind) {
     case 'info': return info(job.image);
     case 'recognize': return recognizeMedium(job.path);
@@ -40,6 +42,8 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ 
     case 'import-bundle':
       await readBundle(job.path, job.folder, progress);
       return { bytes: 0 };
+    case 'open-bundle': return openBundle(job.path, job.folder);
+    case 'keep-bundle': return keepMembers(job.bundle, job.members, progress);
   }
 }
 
@@ -64,9 +68,11 @@ async function create({ target, bytes, backing }: MediaJob & { kind: 'create' })
   let below: NewImage['backing'];
   let size = bytes;
   if (backing !== undefined) {
-    const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders, { isLooking: true }) });
+    const bundle = backing.bundle === undefined ? undefined : await MountedBundle.open(backing.bundle);
+    const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders, { isLooking: true, bundle }) });
     if (described.format === 'raw') checkRawBase(backing.path);
-    below = { name: await nameOfBacking(target.path, backing.path), format: described.format, uuid: described.uuid };
+    const isInBundle = bundle?.memberAt(backing.path) !== undefined;
+    below = { name: isInBundle ? relative(dirname(target.path), backing.path).split(sep).join('/') : await nameOfBacking(target.path, backing.path), format: described.format, uuid: described.uuid };
     size ??= described.virtualBytes;
   }
   if (size === undefined) throw new ImageError('disk.no-size', 'a new image needs a size', 'give one, such as 20G');

@@ -10,6 +10,7 @@ import { checkMedium } from '../machines/media-check.ts';
 import { runMediaJob } from '../media/media-process.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { MachineSettings } from './machine-settings.ts';
+import { BundlesInPlace } from '../library/in-place.ts';
 import { exportBundle, importBundle } from '../library/exchange.ts';
 import { mapForeignMachine } from '../library/foreign-machine.ts';
 import { exportOvf } from '../library/export-ovf.ts';
@@ -24,6 +25,7 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
   const { library, supervisor, snapshots, jobs } = services;
 
   const settings = new MachineSettings(services);
+  const inPlace = new BundlesInPlace(library, snapshots, services.paths.mediaProcess);
   const entryOf = (found: FoundMachine): Promise<LibraryEntry> => settings.entryOf(found);
   const changed = async (result: Result<FoundMachine>): Promise<Result<LibraryEntry>> => {
     if (!result.ok) return result;
@@ -142,6 +144,32 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
         const found = made.ok ? await changed(await library.find(made.value.name)) : made;
         return made.ok && found.ok ? ok({ entry: found.value, leftOut: [...made.value.leftOut] }) : found as Extract<typeof found, { ok: false }>;
       });
+    },
+
+    async inspectBundle({ path }) {
+      return inPlace.inspect(path);
+    },
+
+    async openBundle({ path, manifestSha256 }) {
+      const opened = await inPlace.open(path, manifestSha256);
+      return opened.ok ? changed(await library.find(opened.value)) : opened;
+    },
+
+    async keep({ name }) {
+      const off = mustBeOff(name);
+      if (!off.ok) return off;
+      const kept = await inPlace.keep(name);
+      return kept.ok ? changed(await library.find(name)) : kept;
+    },
+
+    async discard({ name }) {
+      const off = mustBeOff(name);
+      if (!off.ok) return off;
+      const discarded = await inPlace.discard(name);
+      if (!discarded.ok) return discarded;
+      supervisor.forget(name);
+      services.emit({ event: 'library.changed', payload: {} });
+      return ok({});
     },
 
     async clone({ name, newName, linked, snapshot }) {

@@ -4,6 +4,7 @@ import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { VmCommand } from '../../shared/vm-protocol.ts';
 import { readBundledGuest } from '../library/bundled-guests.ts';
+import { readInPlace } from '../library/in-place-record.ts';
 import { lastLines } from '../machines/machine-log.ts';
 import type { RunningMachine } from '../machines/running-machine.ts';
 import { vmStartOf } from '../machines/vm-start.ts';
@@ -17,7 +18,9 @@ export function starterOf({ library, supervisor, paths }: Services, name: string
     const folder = library.folderOf(name);
     const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
     if (guest?.ok === false) return guest;
-    const start = vmStartOf(name, configNow, folder, guest?.value.directBoot, paths);
+    const inPlace = await readInPlace(folder);
+    if (!inPlace.ok) return inPlace;
+    const start = vmStartOf(name, configNow, folder, guest?.value.directBoot, paths, inPlace.value);
     if (!start.ok) return start;
     return supervisor.start(name, { ...start.value, resumeFrom }, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile, config, overcommit });
   };

@@ -213,7 +213,7 @@ export class RunningMachine {
         this.#listener.memoryLoaded();
         return;
       case 'log':
-        if (event.level === 'warning' && event.topic === 'input') this.#listener.warning(event.message);
+        if ((event.level === 'warning' && event.topic === 'input') || (event.level === 'error' && (event.topic === 'disk' || event.topic === 'memory'))) this.#listener.warning(event.message);
         return;
       case 'guest-reset':
         this.#reset(event.cause, event.countInLastMinute);

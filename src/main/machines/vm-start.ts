@@ -9,6 +9,7 @@ import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { DiskAttachment, EmptyDrive, NetworkAdapterStart, NetworkSettings, VmStart } from '../../shared/vm-protocol.ts';
 import type { AppPaths } from '../app-paths.ts';
+import { isInBundle, type InPlace } from '../library/in-place-record.ts';
 import { checkHostMemory } from './host-memory.ts';
 import { checkMedium, hasNameOfFormat } from './media-check.ts';
 
@@ -16,7 +17,7 @@ import { checkMedium, hasNameOfFormat } from './media-check.ts';
 export interface ResolvedDirectBoot { readonly kernelPath: string; readonly initrdPath: string | undefined; readonly commandLine: string }
 
 /** `folder` is the VM folder that relative media are in. Errors: those of `checkVmStart`, and `media.outside-folder`. */
-export function vmStartOf(name: string, config: MachineConfig, folder: string, bundledBoot: ResolvedDirectBoot | undefined, paths: AppPaths): Result<VmStart> {
+export function vmStartOf(name: string, config: MachineConfig, folder: string, bundledBoot: ResolvedDirectBoot | undefined, paths: AppPaths, inPlace?: InPlace): Result<VmStart> {
   const disks: (DiskAttachment | EmptyDrive)[] = [];
   for (const disk of config.disks) {
     const path = mediumPath(folder, disk.path);
@@ -58,7 +59,8 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
     debugPort: undefined,
     onReset: config.onReset,
     cpuLimitPercent: config.cpuLimitPercent,
-  });
+    bundle: inPlace?.bundle,
+  }, inPlace);
 }
 
 /** `capturePath` is a pcapng file for the adapter's frames. */
@@ -81,7 +83,7 @@ export function networkSettingsOf({ model: _model, mac: _mac, mode, network: _ne
  * Errors: those of `checkMedium` and `checkHostMemory`, `firmware.missing`, `machines.no-kvm`, `machines.too-many-drives`, `media.twice`,
  * `network.instruction-time`, `network.no-gateway`, `network.port-twice`.
  */
-export function checkVmStart(start: VmStart): Result<VmStart> {
+export function checkVmStart(start: VmStart, inPlace?: InPlace): Result<VmStart> {
   if (start.accelerator === 'kvm') return fail('machines.no-kvm', 'the accelerator kvm is not available in this version', 'use the accelerator auto');
   const memory = checkHostMemory(start.memoryBytes, 0);
   if (!memory.ok) return memory;
@@ -110,7 +112,7 @@ export function checkVmStart(start: VmStart): Result<VmStart> {
   if (twice !== undefined) return fail('network.port-twice', `the host's ${twice} is forwarded twice`, 'forward it once');
   const written = new Set<string>();
   for (const disk of start.disks) {
-    if (disk.path === undefined) continue;
+    if (disk.path === undefined || isInBundle(inPlace, disk.path)) continue;
     const writable = !disk.readOnly && !disk.discardChanges;
     const checked = checkMedium(disk.path, disk.kind === 'cdrom' ? 'CD image' : isTakenAsRaw(disk) ? 'raw disk' : 'disk', writable);
     if (!checked.ok) return checked;
