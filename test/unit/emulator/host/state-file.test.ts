@@ -115,7 +115,15 @@ describe('the file of a saved state', () => {
     expect(third.otherFiles).toEqual([oldId]);
     const another = await opened(path('third'), [{ id: oldId, path: path('old') }]);
     expect(Buffer.compare(await another.chunk(first), old)).toBe(0);
-    // Another file in the place of the one that is counted on.
+    // Another file in the place of the one that is counted on, of the same size even.
+    writeFileSync(path('kept'), readFileSync(path('old')));
+    chunk(0).set(old);
+    chunk(1).fill(0x31);
+    wantAll();
+    await new StateWriter(path('old'), contents()).write();
+    expect(statSync(path('old')).size).toBe(statSync(path('kept')).size);
+    await expect(StateFile.open(path('counting'), [{ id: oldId, path: path('old') }])).rejects.toMatchObject({ code: 'state.damaged' });
+    chunk(0).fill(0xee);
     wantAll();
     await new StateWriter(path('old'), contents()).write();
     await expect(StateFile.open(path('counting'), [{ id: oldId, path: path('old') }])).rejects.toMatchObject({ code: 'state.damaged' });
