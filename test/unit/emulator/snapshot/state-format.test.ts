@@ -35,7 +35,7 @@ describe('the index of a state', () => {
     expect(() => read(PLACE, { sections: [section] })).not.toThrow();
     for (const change of [
       { id: 'short' }, { sections: [{ ...section, offset: FILE_BYTES - 9 }] }, { sections: [{ ...section, plainBytes: 2 ** 40 }] }, { sections: [{ ...section, bytes: -1 }] },
-      { regions: [{ name: 'ram', chunks: 4 }] }, { regions: [{ name: 'ram', chunks: -3 }] }, { otherFiles: [{ id: '../../x', bytes: 5000 }] }, { otherFiles: Array.from({ length: 256 }, () => ({ id: ID, bytes: 5000 })) }, { board: [] as unknown as {} },
+      { regions: [{ name: 'ram', chunks: 4 }] }, { regions: [{ name: 'ram', chunks: -3 }] }, { otherFiles: [{ id: '../../x', bytes: 5000 }] }, { otherFiles: Array.from({ length: 256 }, () => ({ id: ID, bytes: 5000 })) }, { board: [] as unknown as Record<string, unknown> },
     ] satisfies Partial<StateIndex>[]) expect(() => read(PLACE, change), JSON.stringify(change).slice(0, 80)).toThrow(StateError);
   });
 });
