@@ -1,5 +1,5 @@
 /** All TCP connections of a network: whose a segment is, who may open one, and how many there can be. */
-import type { Clock, Timer } from '../../interfaces/clock.ts';
+import type { Clock, Nanos, Timer } from '../../interfaces/clock.ts';
 import type { IpAddress } from '../frames/addresses.ts';
 import type { IpPacket } from '../frames/ip.ts';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, type TcpSegment } from '../frames/tcp-segment.ts';
@@ -46,7 +46,8 @@ export class TcpTable {
   readonly #all = new Set<TcpConnection>();
   readonly #toFlush = new Set<TcpConnection>();
   readonly #waitingForSpace = new Set<TcpConnection>();
-  readonly #toAcknowledge = new Set<TcpConnection>();
+  /** By when at the latest, soonest first. */
+  readonly #toAcknowledge = new Map<TcpConnection, Nanos>();
   readonly #acknowledgeTimer: Timer;
   /** Those that the guest opened. */
   readonly #byGuest = new Set<TcpConnection>();
@@ -56,11 +57,7 @@ export class TcpTable {
 
   constructor(options: TcpTableOptions) {
     this.#options = options;
-    this.#acknowledgeTimer = options.clock.timer('tcp.acknowledge', () => {
-      const overdue = [...this.#toAcknowledge];
-      this.#toAcknowledge.clear();
-      for (const connection of overdue) connection.acknowledgeOverdue();
-    });
+    this.#acknowledgeTimer = options.clock.timer('tcp.acknowledge', () => { this.#acknowledgeOverdue(); });
   }
 
   get size(): number {
@@ -143,6 +140,17 @@ export class TcpTable {
     this.#acknowledgeTimer.disarm();
   }
 
+  #acknowledgeOverdue(): void {
+    for (const [connection, due] of this.#toAcknowledge) {
+      if (due > this.#options.clock.now()) {
+        this.#acknowledgeTimer.arm(due);
+        return;
+      }
+      this.#toAcknowledge.delete(connection);
+      connection.acknowledgeOverdue();
+    }
+  }
+
   #accept(packet: IpPacket, guest: TcpSide, remote: TcpSide, syn: TcpSegment): void {
     if (isFull(this.#outgoing)) {
       this.#refuse(guest, remote, syn);
@@ -188,8 +196,10 @@ export class TcpTable {
       wire, clock, budget: (syn === undefined ? this.#incoming : this.#outgoing).budget,
       flushLater: (connection) => { this.#toFlush.add(connection); },
       acknowledgeSoon: (connection) => {
-        this.#toAcknowledge.add(connection);
-        if (this.#acknowledgeTimer.deadline === undefined) this.#acknowledgeTimer.arm(clock.now() + ACKNOWLEDGE_NANOS);
+        const due = clock.now() + ACKNOWLEDGE_NANOS;
+        this.#toAcknowledge.delete(connection);
+        this.#toAcknowledge.set(connection, due);
+        if (this.#acknowledgeTimer.deadline === undefined) this.#acknowledgeTimer.arm(due);
       },
       waitForSpace: (connection) => { this.#waitingForSpace.add(connection); },
       closed: (connection) => {
