@@ -14,6 +14,7 @@ import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
 import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
+import { DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';
 import { mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
@@ -102,14 +103,14 @@ export const newMachineSchema = z.object({
   memoryBytes: z.number(),
   /** An empty disk made inside the VM folder. */
   newDiskBytes: z.number().optional(),
-  newDiskBus: z.enum(['ide', 'virtio']).default('ide'),
+  newDiskBus: z.enum(DISK_BUSES).default('ide'),
   /** Disk images attached from where they are. */
   disks: z.array(diskConfigSchema).max(8).default([]),
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
   /** A disk image that is copied into the VM folder, where it becomes the first disk. */
-  importDisk: z.object({ path: mediumPathSchema, bus: z.enum(['ide', 'virtio']).default('ide') }).optional(),
+  importDisk: z.object({ path: mediumPathSchema, bus: z.enum(DISK_BUSES).default('ide') }).optional(),
   directBoot: directBootSchema.optional(),
   ...descriptionShape,
 });

@@ -3,6 +3,7 @@
  * that comes back as untrusted (`vmEventSchema`).
  */
 import { z } from 'zod';
+import type { DiskBus } from './disk-bus.ts';
 import type { DiskFormat } from './disk-format.ts';
 
 /** Serial output, disk image or screenshot destinations are absolute host paths, handed over when the process starts. */
@@ -10,7 +11,7 @@ export interface DiskAttachment {
   readonly path: string;
   /** `undefined`: what its content says. A disk that then is raw may not be made to look like something else. */
   readonly format: DiskFormat | 'iso' | undefined;
-  readonly bus: 'ide' | 'virtio';
+  readonly bus: DiskBus;
   readonly kind: 'disk' | 'cdrom';
   readonly readOnly: boolean;
   /** Writes go to memory and are forgotten at power-off. */

@@ -325,7 +325,7 @@ export class FakeShell {
       }),
       changeDisc: ({ name, drive, path }) => this.#with(name, (machine) => {
         const { config } = machine.entry;
-        if (config !== undefined) machine.entry = { ...machine.entry, config: { ...config, cdroms: config.cdroms.map((cdrom, index) => index === drive ? (path === undefined ? {} : { path }) : cdrom) } };
+        if (config !== undefined) machine.entry = { ...machine.entry, config: { ...config, cdroms: config.cdroms.map((cdrom, index) => index === drive ? { bus: cdrom.bus, ...(path === undefined ? {} : { path }) } : cdrom) } };
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
