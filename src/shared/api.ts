@@ -16,12 +16,13 @@ import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskC
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
 import { DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';
+import { foreignMachineSchema, leftOutSchema } from './foreign-machine.ts';
 import { mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
 import { mediumFactsSchema } from './medium-facts.ts';
 import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
 import type { MachineError, Result } from './result.ts';
-import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
+import { displayFrameSchema, networkStateSchema, vmStatsSchema } from './vm-protocol.ts';
 import type { VmCommand } from './vm-protocol.ts';
 
 const bytes = z.instanceof(Uint8Array);
@@ -174,7 +175,8 @@ export const knownMediumSchema = z.object({
 });
 export type KnownMedium = z.infer<typeof knownMediumSchema>;
 
-const image = { path: mediumPathSchema.refine(isAbsoluteMediumPath, 'is no whole path'), format: z.enum(DISK_FORMATS).optional() };
+const absolutePath = mediumPathSchema.refine(isAbsoluteMediumPath, 'is no whole path');
+const image = { path: absolutePath, format: z.enum(DISK_FORMATS).optional() };
 export const mediumJobSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('info'), ...image }),
   z.object({ kind: z.literal('check'), ...image, repair: z.boolean() }),
@@ -205,6 +207,18 @@ export const api = {
     export: { input: z.object({ name, path: mediumPathSchema }), output: z.object({ bytes: z.number() }) },
     /** A machine of a bundle; without `name` it gets the file's. What it may touch is in its settings: show it before it is started. */
     import: { input: z.object({ path: mediumPathSchema, name: name.optional() }), output: libraryEntrySchema },
+    /** A machine that is off, as it is now, as an OVF package: `path` ends in `.ova` or `.ovf`, and must not be there yet. */
+    exportOvf: { input: z.object({ name, path: absolutePath.refine((path) => /\.(?:ova|ovf)$/i.test(path), 'ends in neither .ova nor .ovf'), id: jobId.optional() }), output: z.object({ bytes: z.number() }) },
+    /** What another program's configuration, or an OVF package, describes: for a look before it is imported. */
+    describeForeign: { input: z.object({ path: absolutePath, id: jobId.optional() }), output: foreignMachineSchema.pick({ source: true, name: true, memoryBytes: true, outside: true }).extend({ disks: z.number(), leftOut: z.array(leftOutSchema) }) },
+    /**
+     * A machine of such a configuration, its disks copied as qcow2 images. Files outside the configuration's folder have to be allowed
+     * by `allowedOutside` (else `foreign.outside`, which names them). `media.progress` and `media.cancel` go by `id`.
+     */
+    importForeign: {
+      input: z.object({ path: absolutePath, name: name.optional(), allowedOutside: z.array(z.string().max(4096)).max(128).default([]), id: jobId.optional() }),
+      output: z.object({ entry: libraryEntrySchema, leftOut: z.array(leftOutSchema) }),
+    },
     /** A copy of a machine that is off; or, linked, a machine that begins as a snapshot (of that id or name) and shares it. */
     clone: { input: z.object({ name, newName: name, linked: z.boolean().default(false), snapshot: z.string().max(200).optional() }), output: libraryEntrySchema },
     rename: { input: z.object({ name, newName: name }), output: libraryEntrySchema },
@@ -236,6 +250,10 @@ export const api = {
     /** Rows of a text-mode screen; absent in graphics modes. */
     screenText: { input: byName, output: z.object({ rows: z.array(z.string()).optional() }) },
     stats: { input: byName, output: vmStatsSchema },
+    /** Counters of each adapter and what is open through it, of a machine that is on. */
+    network: { input: byName, output: z.object({ adapters: networkStateSchema }) },
+    /** Writes all frames of an adapter, from now on, to a new pcapng file among the machine's logs; or stops that. */
+    capture: { input: z.object({ name, adapter: z.number().int().min(0).max(ADAPTERS_MAXIMUM - 1), isOn: z.boolean() }), output: z.object({ path: z.string().optional() }) },
     /** The last lines of the machine's log file, also when it is off. */
     logs: { input: z.object({ name, lines: z.number().int().min(1).max(10_000).default(200) }), output: z.object({ lines: z.array(z.string()) }) },
   },

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { DISK_FORMATS, type DiskFormat } from './disk-format.ts';
+import type { GuestSystem } from './machine-description.ts';
+import type { Within } from './foreign-machine.ts';
 import { machineErrorSchema } from './machine-error.ts';
 
 /** An image that a job reads or changes. Paths are absolute. */
@@ -13,6 +15,8 @@ export interface MediaImage {
   readonly format: DiskFormat | undefined;
   /** Folders besides the image's own in which files may lie that the image names. */
   readonly backingFolders: readonly string[];
+  /** The image is this part of the file alone. */
+  readonly within?: Within | undefined;
 }
 
 export interface MediaTarget {
@@ -27,6 +31,18 @@ export interface MediaTarget {
   readonly lazyRefcounts: boolean;
 }
 
+/** What of a machine goes into an OVF package. */
+export interface ExportedMachine {
+  readonly name: string;
+  readonly notes: string;
+  readonly architecture: 'x86_64' | 'i386';
+  readonly guestSystem: GuestSystem | undefined;
+  readonly memoryBytes: number;
+  readonly disks: readonly { readonly image: MediaImage; readonly bus: 'ide' | 'sata' }[];
+  readonly cdDrives: number;
+  readonly adapters: readonly { readonly network: string; readonly isConnected: boolean; readonly mac: string | undefined }[];
+}
+
 export type MediaJob =
   | { readonly kind: 'info'; readonly image: MediaImage }
   /** What system is on it (`mediumFactsSchema`). */
@@ -37,6 +53,10 @@ export type MediaJob =
   | { readonly kind: 'convert'; readonly image: MediaImage; readonly target: MediaTarget; readonly compress: boolean }
   | { readonly kind: 'resize'; readonly image: MediaImage; readonly bytes: number; readonly shrink: boolean }
   | { readonly kind: 'compact'; readonly image: MediaImage }
+  /** What machine another program's configuration, or an OVF package, describes (`foreignMachineSchema`). */
+  | { readonly kind: 'describe-foreign'; readonly path: string }
+  /** A machine as an OVF package. */
+  | { readonly kind: 'export-ovf'; readonly path: string; readonly machine: ExportedMachine }
   /** A VM folder into a bundle, and a bundle into a new folder. Paths are absolute. */
   | { readonly kind: 'export-bundle'; readonly folder: string; readonly path: string }
   | { readonly kind: 'import-bundle'; readonly path: string; readonly folder: string }

@@ -1,4 +1,5 @@
 /** What a media process does with images, one function for each kind of job. */
+import type { ForeignMachine } from '../../shared/foreign-machine.ts';
 import type { MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
 import type { MediumFacts } from '../../shared/medium-facts.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
@@ -11,6 +12,7 @@ import { checkRawBase, openImage } from '../storage/open-image.ts';
 import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
 import { readBundle, writeBundle } from './bundle.ts';
+import { PartImageFiles } from './part-image-files.ts';
 import { HostByteFile, hostBytes } from './file-bytes.ts';
 import { HostImageFiles } from './image-files.ts';
 import { recognizeMedium } from './recognize-medium.ts';
@@ -21,7 +23,7 @@ import { zlibCompression } from './zlib-compression.ts';
 export type Progress = (done: number) => void;
 
 /** Throws `ImageError`, `StartError`, what the file system throws, and what `progress` throws. */
-export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ readonly bytes: number } | MediaInfo | MediaCheck | MediaDone | MediumFacts> {
+export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ readonly bytes: number } | ForeignMachine | MediaInfo | MediaCheck | MediaDone | MediumFacts> {
   switch (job.kind) {
     case 'info': return info(job.image);
     case 'recognize': return recognizeMedium(job.path);
@@ -31,6 +33,9 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ 
     case 'resize': return resize(job.image, job.bytes, job.shrink);
     case 'compact': return compact(job.image, progress);
     case 'merge': return merge(job, progress);
+    // Loaded where they are needed: schemas and XML take longer than most jobs.
+    case 'describe-foreign': return (await import('./foreign/describe-foreign.ts')).describeForeign(job.path, progress);
+    case 'export-ovf': return (await import('./foreign/write-ovf.ts')).writeOvf(job.path, job.machine, (image) => open(image, 'read-only'), progress);
     case 'export-bundle': return writeBundle(job.folder, job.path, progress);
     case 'import-bundle':
       await readBundle(job.path, job.folder, progress);
@@ -38,8 +43,8 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ 
   }
 }
 
-async function open({ path, format, backingFolders }: MediaImage, access: 'read-only' | 'read-write'): Promise<DiskImage> {
-  return openImage({ path, format, readOnly: access === 'read-only', files: new HostImageFiles(backingFolders), compression: zlibCompression });
+async function open({ path, format, backingFolders, within }: MediaImage, access: 'read-only' | 'read-write'): Promise<DiskImage> {
+  return openImage({ path, format, readOnly: access === 'read-only', files: within === undefined ? new HostImageFiles(backingFolders) : new PartImageFiles(within), compression: zlibCompression });
 }
 
 async function info({ path, format, backingFolders }: MediaImage): Promise<MediaInfo> {

@@ -43,7 +43,7 @@ import { VirtioConsole } from '../devices/virtio/virtio-console.ts';
 import { VirtioEntropy } from '../devices/virtio/virtio-entropy.ts';
 import { VirtioNet } from '../devices/virtio/virtio-net.ts';
 import { firmwareItems } from '../firmware/firmware-items.ts';
-import { planLinuxBoot } from '../firmware/linux-boot.ts';
+import { planLinuxBoot, type LinuxBootPlan } from '../firmware/linux-boot.ts';
 import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
 import type { BlockBackend } from '../interfaces/block-backend.ts';
 import type { IoHandler } from '../interfaces/bus.ts';
@@ -100,7 +100,9 @@ export interface PcOptions {
   /** Ends at 4 GiB and at 1 MiB. */
   readonly firmware: Uint8Array;
   readonly videoFirmware: Uint8Array | undefined;
-  readonly directBoot: { readonly kernel: Uint8Array; readonly initrd: Uint8Array | undefined; readonly commandLine: string } | undefined;
+  readonly directBoot: { readonly files: () => { readonly kernel: Uint8Array; readonly initrd: Uint8Array | undefined }; readonly commandLine: string } | undefined;
+  /** The machine goes on from a saved state: what only a boot needs is made when the guest boots. */
+  readonly isResumed: boolean;
   readonly disks: readonly AttachedDisk[];
   readonly bootOrder: VmStart['bootOrder'];
   readonly adapters: readonly AttachedAdapter[];
@@ -355,7 +357,7 @@ export class Pc {
     this.#adapters = adapters;
 
     // Firmware configuration: tables, boot order and a directly booted kernel.
-    const fwCfg = new FwCfg({ id: 'fw-cfg', items: this.#firmwareItems(bays.bootPaths), memory: this.memory });
+    const fwCfg = new FwCfg({ id: 'fw-cfg', items: options.isResumed ? () => this.#laterFirmwareItems(bays.bootPaths) : this.#firmwareItems(bays.bootPaths, this.#bootPlan()), memory: this.memory });
     this.ports.claim('fw-cfg', layout.FW_CFG_PORTS.base, layout.FW_CFG_PORTS.length, fwCfg.ports);
 
     // Ports for scripts: one ends the machine, one is a log.
@@ -535,9 +537,24 @@ export class Pc {
     this.ports.claim(owner, port, 1, handler);
   }
 
-  #firmwareItems(bootOrder: readonly string[]): ReturnType<typeof firmwareItems> {
-    const { directBoot, ramBytes, name } = this.#options;
-    const plan = directBoot === undefined ? undefined : valueOf(planLinuxBoot(directBoot, ramBytes));
+  #bootPlan(): LinuxBootPlan | undefined {
+    const { directBoot, ramBytes } = this.#options;
+    return directBoot === undefined ? undefined : valueOf(planLinuxBoot({ ...directBoot.files(), commandLine: directBoot.commandLine }, ramBytes));
+  }
+
+  /** For a guest that boots anew, at a time when a missing kernel can't keep its machine from starting any more. */
+  #laterFirmwareItems(bootOrder: readonly string[]): ReturnType<typeof firmwareItems> {
+    let plan: LinuxBootPlan | undefined;
+    try {
+      plan = this.#bootPlan();
+    } catch (error) {
+      this.#options.log.log('error', 'firmware', `the kernel can't be booted: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    return this.#firmwareItems(bootOrder, plan);
+  }
+
+  #firmwareItems(bootOrder: readonly string[], plan: LinuxBootPlan | undefined): ReturnType<typeof firmwareItems> {
+    const { ramBytes, name } = this.#options;
     return firmwareItems({
       board: { ramBytes, cpuCount: CPU_COUNT, hasCom2: false, machineName: name, uuid: uuidOfName(name) },
       bootOrder,

@@ -2,6 +2,12 @@ import type { Texts } from '../en.ts';
 
 export const errorsTexts: Pick<Texts, 'errorCode' | 'errorAdvice'> = {
   errorCode: {
+    'foreign.damaged': 'Die Dateien der Maschine sind beschädigt oder nicht, was ihr Name sagt',
+    'foreign.outside': 'Die Konfiguration nennt Dateien außerhalb ihres Ordners',
+    'foreign.tampered': 'Das Paket ist nicht, was sein Verzeichnis sagt',
+    'foreign.unknown': 'Das ist keine Maschine, die importiert werden kann',
+    'ovf.saved-state': 'Die Maschine ist gesichert, und ein Paket kann ihren Speicherinhalt nicht enthalten',
+    'ovf.no-disk': 'Die Maschine hat keine Festplatte',
     'bundle.damaged': 'Das Bündel ist beschädigt',
     'bundle.no-manifest': 'Die Datei ist kein Bündel von Guesthouse',
     'bundle.newer': 'Das Bündel hat eine neuere Version',
@@ -120,6 +126,12 @@ export const errorsTexts: Pick<Texts, 'errorCode' | 'errorAdvice'> = {
     'owner.lost': 'Die Verbindung zu Guesthouse ist abgerissen',
   },
   errorAdvice: {
+    'foreign.damaged': 'Beschaffe eine andere Kopie, oder lass sie von ihrem Programm neu schreiben.',
+    'foreign.outside': 'Erlaube sie, wenn sie zu dieser Maschine gehören.',
+    'foreign.tampered': 'Beschaffe eine andere Kopie.',
+    'foreign.unknown': 'Wähle ein Bündel oder eine .ova-, .ovf-, .vbox-, .vmx-, .utm- oder quickemu-.conf-Datei.',
+    'ovf.saved-state': 'Setze sie fort und fahre sie herunter.',
+    'ovf.no-disk': 'Füge eine hinzu.',
     'bundle.damaged': 'Beschaffe eine vollständige Kopie.',
     'bundle.no-manifest': 'Wähle eine Datei, die Guesthouse exportiert hat.',
     'bundle.newer': 'Verwende ein neueres Guesthouse.',

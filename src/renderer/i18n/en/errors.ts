@@ -1,5 +1,11 @@
 export const errorsTexts = {
   errorCode: {
+    'foreign.damaged': 'The machine’s files are damaged, or not what they are called',
+    'foreign.outside': 'The configuration names files outside its folder',
+    'foreign.tampered': 'The package is not what its manifest says',
+    'foreign.unknown': 'This is no machine that can be imported',
+    'ovf.saved-state': 'The machine is saved, and a package can’t hold its memory',
+    'ovf.no-disk': 'The machine has no disk',
     'bundle.damaged': 'The bundle is damaged',
     'bundle.no-manifest': 'The file is no bundle of Guesthouse',
     'bundle.newer': 'The bundle is of a newer version',
@@ -119,6 +125,12 @@ export const errorsTexts = {
   },
   /** What to do, where the error's own advice is in another language. */
   errorAdvice: {
+    'foreign.damaged': 'Get another copy, or have the program that made them write them anew.',
+    'foreign.outside': 'Allow them if they are this machine’s.',
+    'foreign.tampered': 'Get another copy of it.',
+    'foreign.unknown': 'Choose a bundle, an .ova, .ovf, .vbox, .vmx, .utm or quickemu .conf file.',
+    'ovf.saved-state': 'Resume it and shut it down first.',
+    'ovf.no-disk': 'Add one.',
     'bundle.damaged': 'Get a complete copy of it.',
     'bundle.no-manifest': 'Choose a file that was exported from Guesthouse.',
     'bundle.newer': 'Use a newer Guesthouse.',
