@@ -44,6 +44,8 @@ export const machineStatusSchema = z.object({
   resetLoop: z.boolean(),
   /** The guest stopped its CPU for good, with interrupts off. */
   haltedForever: z.boolean(),
+  /** A disk can't be read or written: the machine stands still until that is mended. */
+  diskTrouble: machineErrorSchema.optional(),
   /** Milliseconds since 1970; absent unless the machine is on. */
   startedAt: z.number().optional(),
   /** Why the machine went off by itself, and the last lines of its log. */

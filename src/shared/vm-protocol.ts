@@ -287,6 +287,8 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   /** The board is built and the first instruction is about to run. */
   z.object({ kind: z.literal('ready') }),
   z.object({ kind: z.literal('state'), state: z.enum(['running', 'paused', 'halted-forever']) }),
+  /** A disk of `VmStart.disks` can't be read or written: the machine stands still until it is mended, which comes without `error`. */
+  z.object({ kind: z.literal('disk-trouble'), disk: z.number().int().nonnegative(), error: eventErrorSchema.optional() }),
   z.object({ kind: z.literal('serial-output'), bytes }),
   z.object({ kind: z.literal('virtio-console-output'), bytes }),
   z.object({ kind: z.literal('debug-output'), bytes }),
