@@ -21,7 +21,7 @@ import { machineErrorSchema } from './machine-error.ts';
 import { mediumFactsSchema } from './medium-facts.ts';
 import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
 import type { MachineError, Result } from './result.ts';
-import { displayFrameSchema, vmStatsSchema } from './vm-protocol.ts';
+import { displayFrameSchema, networkStateSchema, vmStatsSchema } from './vm-protocol.ts';
 import type { VmCommand } from './vm-protocol.ts';
 
 const bytes = z.instanceof(Uint8Array);
@@ -254,6 +254,10 @@ export const api = {
     /** Rows of a text-mode screen; absent in graphics modes. */
     screenText: { input: byName, output: z.object({ rows: z.array(z.string()).optional() }) },
     stats: { input: byName, output: vmStatsSchema },
+    /** Counters of each adapter and what is open through it, of a machine that is on. */
+    network: { input: byName, output: z.object({ adapters: networkStateSchema }) },
+    /** Writes all frames of an adapter, from now on, to a new pcapng file among the machine's logs; or stops that. */
+    capture: { input: z.object({ name, adapter: z.number().int().min(0).max(ADAPTERS_MAXIMUM - 1), isOn: z.boolean() }), output: z.object({ path: z.string().optional() }) },
     /** The last lines of the machine's log file, also when it is off. */
     logs: { input: z.object({ name, lines: z.number().int().min(1).max(10_000).default(200) }), output: z.object({ lines: z.array(z.string()) }) },
   },

@@ -204,6 +204,8 @@ export const networkFiguresSchema = z.object({
   udpFlows: count,
   /** Frames that the capture lacks, as the disk was too slow. */
   captureMissed: count,
+  /** The file that a capture is being written to. */
+  capturePath: z.string().max(4096).optional(),
 });
 export type NetworkFigures = z.infer<typeof networkFiguresSchema>;
 
@@ -220,6 +222,10 @@ export const connectionSchema = z.object({
   bytesOut: count,
 });
 export type NetworkConnection = z.infer<typeof connectionSchema>;
+
+/** By adapter. */
+export const networkStateSchema = z.array(z.object({ figures: networkFiguresSchema, connections: z.array(connectionSchema).max(500) })).max(8);
+export type NetworkState = z.infer<typeof networkStateSchema>;
 
 export const vmStatsSchema = z.object({
   accelerator: z.string(),
@@ -288,7 +294,7 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('screen-text'), requestId: z.number(), rows: z.array(z.string()).optional() }),
   z.object({ kind: z.literal('stats'), requestId: z.number(), stats: vmStatsSchema }),
   /** By the adapters' order; not every connection where there are very many. */
-  z.object({ kind: z.literal('network-state'), requestId: z.number(), adapters: z.array(z.object({ figures: networkFiguresSchema, connections: z.array(connectionSchema).max(500) })).max(8) }),
+  z.object({ kind: z.literal('network-state'), requestId: z.number(), adapters: networkStateSchema }),
   z.object({ kind: z.literal('layers-made'), requestId: z.number(), error: eventErrorSchema.optional() }),
   z.object({ kind: z.literal('state-saved'), requestId: z.number(), error: eventErrorSchema.optional(), saved: savedStateSchema.optional(),
     /** Layers that were made are what disks write now, also where the state could not be saved. */

@@ -29,6 +29,8 @@ export interface GuestRunOptions {
   /** Keep the screen as the machine ended. */
   readonly picture?: boolean;
   readonly environment?: NodeJS.ProcessEnv;
+  /** A program and its arguments that run it, in a network namespace for instance. */
+  readonly within?: readonly string[];
 }
 
 let scratch: string | undefined;
@@ -50,12 +52,13 @@ export function removeScratchFiles(): void {
 let runs = 0;
 
 /** Runs `guesthouse run` with `args` to its end. Several can run at once. */
-export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_SECONDS, picture = false, environment = {} }: GuestRunOptions = {}): Promise<GuestRun> {
+export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_SECONDS, picture = false, environment = {}, within = [] }: GuestRunOptions = {}): Promise<GuestRun> {
   runs += 1;
   const statsFile = scratchFile(`stats-${runs}.json`);
   const pictureFile = scratchFile(`screen-${runs}.png`);
-  const child = spawn(process.execPath, [
-    commandLine, 'run', '--timeout', String(timeoutSeconds), '--stats', statsFile,
+  const [program, ...before] = [...within, process.execPath];
+  const child = spawn(program, [
+    ...before, commandLine, 'run', '--timeout', String(timeoutSeconds), '--stats', statsFile,
     ...(picture ? ['--screenshot-on-exit', pictureFile] : []), ...args,
   ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
   let serial = '';

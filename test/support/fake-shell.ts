@@ -12,6 +12,7 @@ import type { WebSocket } from 'ws';
 import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, schemasOf } from '../../src/shared/api.ts';
 import type { ApiEvent, ApiHandlers, MachineChanges, LibraryEntry, MachineStatus, Snapshot } from '../../src/shared/api.ts';
 import { machineConfigSchema } from '../../src/shared/machine-config.ts';
+import type { NetworkState } from '../../src/shared/vm-protocol.ts';
 import type { MachineConfigInput } from '../../src/shared/machine-config.ts';
 import type { MediumFacts } from '../../src/shared/medium-facts.ts';
 import { readPreferences } from '../../src/shared/preferences.ts';
@@ -29,7 +30,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 const GENERATION = { id: '20261126T160000000Z-00000000', takenAt: 0, bytes: 91 * MIB, newBytes: MIB };
 const BUNDLED_GUEST = { memoryBytes: 256 * MIB, disks: [{ path: 'disks/disk0.img', bus: 'virtio' }], bundledGuest: 'guesthouse-linux' };
 
-interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[]; snapshots: Snapshot[]; current: string | undefined; readonly pictures: Map<string, Uint8Array<ArrayBuffer>> }
+interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[]; snapshots: Snapshot[]; current: string | undefined; readonly pictures: Map<string, Uint8Array<ArrayBuffer>>; readonly captures: Map<number, string> }
 
 /** A machine by its name and what differs from the fake library's usual one. */
 export interface FakeMachineOptions extends Omit<MachineConfigInput, 'schemaVersion'> { readonly name: string }
@@ -146,7 +147,7 @@ export class FakeShell {
     const serial: Uint8Array[] = [];
     const machine: FakeMachine = {
       entry: { name, folder: `/home/user/Guesthouse/${name}.guestvm`, status: MACHINE_OFF, config: machineConfigSchema.parse({ schemaVersion: 1, ...config }) },
-      serial, consoles: new Set(), changes: [], snapshots: [], current: undefined, pictures: new Map(),
+      serial, consoles: new Set(), changes: [], snapshots: [], current: undefined, pictures: new Map(), captures: new Map(),
       guest: new FakeGuest((bytes) => {
         machine.serial.push(bytes);
         for (const socket of machine.consoles) socket.send(encodeWire({ kind: 'serial-output', bytes, replay: false }));
@@ -234,6 +235,26 @@ export class FakeShell {
     const handlers = this.#handlers as unknown as Readonly<Record<string, Readonly<Record<string, (input: unknown) => Promise<Result<unknown>>>>>>;
     const handler = handlers[noun]?.[verb];
     return handler === undefined ? fail('api.unknown', `there is no ${method}`) : handler(checked.data);
+  }
+
+  /** Each adapter with a connection of the guest's and one of a visitor's. */
+  #networkState(name: string): NetworkState {
+    const machine = this.#machines.get(name);
+    const seconds = performance.now() / 1000;
+    return (machine?.entry.config?.adapters ?? []).map((_, index) => {
+      const capturePath = machine?.captures.get(index);
+      return {
+        figures: {
+          framesIn: Math.round(90 * seconds), framesOut: Math.round(40 * seconds), bytesIn: Math.round(120_000 * seconds), bytesOut: 512, dropped: 3, lost: 0, machines: 0,
+          tcpConnections: 2, tcpOpened: 17, tcpHeldBytes: 0, udpFlows: 1, captureMissed: 0, ...(capturePath === undefined ? {} : { capturePath }),
+        },
+        connections: [
+          { protocol: 'tcp', origin: 'guest', guest: { address: '10.0.2.15', port: 40_112 }, remote: { address: '93.184.216.34', port: 443 }, state: 'open', bytesIn: 4 * MIB, bytesOut: 9000 },
+          { protocol: 'tcp', origin: 'forward', guest: { address: '10.0.2.15', port: 22 }, remote: { address: '10.0.2.2', port: 49_152 }, state: 'closing', bytesIn: 700, bytesOut: 1200 },
+          { protocol: 'udp', origin: 'guest', guest: { address: 'fd47:6865:7374::15', port: 123 }, remote: { address: '2606:2800:220:1::1', port: 123 }, state: 'open', bytesIn: 48, bytesOut: 48 },
+        ],
+      };
+    });
   }
 
   #with<T>(name: string, act: (machine: FakeMachine) => T): Promise<Result<T>> {
@@ -350,8 +371,19 @@ export class FakeShell {
         const wallSeconds = performance.now() / 1000;
         return {
           accelerator: 'interpreter', wallSeconds, guestSeconds: wallSeconds, haltedSeconds: 0, cpuSeconds: wallSeconds * 0.37, instructions: 0, mips: 0, exits: {}, regions: 0, compileMillis: 0, tlbMisses: 0,
-          peakRssBytes: 300 * MIB, displayFrames: wallSeconds * 25, diskBytesRead: wallSeconds * 4 * MIB, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: wallSeconds * 120_000, netBytesOut: 0, adapters: [],
+          peakRssBytes: 300 * MIB, displayFrames: wallSeconds * 25, diskBytesRead: wallSeconds * 4 * MIB, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: wallSeconds * 120_000, netBytesOut: 0,
+          adapters: this.#networkState(name).map(({ figures }) => figures),
         };
+      }),
+      network: ({ name }) => this.#with(name, () => ({ adapters: this.#networkState(name) })),
+      capture: ({ name, adapter, isOn }) => this.#with(name, ({ captures }) => {
+        if (!isOn) {
+          captures.delete(adapter);
+          return {};
+        }
+        const path = `/home/somebody/VMs/${name}/logs/network-${adapter + 1}.pcapng`;
+        captures.set(adapter, path);
+        return { path };
       }),
       logs: ({ name }) => this.#with(name, () => ({ lines: ['2026-11-23T13:00:00Z info machine: power on', '2026-11-23T13:00:01Z info board: ready'] })),
     },

@@ -18,6 +18,11 @@ function tshark(args: readonly string[]): { readonly lines: string[]; readonly e
   return { lines: linesOf(stdout), errors: status === 0 ? errors : [...errors, `ended with ${status}`] };
 }
 
+/** The named fields of every frame that a display filter picks. */
+export function captureFields(file: string, filter: string, fields: readonly string[]): string[][] {
+  return tshark(['-r', file, '-Y', filter, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])]).lines.map((line) => line.split('\t'));
+}
+
 export interface CaptureFindings {
   /** Frames that Wireshark could take apart. */
   readonly frames: number;

@@ -124,6 +124,28 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
       return connection.ok ? connection.value.stats() : connection;
     },
 
+    async network({ name }) {
+      const found = await machine(name);
+      if (!found.ok) return found;
+      const connection = found.value.connected();
+      if (!connection.ok) return connection;
+      const adapters = await connection.value.networkState();
+      return adapters.ok ? ok({ adapters: adapters.value }) : adapters;
+    },
+
+    async capture({ name, adapter, isOn }) {
+      const found = await library.find(name);
+      if (!found.ok) return found;
+      const connection = supervisor.machine(name).connected();
+      if (!connection.ok) return connection;
+      const adapters = await connection.value.networkState();
+      if (!adapters.ok) return adapters;
+      if (adapters.value[adapter] === undefined) return fail('machines.no-such-part', `the machine ${name} has no network adapter ${adapter + 1}`, 'add one in its settings');
+      const path = isOn ? join(found.value.folder, 'logs', `network-${adapter + 1}-${new Date().toISOString().replace(/[:.]/g, '-')}.pcapng`) : undefined;
+      const changed = await connection.value.change({ kind: 'capture', adapter, path });
+      return changed.ok ? ok(path === undefined ? {} : { path }) : changed;
+    },
+
     async logs({ name, lines }) {
       const found = await library.find(name);
       return found.ok ? ok({ lines: lastLines(join(found.value.folder, 'logs', 'machine.log'), lines) }) : found;

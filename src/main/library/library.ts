@@ -7,7 +7,7 @@ import { checkMachineName, describeIssues, MACHINE_FILE, MACHINE_FOLDER_SUFFIX, 
 import type { MachineConfig, MachineConfigInput } from '../../shared/machine-config.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { MachineError, Result } from '../../shared/result.ts';
-import { writeFileAtomically } from '../files/atomic-file.ts';
+import { makeFolder, moveFolder, writeFileAtomically } from '../files/atomic-file.ts';
 import { fileError } from '../machines/media-check.ts';
 import { withoutReachOutside } from './foreign-config.ts';
 import { createSparseDisk } from './sparse-disk.ts';
@@ -41,7 +41,7 @@ export class Library {
   async open(): Promise<Result<{ firstRun: boolean }>> {
     try {
       const firstRun = !existsSync(this.folder);
-      await mkdir(this.folder, { recursive: true });
+      await makeFolder(this.folder);
       return ok({ firstRun });
     } catch (error) {
       return libraryError(error, this.folder);
@@ -111,7 +111,7 @@ export class Library {
     if (!checked.success) return fail('machine-config.invalid', `the new machine's settings are not valid (${describeIssues(checked.error)})`, 'change them');
     const beside = join(this.folder, `.${checkedName.value}.${process.pid}.new`);
     try {
-      await mkdir(this.folder, { recursive: true });
+      await makeFolder(this.folder);
       await mkdir(join(beside, 'disks'), { recursive: true });
       await mkdir(join(beside, 'logs'));
       if (newDisk !== undefined) {
@@ -123,7 +123,7 @@ export class Library {
       }
       await writeFileAtomically(join(beside, MACHINE_FILE), serialized(checked.data));
       await writeMarker(beside, checkedName.value);
-      await rename(beside, folder);
+      await moveFolder(beside, folder);
     } catch (error) {
       await rm(beside, { recursive: true, force: true }).catch(() => {});
       const { code } = error as NodeJS.ErrnoException;
@@ -198,7 +198,7 @@ export class Library {
       await writeMarker(beside, name);
       const own = withoutReachOutside(config.value);
       await writeFileAtomically(join(beside, MACHINE_FILE), serialized(own));
-      await rename(beside, this.folderOf(name));
+      await moveFolder(beside, this.folderOf(name));
       return ok({ name, folder: this.folderOf(name), config: ok(own) });
     } catch (error) {
       await rm(beside, { recursive: true, force: true }).catch(() => {});
@@ -215,7 +215,7 @@ export class Library {
     const isSame = target.toLowerCase() === folder.value.toLowerCase();
     if (!isSame && existsSync(target)) return fail('library.name-taken', `there is already a machine ${checkedName.value}`, 'choose another name');
     try {
-      await rename(folder.value, target);
+      await moveFolder(folder.value, target);
       await rm(join(target, `${name}${MACHINE_FOLDER_SUFFIX}`), { force: true });
       await writeMarker(target, checkedName.value);
     } catch (error) {

@@ -1,12 +1,12 @@
 /** Clones of machines: whole copies, and linked ones that share a snapshot's disks and memory with the machine they come from. */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { checkMachineName, isAbsoluteMediumPath, MACHINE_FILE } from '../../shared/machine-config.ts';
 import type { MachineConfig } from '../../shared/machine-config.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
-import { writeFileAtomically } from '../files/atomic-file.ts';
+import { moveFolder, writeFileAtomically } from '../files/atomic-file.ts';
 import type { Library } from '../library/library.ts';
 import { fileError } from '../machines/media-check.ts';
 import { copyFolder, shareFile } from './copy-files.ts';
@@ -92,7 +92,7 @@ async function build(library: Library, newName: string, fill: (folder: string) =
       await rm(beside, { recursive: true, force: true });
       return filled;
     }
-    await rename(beside, target);
+    await moveFolder(beside, target);
     return ok(name.value);
   } catch (error) {
     await rm(beside, { recursive: true, force: true }).catch(() => {});
