@@ -8,8 +8,8 @@ import { commandLineAt } from '../cli/guesthouse-command.ts';
 import { guestDisk } from '../support/guest-images.ts';
 import { BOOT_MILLIS, QUICK_BOOT } from './run-guest.ts';
 
-const INIT = 'echo "answer $((6*7)) on $(findfs LABEL=guest-root) with $(ls /sys/class/net | grep -c eth)"\npoweroff -f\n';
-const ANSWER = /answer 42 on \/dev\/sda1 with 1/;
+const INIT = 'echo "answer $((6*7)) on $(findfs LABEL=guest-root)"\npoweroff -f\n';
+const ANSWER = /answer 42 on \/dev\/sda1/;
 // A space, a comma and an apostrophe, each of which means something to a shell or to QEMU.
 const folder = mkdtempSync(join(tmpdir(), 'guesthouse, it\'s me-'));
 const { run } = commandLineAt(folder);
@@ -48,6 +48,6 @@ test('QEMU starts a machine by the command line that is printed for it, with its
   const copy = join(tmpdir(), `guesthouse-copy-${process.pid}.qcow2`);
   symlinkSync(join(folder, 'machines/copy.guestvm/disks/disk0.qcow2'), copy);
   onTestFinished(() => { rmSync(copy, { force: true }); });
-  const booted = await run(['run', '--memory', '128M', '--disk', `${copy},format=qcow2`, '--serial', 'stdio', '--exit-on', 'answer 42 on /dev/sda1 with 0', '--timeout', String(BOOT_MILLIS / 1000)]);
+  const booted = await run(['run', '--memory', '128M', '--disk', `${copy},format=qcow2`, '--serial', 'stdio', '--exit-on', 'answer 42 on /dev/sda1', '--timeout', String(BOOT_MILLIS / 1000)]);
   expect([booted.status, booted.err]).toEqual([0, '']);
 }, 3 * BOOT_MILLIS);

@@ -42,7 +42,7 @@ function driveOptions({ disks, bootOrder }: VmStart): string[] {
   return disks.flatMap((disk, index) => {
     const bootIndex = inOrder.indexOf(disk);
     const device = `drive=drive${index}${bootIndex < 0 ? '' : `,bootindex=${bootIndex + 1}`}`;
-    const drive = disk.path === undefined ? [] : ['-drive', driveOf(disk as DiskAttachment, index)];
+    const drive = disk.path === undefined ? [] : ['-drive', driveOf(disk, index)];
     if (disk.bus === 'virtio') return [...drive, '-device', `virtio-blk-pci,${device}`];
     const place = placeOf(disk, taken);
     const hardware = `${disk.kind === 'disk' ? 'ide-hd' : 'ide-cd'},bus=ide.${place[0]},unit=${place[1]}`;

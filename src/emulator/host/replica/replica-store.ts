@@ -145,9 +145,9 @@ export async function readGeneration(folder: string, id: string | undefined): Pr
     throw damagedReplica(`the list of the generation ${wanted} can't be read`);
   }
   const isSound = (generation as { version: unknown }).version === 1 && Array.isArray(generation.chunks) && Array.isArray(generation.files)
-    && generation.chunks.every(({ hash, pack, offset, length }) => /^[0-9a-f]{64}$/.test(hash) && PACK_NAME.test(pack) && Number.isSafeInteger(offset) && offset >= 0 && length > 0 && length <= CHUNK_BYTES)
-    && generation.files.every(({ path: inside, bytes, chunks }) => isInside(inside) && Number.isSafeInteger(bytes) && Array.isArray(chunks) && chunks.length === Math.ceil(bytes / CHUNK_BYTES)
-      && chunks.every((index) => index === ZEROS || generation.chunks[index] !== undefined));
+    && generation.chunks.every(({ hash, pack, offset, length }: Chunk) => /^[0-9a-f]{64}$/.test(hash) && PACK_NAME.test(pack) && Number.isSafeInteger(offset) && offset >= 0 && length > 0 && length <= CHUNK_BYTES)
+    && generation.files.every(({ path: inside, bytes, chunks }: GenerationFile) => isInside(inside) && Number.isSafeInteger(bytes) && Array.isArray(chunks) && chunks.length === Math.ceil(bytes / CHUNK_BYTES)
+      && chunks.every((index: number) => index === ZEROS || generation.chunks[index] !== undefined));
   if (!isSound) throw damagedReplica(`the list of the generation ${wanted} makes no sense`);
   return generation;
 }
