@@ -26,6 +26,8 @@ export type KeyboardLayout = (typeof KEYBOARD_LAYOUTS)[number];
 /** Keys that can be the host key, as DOM `KeyboardEvent.code` values. */
 export const HOST_KEYS = ['ControlRight', 'AltRight', 'MetaRight', 'ControlLeft+AltLeft'] as const;
 export const CPU_LIMIT_PERCENT_MINIMUM = 5;
+export const REPLICATION_MINUTES_MINIMUM = 5;
+export const GENERATIONS_KEPT_DEFAULT = 7;
 
 /**
  * A medium's path: relative with forward slashes means inside the VM folder; absolute (`/…`, `C:\…`, `\\…`) means a file
@@ -70,6 +72,14 @@ export const directBootSchema = z.object({
 });
 export type DirectBootConfig = z.infer<typeof directBootSchema>;
 
+export const replicationSchema = z.object({
+  folder: z.string().min(1).max(4096).refine(isAbsoluteMediumPath, 'is no whole path'),
+  everyMinutes: z.number().int().min(REPLICATION_MINUTES_MINIMUM).max(60 * 24 * 31),
+  /** Generations. */
+  keep: z.number().int().min(1).max(1000).default(GENERATIONS_KEPT_DEFAULT),
+});
+export type ReplicationConfig = z.infer<typeof replicationSchema>;
+
 export const machineConfigSchema = z.object({
   schemaVersion: z.literal(MACHINE_SCHEMA_VERSION),
   architecture: z.enum(ARCHITECTURES).default('x86_64'),
@@ -104,6 +114,10 @@ export const machineConfigSchema = z.object({
   onReset: z.enum(['reboot', 'stop']).default('reboot'),
   /** A linked clone: its disks lie on those of another machine's snapshot. */
   linkedTo: z.object({ machine: z.string().min(1).max(64), snapshot: z.string().min(1).max(64) }).optional(),
+  /** Copied into a replica at `folder` by itself, whether it is on or off. */
+  replication: replicationSchema.optional(),
+  /** It is there to be cloned, and doesn't start itself. */
+  isTemplate: z.boolean().optional(),
   /** The machine becomes this snapshot again whenever it goes off, unless it is saved. */
   resetToSnapshot: z.string().min(1).max(64).optional(),
   ...descriptionShape,
