@@ -2,15 +2,21 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { CommandLineContext } from './context.ts';
 import { withCore } from './core.ts';
-import { exportOvf, importForeign, isForeign, isOvf } from './exchange.ts';
-import { printLine, unwrap } from './outcome.ts';
+import { exportOvf, importForeign, isForeign, isOvf, printQemuCommand } from './exchange.ts';
+import { printLine, unwrap, usageFailure } from './outcome.ts';
 
 export function addBundleVerbs(program: Command, context: CommandLineContext): void {
   program.command('export')
     .description('write a machine that is off into one file: with its snapshots and saved state (.guestvmz), or for other programs (.ova, .ovf)')
     .argument('<name>')
-    .argument('<file>')
-    .action(async (name: string, file: string) => {
+    .argument('[file]')
+    .option('--qemu', 'print the command line of a QEMU that starts the machine as it is now')
+    .action(async (name: string, file: string | undefined, { qemu = false }: { qemu?: boolean }) => {
+      if (qemu === (file !== undefined)) throw usageFailure(qemu ? '--qemu writes no file' : 'where to is not said', 'give either a file or --qemu');
+      if (file === undefined) {
+        await printQemuCommand(context, name);
+        return;
+      }
       if (isOvf(file)) {
         await exportOvf(context, name, file);
         return;
