@@ -34,6 +34,17 @@ export interface MediaTarget {
   readonly lazyRefcounts: boolean;
 }
 
+/** A VM folder as a replica is to have it. */
+export interface ReplicaSource {
+  readonly folder: string;
+  /** Paths in it, with forward slashes. */
+  readonly files: readonly string[];
+  /** Files whose contents are these, whatever is in the folder. */
+  readonly texts: readonly { readonly path: string; readonly text: string }[];
+  /** Milliseconds since 1970: the moment that it shows. */
+  readonly takenAt: number;
+}
+
 /** What of a machine goes into an OVF package. */
 export interface ExportedMachine {
   readonly name: string;
@@ -60,6 +71,13 @@ export type MediaJob =
   | { readonly kind: 'describe-foreign'; readonly path: string }
   /** A machine as an OVF package. */
   | { readonly kind: 'export-ovf'; readonly path: string; readonly machine: ExportedMachine }
+  /** The next generation of a replica in `folder`, which keeps that many (`generationSchema`). */
+  | { readonly kind: 'replicate'; readonly folder: string; readonly source: ReplicaSource; readonly keep: number }
+  | { readonly kind: 'list-generations'; readonly folder: string }
+  /** The newest generation where none is named; all of its bytes are compared with what was written. */
+  | { readonly kind: 'verify-generation'; readonly folder: string; readonly id: string | undefined }
+  /** Into the folder `target`, which is there. */
+  | { readonly kind: 'restore-generation'; readonly folder: string; readonly id: string | undefined; readonly target: string }
   /** A VM folder into a bundle, and a bundle into a new folder. Paths are absolute. */
   | { readonly kind: 'export-bundle'; readonly folder: string; readonly path: string }
   | { readonly kind: 'import-bundle'; readonly path: string; readonly folder: string }
@@ -117,6 +135,9 @@ export type MediaDone = z.infer<typeof mediaDoneSchema>;
 
 /** Of the members that stay in the bundle. */
 export const openedBundleSchema = z.object({ manifestSha256: z.string().regex(/^[0-9a-f]{64}$/), members: z.array(z.object({ path: z.string().max(1024), bytes })).max(10_000) });
+export const generationSchema = z.object({ id: z.string().max(64), takenAt: z.number(), /** Of the machine's files. */ bytes, /** That the generation brought anew. */ newBytes: bytes });
+export type GenerationFacts = z.infer<typeof generationSchema>;
+export const generationsSchema = z.object({ generations: z.array(generationSchema).max(10_000) });
 
 export const bundleDoneSchema = z.object({ bytes });
 

@@ -4,7 +4,6 @@
  */
 import { totalmem } from 'node:os';
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
-import type { MachineError } from '../../shared/result.ts';
 import type { UNASKED_REQUEST, VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
 import { GUEST_RAM } from '../cpu/memory-layout.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
@@ -13,6 +12,7 @@ import type { DeviceLog } from '../interfaces/log.ts';
 import { filesToTransfer, readBoardFiles } from './board-files.ts';
 import { MountedBundle } from './bundle-members.ts';
 import { DiskService } from './disk-service.ts';
+import { DiskTroubles } from './disk-troubles.ts';
 import { DisplayService } from './display-service.ts';
 import type { EngineModules } from './engine-modules.ts';
 import { LiveChanges } from './live-changes.ts';
@@ -62,6 +62,7 @@ interface RunningMachine {
   readonly mailbox: MailboxSender;
   /** By their numbers. Empty drives have none; discs that were taken out keep theirs. */
   readonly disks: (DiskService | undefined)[];
+  readonly troubles: DiskTroubles;
   readonly changes: LiveChanges;
   readonly networks: readonly NetworkService[];
   readonly display: DisplayService;
@@ -183,6 +184,13 @@ export class ControlThread {
       case 'save-state':
         void machine.states.save(command).then((answer) => { from.send({ kind: 'state-saved', requestId: command.requestId, layersInUse: machine.states.layersInUse, ...answer }); });
         break;
+      case 'pause':
+        machine.troubles.pausedByUser();
+        machine.mailbox.post(command);
+        break;
+      case 'resume':
+        if (machine.troubles.resumedByUser()) machine.mailbox.post(command);
+        break;
       default:
         machine.mailbox.post(command);
     }
@@ -241,7 +249,22 @@ export class ControlThread {
     const posts = new MessageChannel();
     const mailbox = new MailboxSender(letters.port2, memory.buffer);
     const facts = images.map(diskFacts);
-    const disks = images.map((image, index) => image === undefined ? undefined : new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum, (error) => { this.#standStill(error, mailbox); }));
+    const troubles = new DiskTroubles({
+      pause: () => {
+        mailbox.post({ kind: 'pause' });
+        // In instruction time the machine thread waits for the very request, and says nothing.
+        this.#transport.send({ kind: 'state', state: 'paused' });
+      },
+      resume: () => { mailbox.post({ kind: 'resume' }); },
+      tell: (disk, trouble) => { this.#transport.send({ kind: 'disk-trouble', disk, ...(trouble === undefined ? {} : { error: { code: trouble.code, message: trouble.message, advice: trouble.advice } }) }); },
+    });
+    const disks = images.map((image, index) => {
+      if (image === undefined) return undefined;
+      const disk: DiskService = new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum, {
+        troubled: (trouble) => { troubles.troubled(index, disk, trouble); }, mended: () => { troubles.mended(index); },
+      });
+      return disk;
+    });
     const states = new StateService({
       start, shared: memory.buffer as SharedArrayBuffer, disks, facts, bundle,
       log: { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) },
@@ -260,6 +283,7 @@ export class ControlThread {
       disks,
       networks,
       states,
+      troubles,
       changes: new LiveChanges({ shared, mailbox, disks, networks }),
       display: new DisplayService(memory.buffer),
       finalScreen: start.finalScreen === true,
@@ -283,7 +307,6 @@ export class ControlThread {
     switch (post.kind) {
       case 'event':
         if (post.event.kind === 'ready') machine.states.prefetch();
-        if (post.event.kind === 'state' && post.event.state === 'running') for (const disk of machine.disks) disk?.retry();
         this.#tellNetworks(post.event, machine.networks);
         this.#transport.send(post.event);
         break;
@@ -325,12 +348,6 @@ export class ControlThread {
     }
   }
 
-  /** A disk can't give what the guest asks it for: whoever resumes the machine has mended that. */
-  #standStill(error: MachineError, mailbox: MailboxSender): void {
-    this.#transport.send({ kind: 'log', level: 'error', topic: 'disk', message: `${error.message}: ${error.advice}` });
-    mailbox.post({ kind: 'pause' });
-  }
-
   /** A network lives through what its machine does: its time stands still with the machine's. */
   #tellNetworks(event: VmEvent, networks: readonly NetworkService[]): void {
     for (const network of networks) {
@@ -347,6 +364,7 @@ export class ControlThread {
     const machine = this.#machine;
     let last = ended;
     machine?.display.stop();
+    machine?.troubles.close();
     // A machine thread that still runs could write to the guest's RAM while its disks are being flushed.
     await this.#worker.terminate();
     if (machine !== undefined) {

@@ -4,7 +4,7 @@ import type { MachineConfig } from '../../shared/machine-config.ts';
 import { confirmed } from './confirm.ts';
 import type { CommandLineContext } from './context.ts';
 import { withCore, withService } from './core.ts';
-import { exportOvf, importForeign, isForeign, isOvf } from './exchange.ts';
+import { exportOvf, importForeign, isForeign, isOvf, printQemuCommand } from './exchange.ts';
 import { EXIT_FAILED, printLine, unwrap, usageFailure } from './outcome.ts';
 
 /** Opens a bundle in place and starts its machine, once the person has seen what it may touch. */
@@ -41,8 +41,14 @@ export function addBundleVerbs(program: Command, context: CommandLineContext): v
   program.command('export')
     .description('write a machine that is off into one file: with its snapshots and saved state (.guestvmz), or for other programs (.ova, .ovf)')
     .argument('<name>')
-    .argument('<file>')
-    .action(async (name: string, file: string) => {
+    .argument('[file]')
+    .option('--qemu', 'print the command line of a QEMU that starts the machine as it is now')
+    .action(async (name: string, file: string | undefined, { qemu = false }: { qemu?: boolean }) => {
+      if (qemu === (file !== undefined)) throw usageFailure(qemu ? '--qemu writes no file' : 'where to is not said', 'give either a file or --qemu');
+      if (file === undefined) {
+        await printQemuCommand(context, name);
+        return;
+      }
       if (isOvf(file)) {
         await exportOvf(context, name, file);
         return;

@@ -1,4 +1,5 @@
 import type { ApiHandlers, LibraryEntry } from '../../shared/api.ts';
+import type { LeftOut } from '../../shared/foreign-machine.ts';
 import { mediaDoneSchema } from '../../shared/media-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
@@ -13,6 +14,8 @@ import { MachineSettings } from './machine-settings.ts';
 import { BundlesInPlace } from '../library/in-place.ts';
 import { exportBundle, importBundle } from '../library/exchange.ts';
 import { mapForeignMachine } from '../library/foreign-machine.ts';
+import { qemuCommand, shellLine } from '../library/qemu-command.ts';
+import { startOf } from './machines.ts';
 import { exportOvf } from '../library/export-ovf.ts';
 import { describeForeign, importForeign } from '../library/import-foreign.ts';
 import { mustHaveNoClones } from '../snapshots/clones.ts';
@@ -109,6 +112,10 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       const isHardware = Object.entries(changes).some(([key, value]) => value !== undefined && HARDWARE.includes(key));
       const free = isHardware ? await mustHaveNoState(name) : ok({});
       if (!free.ok) return free;
+      if (changes.isTemplate === true) {
+        const off = mustBeOff(name);
+        if (!off.ok) return off;
+      }
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;
       const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], changes.directBoot ?? undefined);
@@ -129,6 +136,17 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     exportOvf({ name, path, id }) {
       const off = mustBeOff(name);
       return off.ok ? jobs.run(id, (progress, signal) => exportOvf(library, services.paths.mediaProcess, name, path, progress, signal)) : Promise.resolve(off);
+    },
+
+    async qemuCommand({ name }) {
+      const present = await snapshots.settingsNow(name);
+      if (!present.ok) return present;
+      const { config } = present.value;
+      const start = startOf(services, name, config);
+      if (!start.ok) return start;
+      const command = qemuCommand(name, start.value, config);
+      const saved: LeftOut[] = present.value.resumeFrom === undefined ? [] : [{ what: 'snapshots', detail: 'saved state' }];
+      return ok({ line: shellLine(command), words: [command.program, ...command.arguments], leftOut: [...command.leftOut, ...saved] });
     },
 
     async describeForeign({ path, id }) {

@@ -16,6 +16,10 @@ import type { Tree } from './snapshot-tree.ts';
 const TREE_BYTES_MAXIMUM = 64 << 20;
 /** Of layers, which nobody else gives to a file. */
 const LAYER_NAME = /\.layer-[0-9a-f]{8}\.qcow2$/;
+export function isLayerName(path: string): boolean {
+  return LAYER_NAME.test(path);
+}
+
 const STATES_FOLDER = 'state';
 const SNAPSHOTS_FOLDER = 'snapshots';
 

@@ -93,6 +93,8 @@ export class Snapshots {
   start(name: string, cold: boolean, start: StartMachine): Promise<Result<MachineStatus>> {
     return this.#inTurn(name, async () => {
       if (this.#options.supervisor.isOn(name)) return fail('machines.already-on', `the machine ${name} is already on`, 'stop it first to start it anew');
+      const present = await this.#open(name);
+      if (present.ok && present.value.config.isTemplate === true) return fail('machines.is-template', `the machine ${name} is a template`, 'make a machine of it with "guesthouse clone", or make it an ordinary one with "guesthouse template NAME --off"');
       const settings = await this.settingsNow(name);
       // A state that isn't there is dropped as well as one that is.
       if (!settings.ok && !(cold && settings.error.code === 'state.missing')) return settings;
