@@ -35,6 +35,12 @@ test('a disc goes in and out of a machine that is on, and into its settings', as
   expect(await client.machines.changeDisc({ name: 'a', drive: 0, path: '/nowhere.iso' })).toMatchObject({ ok: false, error: { code: 'media.missing' } });
 });
 
+test('a disc that the guest puts out itself is out of the settings too', async () => {
+  const { client, disc, saved } = await machineThatIsOn('ejects');
+  expect(await client.machines.changeDisc({ name: 'a', drive: 0, path: disc })).toMatchObject({ ok: true });
+  await expect.poll(async () => (await saved()).config?.cdroms, { timeout: 30_000 }).toEqual([{}]);
+});
+
 test('what the machine refuses is not saved either, and nothing that came with it', async () => {
   const { client, disc, saved } = await machineThatIsOn('holds-disc');
   expect(await client.library.change({ name: 'a', changes: { cpuLimitPercent: 50, cdroms: [{ path: disc }] } })).toMatchObject({ ok: false, error: { code: 'media.held' } });
