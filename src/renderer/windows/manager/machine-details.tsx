@@ -5,10 +5,10 @@ import { useTranslation } from 'react-i18next';
 import type { TFunction } from 'i18next';
 import type { LibraryEntry } from '../../../shared/api.ts';
 import type { MachineConfig } from '../../../shared/machine-config.ts';
+import { CrashReport } from '../../components/crash-report.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon } from '../../components/icon.tsx';
 import type { IconName } from '../../components/icon.tsx';
-import { LogLines } from '../../components/log-lines.tsx';
 import { iconOf, SystemIcon } from '../../components/machine-icon.tsx';
 import { MachineControls } from '../../components/machine-controls.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
@@ -46,11 +46,7 @@ export function MachineDetails({ entry, onSearchTag }: { readonly entry: Library
       </header>
 
       {broken === undefined ? null : <ErrorNotice error={broken} title={t('manager.brokenTitle')}><p>{t('manager.brokenText')}</p></ErrorNotice>}
-      {status.crash === undefined || status.state !== 'crashed' ? null : (
-        <ErrorNotice error={status.crash.error} title={t('machine.crashedTitle', { name })}>
-          {status.crash.lastLogLines.length === 0 ? null : <LogLines lines={status.crash.lastLogLines} />}
-        </ErrorNotice>
-      )}
+      {status.state === 'crashed' ? <CrashReport entry={entry} /> : null}
 
       <div className="details-body">
         <Button className="details-screen" aria-label={canShow ? t('manager.openScreen', { name }) : t('manager.previewOff', { name })} isDisabled={!canShow} onPress={() => { go({ window: 'machine', machine: name }); }}>
