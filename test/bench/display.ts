@@ -5,7 +5,7 @@
 import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { findChromium } from '../../scripts/setup/host-tools.mjs';
-import { framesPerSecond, keyToPixel, watchCanvas } from './display/watched-canvas.ts';
+import { countDrawings, framesPerSecond, keyToPixel, watchCanvas } from './display/watched-canvas.ts';
 import { noVncMissing, openNoVnc, openOurs } from './display/viewers.ts';
 import type { Viewer } from './display/viewers.ts';
 import type { BenchOptions } from './options.ts';
@@ -23,8 +23,8 @@ const STILL_KEY = '0';
 /** Code is compiled and caches are filled by then. */
 const SETTLING_MILLIS = 3000;
 
-/** In percent of a core. */
-type Shares = { readonly control: number; readonly page: number; readonly between: number; readonly guest: number; readonly compositor: number };
+/** In percent of a core, while so many frames a second were drawn. */
+type Shares = { readonly drawn: number; readonly control: number; readonly page: number; readonly between: number; readonly guest: number; readonly compositor: number };
 type SceneFigures = { framesPerSecond: number[]; shares: Shares[] };
 type Findings = { readonly scenes: Map<string, SceneFigures>; readonly keyMillis: number[] };
 
@@ -44,15 +44,18 @@ async function measureShares(browser: Browser, page: Page, viewer: Viewer, secon
   const { renderers, others } = await chromiumProcesses(browser);
   const timesOf = (): Map<number, { id: number; name: string; seconds: number; pid: number }> => new Map(
     [viewer.machinePid, ...(viewer.betweenPid === undefined ? [] : [viewer.betweenPid]), ...renderers, ...others].flatMap((pid) => threadTimes(pid).map((thread) => [thread.id, { ...thread, pid }] as const)));
+  const ended = await countDrawings(page);
   const before = timesOf();
   const startMillis = performance.now();
   await page.waitForTimeout(seconds * 1000);
   const after = timesOf();
   const wallSeconds = (performance.now() - startMillis) / 1000;
+  const drawn = await ended();
   const share = (belongs: (thread: { id: number; name: string; pid: number }) => boolean): number => [...after.values()].filter(belongs)
     .reduce((sum, { id, seconds: spent }) => sum + spent - (before.get(id)?.seconds ?? 0), 0) / wallSeconds * 100;
   const isBrowser = (pid: number): boolean => renderers.includes(pid) || others.includes(pid);
   return {
+    drawn,
     control: share((thread) => thread.pid === viewer.machinePid && !viewer.isGuestThread(thread)),
     guest: share((thread) => thread.pid === viewer.machinePid && viewer.isGuestThread(thread)),
     between: share(({ pid }) => pid === viewer.betweenPid),
@@ -114,7 +117,7 @@ export async function benchDisplay(options: BenchOptions, say: (text: string) =>
     for (const column of columns) {
       const { framesPerSecond: frames, shares } = findings.get(column.name)!.scenes.get(key)!;
       const of = (part: keyof Shares): number => median(shares.map((one) => one[part])) ?? NaN;
-      process.stdout.write(`  ${column.title.padEnd(14)} ${median(frames)?.toFixed(1)} frames/s; control ${of('control').toFixed(0)} % + page ${of('page').toFixed(0)} % = ${(of('control') + of('page')).toFixed(0)} % of a core`
+      process.stdout.write(`  ${column.title.padEnd(14)} ${median(frames)?.toFixed(1)} frames/s; control ${of('control').toFixed(0)} % + page ${of('page').toFixed(0)} % = ${(of('control') + of('page')).toFixed(0)} % of a core at ${of('drawn').toFixed(1)} frames/s, ${((of('control') + of('page')) * 10 / of('drawn')).toFixed(1)} ms a frame`
         + `; apart: ${column.name === 'ours' ? `shell ${of('between').toFixed(0)} %, ` : ''}guest ${of('guest').toFixed(0)} %, compositor and the browser's other threads ${of('compositor').toFixed(0)} %\n`);
     }
   }

@@ -7,7 +7,7 @@ interface CanvasWatch {
 }
 
 declare global {
-  interface Window { canvasWatch?: CanvasWatch }
+  interface Window { canvasWatch?: CanvasWatch; drawingCount?: { frames: number; lastAt: number; readonly startedAt: number } }
 }
 
 /** To be called before the page is loaded. */
@@ -44,6 +44,25 @@ export function framesPerSecond(page: Page, seconds: number): Promise<number> {
       resolve(seen.size / ((performance.now() - start) / 1000));
     }, length * 1000);
   }), seconds);
+}
+
+/** How often the canvas is drawn on, for each second, without a look at what. Resolves to what ends the count. */
+export async function countDrawings(page: Page): Promise<() => Promise<number>> {
+  await page.evaluate(() => {
+    const count = { frames: 0, lastAt: -1, startedAt: performance.now() };
+    window.drawingCount = count;
+    window.canvasWatch!.drawn = () => {
+      // One frame of the browser's may take several calls.
+      const now = Number(document.timeline.currentTime);
+      if (now !== count.lastAt) count.frames++;
+      count.lastAt = now;
+    };
+  });
+  return () => page.evaluate(() => {
+    window.canvasWatch!.drawn = undefined;
+    const { frames, startedAt } = window.drawingCount!;
+    return frames / ((performance.now() - startedAt) / 1000);
+  });
 }
 
 /** From a key's event in the page to the changed pixel in the canvas, in milliseconds. The caller presses the key. */
