@@ -40,6 +40,11 @@ const hostTools = [
     commands: ['dmidecode'],
     apt: 'dmidecode', dnf: 'dmidecode', brew: 'dmidecode',
   },
+  {
+    what: 'tshark, which the tests read network captures with',
+    commands: ['tshark'],
+    apt: 'tshark', dnf: 'wireshark-cli', brew: 'wireshark',
+  },
 ];
 
 /** @param {string[]} commands @returns {string | undefined} the first that exists, as a path */

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { DISK_FORMATS, type DiskFormat } from './disk-format.ts';
+import type { GuestSystem } from './machine-description.ts';
+import type { Within } from './foreign-machine.ts';
 import { machineErrorSchema } from './machine-error.ts';
 
 /** An image that a job reads or changes. Paths are absolute. */
@@ -13,6 +15,8 @@ export interface MediaImage {
   readonly format: DiskFormat | undefined;
   /** Folders besides the image's own in which files may lie that the image names. */
   readonly backingFolders: readonly string[];
+  /** The image is this part of the file alone. */
+  readonly within?: Within | undefined;
 }
 
 export interface MediaTarget {
@@ -27,6 +31,29 @@ export interface MediaTarget {
   readonly lazyRefcounts: boolean;
 }
 
+/** A VM folder as a replica is to have it. */
+export interface ReplicaSource {
+  readonly folder: string;
+  /** Paths in it, with forward slashes. */
+  readonly files: readonly string[];
+  /** Files whose contents are these, whatever is in the folder. */
+  readonly texts: readonly { readonly path: string; readonly text: string }[];
+  /** Milliseconds since 1970: the moment that it shows. */
+  readonly takenAt: number;
+}
+
+/** What of a machine goes into an OVF package. */
+export interface ExportedMachine {
+  readonly name: string;
+  readonly notes: string;
+  readonly architecture: 'x86_64' | 'i386';
+  readonly guestSystem: GuestSystem | undefined;
+  readonly memoryBytes: number;
+  readonly disks: readonly { readonly image: MediaImage; readonly bus: 'ide' | 'sata' }[];
+  readonly cdDrives: number;
+  readonly adapters: readonly { readonly network: string; readonly isConnected: boolean; readonly mac: string | undefined }[];
+}
+
 export type MediaJob =
   | { readonly kind: 'info'; readonly image: MediaImage }
   /** What system is on it (`mediumFactsSchema`). */
@@ -37,6 +64,17 @@ export type MediaJob =
   | { readonly kind: 'convert'; readonly image: MediaImage; readonly target: MediaTarget; readonly compress: boolean }
   | { readonly kind: 'resize'; readonly image: MediaImage; readonly bytes: number; readonly shrink: boolean }
   | { readonly kind: 'compact'; readonly image: MediaImage }
+  /** What machine another program's configuration, or an OVF package, describes (`foreignMachineSchema`). */
+  | { readonly kind: 'describe-foreign'; readonly path: string }
+  /** A machine as an OVF package. */
+  | { readonly kind: 'export-ovf'; readonly path: string; readonly machine: ExportedMachine }
+  /** The next generation of a replica in `folder`, which keeps that many (`generationSchema`). */
+  | { readonly kind: 'replicate'; readonly folder: string; readonly source: ReplicaSource; readonly keep: number }
+  | { readonly kind: 'list-generations'; readonly folder: string }
+  /** The newest generation where none is named; all of its bytes are compared with what was written. */
+  | { readonly kind: 'verify-generation'; readonly folder: string; readonly id: string | undefined }
+  /** Into the folder `target`, which is there. */
+  | { readonly kind: 'restore-generation'; readonly folder: string; readonly id: string | undefined; readonly target: string }
   /** A VM folder into a bundle, and a bundle into a new folder. Paths are absolute. */
   | { readonly kind: 'export-bundle'; readonly folder: string; readonly path: string }
   | { readonly kind: 'import-bundle'; readonly path: string; readonly folder: string }
@@ -88,6 +126,10 @@ export type MediaCheck = z.infer<typeof mediaCheckSchema>;
 /** What a new or changed image is now. */
 export const mediaDoneSchema = z.object({ path: text, format: z.enum(DISK_FORMATS), virtualBytes: bytes, hostBytes: bytes, hostBytesBefore: bytes.optional() });
 export type MediaDone = z.infer<typeof mediaDoneSchema>;
+
+export const generationSchema = z.object({ id: z.string().max(64), takenAt: z.number(), /** Of the machine's files. */ bytes, /** That the generation brought anew. */ newBytes: bytes });
+export type GenerationFacts = z.infer<typeof generationSchema>;
+export const generationsSchema = z.object({ generations: z.array(generationSchema).max(10_000) });
 
 export const bundleDoneSchema = z.object({ bytes });
 

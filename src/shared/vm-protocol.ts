@@ -3,6 +3,7 @@
  * that comes back as untrusted (`vmEventSchema`).
  */
 import { z } from 'zod';
+import type { DiskBus } from './disk-bus.ts';
 import type { DiskFormat } from './disk-format.ts';
 
 /** Serial output, disk image or screenshot destinations are absolute host paths, handed over when the process starts. */
@@ -10,7 +11,7 @@ export interface DiskAttachment {
   readonly path: string;
   /** `undefined`: what its content says. A disk that then is raw may not be made to look like something else. */
   readonly format: DiskFormat | 'iso' | undefined;
-  readonly bus: 'ide' | 'virtio';
+  readonly bus: DiskBus;
   readonly kind: 'disk' | 'cdrom';
   readonly readOnly: boolean;
   /** Writes go to memory and are forgotten at power-off. */
@@ -131,6 +132,8 @@ export type VmChange =
   | { readonly kind: 'cpu-limit'; readonly percent: number };
 
 export type VmCommand =
+  /** Before `power-on`, to a process that is to wait for it: what every machine needs is made ready. `warmed-up` answers. */
+  | { readonly kind: 'warm-up'; readonly biosPath: string; readonly vgaBiosPath: string | undefined }
   | { readonly kind: 'power-on'; readonly start: VmStart }
   | { readonly kind: 'pause' }
   | { readonly kind: 'resume' }
@@ -202,6 +205,8 @@ export const networkFiguresSchema = z.object({
   udpFlows: count,
   /** Frames that the capture lacks, as the disk was too slow. */
   captureMissed: count,
+  /** The file that a capture is being written to. */
+  capturePath: z.string().max(4096).optional(),
 });
 export type NetworkFigures = z.infer<typeof networkFiguresSchema>;
 
@@ -218,6 +223,10 @@ export const connectionSchema = z.object({
   bytesOut: count,
 });
 export type NetworkConnection = z.infer<typeof connectionSchema>;
+
+/** By adapter. */
+export const networkStateSchema = z.array(z.object({ figures: networkFiguresSchema, connections: z.array(connectionSchema).max(500) })).max(8);
+export type NetworkState = z.infer<typeof networkStateSchema>;
 
 export const vmStatsSchema = z.object({
   accelerator: z.string(),
@@ -274,9 +283,12 @@ export const savedStateSchema = z.object({
 export type SavedState = z.infer<typeof savedStateSchema>;
 
 export const vmEventSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('warmed-up') }),
   /** The board is built and the first instruction is about to run. */
   z.object({ kind: z.literal('ready') }),
   z.object({ kind: z.literal('state'), state: z.enum(['running', 'paused', 'halted-forever']) }),
+  /** A disk of `VmStart.disks` can't be read or written: the machine stands still until it is mended, which comes without `error`. */
+  z.object({ kind: z.literal('disk-trouble'), disk: z.number().int().nonnegative(), error: eventErrorSchema.optional() }),
   z.object({ kind: z.literal('serial-output'), bytes }),
   z.object({ kind: z.literal('virtio-console-output'), bytes }),
   z.object({ kind: z.literal('debug-output'), bytes }),
@@ -285,7 +297,7 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('screen-text'), requestId: z.number(), rows: z.array(z.string()).optional() }),
   z.object({ kind: z.literal('stats'), requestId: z.number(), stats: vmStatsSchema }),
   /** By the adapters' order; not every connection where there are very many. */
-  z.object({ kind: z.literal('network-state'), requestId: z.number(), adapters: z.array(z.object({ figures: networkFiguresSchema, connections: z.array(connectionSchema).max(500) })).max(8) }),
+  z.object({ kind: z.literal('network-state'), requestId: z.number(), adapters: networkStateSchema }),
   z.object({ kind: z.literal('layers-made'), requestId: z.number(), error: eventErrorSchema.optional() }),
   z.object({ kind: z.literal('state-saved'), requestId: z.number(), error: eventErrorSchema.optional(), saved: savedStateSchema.optional(),
     /** Layers that were made are what disks write now, also where the state could not be saved. */

@@ -89,7 +89,7 @@ const ours: Engine = {
   disk: (guest) => ourRun(guest, ['--arch', architectureOf(guest.flavour), '--bios', firmwareFiles.bios, '--disk', `${guest.disk.replaceAll(',', ',,')},discard-changes`]),
   firmware: (machine) => ourRun(machine, ['--bios', firmwareFiles.bios, '--serial', 'none', '--debug-port', `${SEABIOS_DEBUG_PORT}=stdio`]),
   ready: undefined,
-  machineProcess: (pid) => childRunning(pid, 'vm-process.js'),
+  machineProcess: (pid) => childRunning(pid, 'vm-process'),
 };
 
 const qemuCommon = ['-accel', 'tcg', '-smp', '1', '-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'std', '-no-reboot'];

@@ -12,6 +12,7 @@ import { engines, is32Bit, type Engine, type LinuxGuest } from './engines.ts';
 import { kernels, kernelsMissing } from './kernels.ts';
 import { measureBoots, measureFirmware, measureGuest, measureNative, measureReady, type GuestFigures } from './measure.ts';
 import { benchNetwork } from './network.ts';
+import { benchSnapshots } from './saved-states.ts';
 import { nativeCommand, nativeMissing } from './native.ts';
 import { HELP, parseBenchOptions, type BenchOptions, type ColumnName } from './options.ts';
 import { formatProfiles, formatRows, formatSummaries, reportRow, rowsToPrint, summarize, type Row } from './report.ts';
@@ -180,6 +181,10 @@ async function main(): Promise<void> {
   }
   if (options.network) {
     await benchNetwork(options, say);
+    return;
+  }
+  if (options.snapshots) {
+    await benchSnapshots(options, say);
     return;
   }
   const findings: Findings = { rows: [], notes: [], facts: {}, profiles: {} };

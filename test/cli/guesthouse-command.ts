@@ -114,11 +114,12 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Linux: every VM process on this host. */
-export function vmProcesses(): { pid: number; parent: number; environment: string }[] {
+export function vmProcesses(): { pid: number; parent: number; title: string; environment: string }[] {
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).flatMap((pid) => {
     const stat = statOf(pid);
-    if (stat === undefined || !textOf(`/proc/${pid}/cmdline`).includes('vm-process')) return [];
-    return [{ pid, parent: Number(stat[1]), environment: textOf(`/proc/${pid}/environ`) }];
+    const title = textOf(`/proc/${pid}/cmdline`);
+    if (stat === undefined || !title.includes('vm-process')) return [];
+    return [{ pid, parent: Number(stat[1]), title, environment: textOf(`/proc/${pid}/environ`) }];
   });
 }
 

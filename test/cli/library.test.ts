@@ -97,7 +97,7 @@ describe('machines that are on', () => {
     machines.push(await made('victim'));
     const description = readFileSync(join(folderOf('victim'), 'machine.json'));
     succeeded(await run(['start', 'victim']));
-    const vm = vmProcesses().find(({ environment }) => environment.includes(`GUESTHOUSE_HOME=${home}\0`) && environment.includes('GUESTHOUSE_MACHINE=victim\0'));
+    const vm = vmProcesses().find(({ title, environment }) => environment.includes(`GUESTHOUSE_HOME=${home}\0`) && /vm-process victim\b/.test(title));
     process.kill(vm!.pid, 'SIGKILL');
     await eventually(async () => (await info('victim')).status.state === 'crashed', () => 'it is not shown crashed');
     const { crash } = (await info('victim')).status;

@@ -50,3 +50,46 @@ test('a log is filtered by level and by words', async ({ page, openWindow }) => 
   await page.getByText('Errors', { exact: true }).click();
   await expect(page.getByText('No line matches.')).toBeVisible();
 });
+
+test('the network shows counters and connections, and captures from there and from the machine window', async ({ page, openWindow }) => {
+  const shell = await openWindow([{ name: 'One', adapters: [{}, {}] }]);
+  await page.getByRole('button', { name: 'Monitor' }).click();
+  await page.getByRole('tab', { name: 'Network' }).click();
+  await expect(page.getByText('No machine with a network is on.')).toBeVisible();
+  shell.turnOn('One');
+  const second = page.getByRole('region', { name: 'Adapter 2', exact: true });
+  await expect(second).toContainText('3 now, 17 by TCP so far');
+  const row = second.getByRole('row', { name: /93\.184\.216\.34/ });
+  await expect(row).toContainText('10.0.2.15:40112');
+  await expect(row).toContainText('open');
+  await expect(second.getByRole('row', { name: /forward/ })).toContainText('closing');
+  // Live: the fake guest receives all the time.
+  const received = second.locator('dd').first();
+  const before = await received.textContent();
+  await expect(received).not.toHaveText(before ?? '');
+
+  await second.getByRole('button', { name: 'Capture', exact: true }).focus();
+  await page.keyboard.press('Enter');
+  await expect(second.getByRole('status')).toHaveText('Captured to /home/somebody/VMs/One/logs/network-2.pcapng (missed: 0)');
+  await expect(page.getByRole('region', { name: 'Adapter 1', exact: true }).getByRole('button', { name: 'Capture', exact: true })).toBeVisible();
+  await second.getByRole('button', { name: 'Stop the capture' }).click();
+  await expect(second.getByRole('status')).toBeHidden();
+  await page.getByRole('dialog', { name: 'Monitor' }).getByRole('button', { name: 'Close' }).last().click();
+
+  await page.evaluate(() => { window.location.hash = '#/machine/One'; });
+  const parts = page.getByRole('group', { name: 'Parts of the machine' });
+  await parts.getByRole('button', { name: 'Network adapter 1', exact: true }).click();
+  await page.getByRole('menuitemcheckbox', { name: 'Capture its traffic' }).or(page.getByRole('menuitem', { name: 'Capture its traffic' })).click();
+  await expect(page.getByText('What passes is written to /home/somebody/VMs/One/logs/network-1.pcapng')).toBeVisible();
+  await expect(parts.getByRole('button', { name: 'Network adapter 1: captured' })).toBeVisible();
+});
+
+test('a capture that can not be written says why', async ({ page, openWindow }) => {
+  const shell = await openWindow([{ name: 'One', adapters: [{}] }]);
+  shell.turnOn('One');
+  shell.failures.set('machines.capture', { ok: false, error: { code: 'network.capture-unusable', message: 'the network capture can\'t be written', advice: 'name another file' } });
+  await page.getByRole('button', { name: 'Monitor' }).click();
+  await page.getByRole('tab', { name: 'Network' }).click();
+  await page.getByRole('button', { name: 'Capture', exact: true }).click();
+  await expect(page.getByText('The network capture can’t be written')).toBeVisible();
+});

@@ -118,6 +118,42 @@ test('settings are changed with the keyboard alone', async ({ page, openWindow }
   expect(shell.changesOf('Debian')).toEqual([{ memoryBytes: 1024 * 1024 * 1024, accelerator: 'translator' }]);
 });
 
+test('the network of an adapter is chosen and its link made worse, with reasons for what is impossible', async ({ page, openWindow }) => {
+  const shell = await openWindow([{ name: 'Debian', adapters: [{ forwards: [{ protocol: 'tcp', host: { port: 2222 }, guest: { port: 22 } }] }] }]);
+  const dialog = await openSettings(page);
+  await dialog.getByRole('tab', { name: 'Network' }).click();
+  await expect(dialog.getByLabel('Name of the network')).toBeHidden();
+  const attach = async (name: string): Promise<void> => {
+    await dialog.getByRole('button', { name: /Attached to/ }).click();
+    await page.getByRole('option', { name }).click();
+  };
+  await attach('This computer only');
+  await expect(dialog.getByRole('button', { name: /The guest may reach/ })).toBeHidden();
+  await expect(dialog.getByRole('button', { name: 'Forward a port' })).toBeVisible();
+  await attach('An internal network');
+  await expect(dialog.getByRole('button', { name: 'Forward a port' })).toBeHidden();
+  await attach('A shared network (NAT network)');
+  await expect(dialog.getByRole('button', { name: /The guest may reach/ })).toBeVisible();
+  await dialog.getByLabel('Name of the network').fill('my lab');
+  await dialog.getByLabel('Delay, in milliseconds').fill('-3');
+  await dialog.getByLabel('Frames lost, in percent').fill('200');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await expect(dialog.getByText('Use 1 to 32 letters, digits')).toBeVisible();
+  await expect(dialog.getByText('Give a number of milliseconds from 0 to 10,000.')).toBeVisible();
+  await expect(dialog.getByText('Give a percentage from 0 to 100.')).toBeVisible();
+  await dialog.getByLabel('Name of the network').fill('lab');
+  await dialog.getByLabel('Delay, in milliseconds').fill('80');
+  await dialog.getByLabel('Jitter on top of it').fill('7.5');
+  await dialog.getByLabel('Frames lost, in percent').fill('0.5');
+  await dialog.getByLabel('Bandwidth limit, each way').fill('2 MiB/s');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await expect(dialog).toBeHidden();
+  expect(shell.changesOf('Debian')).toEqual([{ adapters: [{
+    ...ADAPTER, mode: 'nat-network', network: 'lab', delayMillis: 80, jitterMillis: 7.5, lossPercent: 0.5, bytesPerSecondMaximum: 2 * 1024 * 1024,
+    forwards: [{ protocol: 'tcp', host: { address: '127.0.0.1', port: 2222 }, guest: { port: 22 } }],
+  }] }]);
+});
+
 test('the status bar shows what is at work, and changes discs and cables of a machine that is on', async ({ page, openWindow }) => {
   const shell = await openWindow(['Debian']);
   shell.configure('Debian', { cdroms: [{}], adapters: [{}] });

@@ -6,6 +6,7 @@ import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BOARD_MODULES, guestInitrd, guestKernel, type KernelFlavour } from '../support/guest-images.ts';
 import { capturedFrames, tcpPayload } from '../support/pcapng.ts';
+import { inspectCapture } from '../support/tshark.ts';
 import { BOOT_MILLIS, LONG_TESTS, QUICK_BOOT, removeScratchFiles, runGuest, scratchFile } from './run-guest.ts';
 
 removeScratchFiles();
@@ -121,6 +122,15 @@ async function exchanges(flavour: KernelFlavour, nic: string): Promise<void> {
   expect(tcpPayload(frames, webPort, true).includes(DOWNLOAD)).toBe(true);
   expect(tcpPayload(frames, webPort, false).includes(uploads.at(-1)!)).toBe(true);
   expect(frames.every(({ nanos }, index) => nanos >= (frames[index - 1]?.nanos ?? 0n))).toBe(true);
+  expectCleanLink(capture, 3);
+}
+
+/** Nothing that Wireshark minds, and nothing that was sent twice. */
+function expectCleanLink(capture: string, tcpStreams: number): void {
+  const findings = inspectCapture(capture);
+  expect(findings.tcpStreams).toBeGreaterThanOrEqual(tcpStreams);
+  expect({ errors: findings.errors, warnings: findings.warnings, troubles: findings.troubles.filter((line) => !/Window *Full|ZeroWindow/.test(line)) })
+    .toEqual({ errors: [], warnings: [], troubles: [] });
 }
 
 describe('a guest with a virtio adapter', () => {

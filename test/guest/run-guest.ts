@@ -29,6 +29,10 @@ export interface GuestRunOptions {
   /** Keep the screen as the machine ended. */
   readonly picture?: boolean;
   readonly environment?: NodeJS.ProcessEnv;
+  /** A program and its arguments that run it, in a network namespace for instance. */
+  readonly within?: readonly string[];
+  /** Told of all that was printed as errors so far, with the number of the process. */
+  readonly onErrors?: (errors: string, processId: number) => void;
 }
 
 let scratch: string | undefined;
@@ -50,18 +54,22 @@ export function removeScratchFiles(): void {
 let runs = 0;
 
 /** Runs `guesthouse run` with `args` to its end. Several can run at once. */
-export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_SECONDS, picture = false, environment = {} }: GuestRunOptions = {}): Promise<GuestRun> {
+export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_SECONDS, picture = false, environment = {}, within = [], onErrors }: GuestRunOptions = {}): Promise<GuestRun> {
   runs += 1;
   const statsFile = scratchFile(`stats-${runs}.json`);
   const pictureFile = scratchFile(`screen-${runs}.png`);
-  const child = spawn(process.execPath, [
-    commandLine, 'run', '--timeout', String(timeoutSeconds), '--stats', statsFile,
+  const [program, ...before] = [...within, process.execPath];
+  const child = spawn(program, [
+    ...before, commandLine, 'run', '--timeout', String(timeoutSeconds), '--stats', statsFile,
     ...(picture ? ['--screenshot-on-exit', pictureFile] : []), ...args,
   ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
   let serial = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => { serial += text; });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text; });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+    if (child.pid !== undefined) onErrors?.(errors, child.pid);
+  });
   const status = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);

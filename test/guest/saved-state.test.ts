@@ -1,7 +1,8 @@
 /** A machine that is saved and goes on is the machine that it would have been. */
 import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { DrivenMachine, PLAIN_MACHINE } from '../support/driven-machine.ts';
+import type { VmLauncher } from '../../src/main/machines/launcher.ts';
+import { DrivenMachine, PLAIN_MACHINE, WaitingLauncher } from '../support/driven-machine.ts';
 import { guestInitrd, guestKernel } from '../support/guest-images.ts';
 import type { VmStart } from '../../src/shared/vm-protocol.ts';
 import { BOOT_MILLIS, QUICK_BOOT, removeScratchFiles, scratchFile } from './run-guest.ts';
@@ -11,8 +12,8 @@ removeScratchFiles();
 const running = new Set<DrivenMachine>();
 afterAll(async () => { for (const machine of running) await machine.kill(); });
 
-function begin(start: VmStart): DrivenMachine {
-  const machine = new DrivenMachine(start);
+function begin(start: VmStart, launcher?: VmLauncher): DrivenMachine {
+  const machine = new DrivenMachine(start, launcher);
   running.add(machine);
   void machine.exited.then(() => running.delete(machine));
   return machine;
@@ -116,6 +117,21 @@ n=0; while true; do n=$((n+1)); echo "count $n"; dd if=/dev/urandom of=/churn bs
 
     const alone = begin({ ...start(), resumeFrom: { path: second, others: [], isKept: true } });
     expect((await alone.exited).error?.code).toBe('state.incomplete');
+  }, BOOT_MILLIS);
+
+  test('goes on in a process that waited for it, and boots anew from files that were read only then', async () => {
+    const machine = begin(start());
+    await machine.printed('count 2');
+    const path = scratchFile('waited.state');
+    await machine.save(path);
+    const launcher = new WaitingLauncher(PLAIN_MACHINE);
+    await launcher.isReady;
+    const resumed = begin({ ...start(), resumeFrom: { path, others: [], isKept: false } }, launcher);
+    await resumed.printed('count 5');
+    expect(resumed.serial).not.toMatch(/count 1\b|broken/);
+    resumed.connection.post({ kind: 'reset' });
+    await resumed.until(() => /count 5[^]*count 1\b/.test(resumed.serial), 'it counted anew');
+    await resumed.kill();
   }, BOOT_MILLIS);
 
   test('stands still where a part of its memory is damaged, and goes on when that is mended', async () => {

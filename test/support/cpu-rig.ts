@@ -1,9 +1,6 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { buildInterpreterModule, instructionForms } from '../../src/emulator/cpu/interpreter/build-module.ts';
 import { Interpreter } from '../../src/emulator/cpu/interpreter/interpreter.ts';
 import { DEFAULT_GROWTH } from '../../src/emulator/cpu/translator/guest-code.ts';
-import { ImmediateCompiler } from '../../src/emulator/cpu/translator/region-compiler.ts';
+import { ImmediateCompiler, type RegionCompiler } from '../../src/emulator/cpu/translator/region-compiler.ts';
 import { TranslatedRegions } from '../../src/emulator/cpu/translator/region-store.ts';
 import { CPU_BLOCKS, GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PHYS_MAP } from '../../src/emulator/cpu/memory-layout.ts';
 import {
@@ -11,12 +8,13 @@ import {
   SEGMENT_LIMIT, SEGMENT_SELECTOR, SS, TR,
 } from '../../src/emulator/cpu/state-layout.ts';
 import type { CpuBoard, CpuExit } from '../../src/emulator/interfaces/accelerator.ts';
+import { engineModules, forms } from './engine-modules.ts';
 
 /** Physical addresses of the tables that the rig lays out. */
 export const GDT = 0x1000;
 export const IDT = 0x2000;
 const TSS = 0x3000;
-const PAGE_TABLES = 0x4000;
+export const PAGE_TABLES = 0x4000;
 /** Every vector has its handler, a HLT, at HANDLERS + vector * 16. In real mode too (segment 0). */
 export const HANDLERS = 0x9000;
 /** Top of the stack that handlers get when they come from CPL 3. */
@@ -33,16 +31,6 @@ export interface RigMode {
   readonly bits: 16 | 32 | 64;
   /** Privilege in protected mode; 16-bit code is protected mode where it is given, else real mode. */
   readonly cpl?: 0 | 3;
-}
-
-const forms = instructionForms();
-let modules: { readonly runtime: WebAssembly.Module; readonly interpreter: WebAssembly.Module } | undefined;
-function compiled(): NonNullable<typeof modules> {
-  modules ??= {
-    runtime: new WebAssembly.Module(readFileSync(path.join(import.meta.dirname, '../../dist/wasm/runtime.wasm'))),
-    interpreter: new WebAssembly.Module(buildInterpreterModule(forms, CPU_BLOCKS)),
-  };
-  return modules;
 }
 
 /** Exports of the runtime that the rig calls beside the CPU: all their state is in the shared memory. */
@@ -73,21 +61,23 @@ export class CpuRig implements CpuBoard {
   private readonly runtime: RuntimeExports;
   private readonly pageTables = PAGE_TABLES;
 
-  /** Without `translateAfter` the interpreter alone; else code is translated after so many executions of a block. */
-  constructor({ translateAfter }: { readonly translateAfter?: number } = {}) {
+  /** Without `translateAfter` the interpreter alone; else code is translated after so many executions of a block, at once or by `compiler`. */
+  constructor({ translateAfter, compiler }: { readonly translateAfter?: number; readonly compiler?: (memory: ArrayBufferLike, cpuBase: number) => RegionCompiler } = {}) {
     const pages = (GUEST_RAM + RIG_RAM_BYTES) >> 16;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.bytes = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     for (let page = 0; page < RIG_RAM_BYTES >> 12; page++) this.mapPhysical(page << 12, page << 12);
-    this.cpu = new Interpreter({ memory, ...compiled(), forms, board: this, cpu: 0, longMode: true,
-      regions: translateAfter === undefined ? undefined : (parts) => new TranslatedRegions(parts, { threshold: translateAfter, compiler: new ImmediateCompiler(memory.buffer, parts.base, () => performance.now(), { ...DEFAULT_GROWTH, arrivals: 0 }) }),
+    this.cpu = new Interpreter({ memory, ...engineModules(), forms, board: this, cpu: 0, longMode: true,
+      regions: translateAfter === undefined ? undefined : (parts) => new TranslatedRegions(parts, {
+        threshold: translateAfter, compiler: compiler?.(memory.buffer, parts.base) ?? new ImmediateCompiler(memory.buffer, parts.base, () => performance.now(), { ...DEFAULT_GROWTH, arrivals: 0 }),
+      }),
     });
     const imports: WebAssembly.Imports = { env: { memory, cpuBase: CPU_BLOCKS }, board: {} };
-    for (const { module, name, kind } of WebAssembly.Module.imports(compiled().runtime)) {
+    for (const { module, name, kind } of WebAssembly.Module.imports(engineModules().runtime)) {
       if (kind === 'function') (imports[module] as Record<string, () => number>)[name] = () => 0;
     }
-    this.runtime = new WebAssembly.Instance(compiled().runtime, imports).exports as unknown as RuntimeExports;
+    this.runtime = new WebAssembly.Instance(engineModules().runtime, imports).exports as unknown as RuntimeExports;
   }
 
   // The board

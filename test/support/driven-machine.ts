@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { projectFolder } from '../../scripts/build/folders.mjs';
 import { ForkLauncher } from '../../src/main/machines/fork-launcher.ts';
+import type { VmLauncher, VmProcess, VmProcessListener } from '../../src/main/machines/launcher.ts';
 import { VmConnection } from '../../src/main/machines/vm-connection.ts';
 import type { VmExit } from '../../src/main/machines/vm-connection.ts';
 import type { SavedState, VmEvent, VmStart } from '../../src/shared/vm-protocol.ts';
@@ -14,6 +15,37 @@ export const PLAIN_MACHINE: VmStart = {
   directBoot: undefined, disks: [], bootOrder: [], adapters: [], time: 'host', rtcEpochSeconds: undefined, seed: undefined, exitPort: undefined, debugPort: undefined, onReset: 'stop',
 };
 
+/** Has one process wait, as the app does, without waiting for a quiet moment to start it. */
+export class WaitingLauncher implements VmLauncher {
+  readonly takesPorts = false;
+  readonly isReady: Promise<void>;
+  readonly #process: VmProcess;
+  #listener: VmProcessListener | undefined;
+
+  constructor({ biosPath, vgaBiosPath }: VmStart) {
+    let ready!: () => void;
+    this.isReady = new Promise((resolve) => { ready = resolve; });
+    this.#process = new ForkLauncher(vmProcess).launch(undefined, {
+      message: (message) => {
+        if ((message as VmEvent).kind === 'warmed-up') ready();
+        this.#listener?.message(message);
+      },
+      line: (line) => { this.#listener?.line(line); },
+      exited: (exit) => { this.#listener?.exited(exit); },
+    });
+    this.#process.post({ kind: 'warm-up', biosPath, vgaBiosPath });
+  }
+
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
+  launch(_machineName: string | undefined, listener: VmProcessListener): VmProcess {
+    this.#listener = listener;
+    return this.#process;
+  }
+}
+
 export class DrivenMachine {
   readonly connection: VmConnection;
   readonly exited: Promise<VmExit>;
@@ -23,10 +55,10 @@ export class DrivenMachine {
   #exit: VmExit | undefined;
   #tell: () => void = () => {};
 
-  constructor(start: VmStart) {
+  constructor(start: VmStart, launcher: VmLauncher = new ForkLauncher(vmProcess)) {
     let settle!: (exit: VmExit) => void;
     this.exited = new Promise((resolve) => { settle = resolve; });
-    this.connection = new VmConnection(new ForkLauncher(vmProcess), start, {
+    this.connection = new VmConnection(launcher, start, {
       event: (event) => {
         if (event.kind === 'serial-output') this.serial += Buffer.from(event.bytes).toString('latin1');
         else this.events.push(event);

@@ -6,7 +6,7 @@ export class FakeLauncher implements VmLauncher {
   readonly takesPorts = false;
   readonly launched: FakeVmProcess[] = [];
 
-  launch(machineName: string, listener: VmProcessListener): VmProcess {
+  launch(machineName: string | undefined, listener: VmProcessListener): VmProcess {
     const process = new FakeVmProcess(machineName, listener);
     this.launched.push(process);
     return process;
@@ -19,12 +19,12 @@ export class FakeLauncher implements VmLauncher {
 
 export class FakeVmProcess implements VmProcess {
   readonly pid = 4711;
-  readonly machineName: string;
+  readonly machineName: string | undefined;
   readonly commands: VmCommand[] = [];
   isKilled = false;
   readonly #listener: VmProcessListener;
 
-  constructor(machineName: string, listener: VmProcessListener) {
+  constructor(machineName: string | undefined, listener: VmProcessListener) {
     this.machineName = machineName;
     this.#listener = listener;
   }

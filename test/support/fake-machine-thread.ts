@@ -3,7 +3,7 @@
  * real one.
  */
 import { parentPort } from 'node:worker_threads';
-import type { MachineThreadStart } from '../../src/emulator/host/machine-post.ts';
+import type { MachineThreadOrder } from '../../src/emulator/host/machine-post.ts';
 import { runMachine } from '../../src/emulator/host/machine-session.ts';
 import type { CpuBoard } from '../../src/emulator/interfaces/accelerator.ts';
 import { FakeAccelerator } from './fake-accelerator.ts';
@@ -41,7 +41,12 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   },
 };
 
-parentPort!.once('message', (given: MachineThreadStart) => {
+parentPort!.on('message', (given: MachineThreadOrder) => {
+  if (given.kind === 'rehearse') {
+    parentPort!.postMessage({ sections: [], chunks: new Uint8Array(16), files: [] });
+    return;
+  }
+  parentPort!.removeAllListeners('message');
   runMachine(given, (_memory, board) => {
     const program = PROGRAMS[given.start.name];
     if (program === undefined) throw new Error(`no program ${given.start.name}`);

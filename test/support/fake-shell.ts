@@ -12,6 +12,7 @@ import type { WebSocket } from 'ws';
 import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, schemasOf } from '../../src/shared/api.ts';
 import type { ApiEvent, ApiHandlers, MachineChanges, LibraryEntry, MachineStatus, Snapshot } from '../../src/shared/api.ts';
 import { machineConfigSchema } from '../../src/shared/machine-config.ts';
+import type { NetworkState } from '../../src/shared/vm-protocol.ts';
 import type { MachineConfigInput } from '../../src/shared/machine-config.ts';
 import type { MediumFacts } from '../../src/shared/medium-facts.ts';
 import { readPreferences } from '../../src/shared/preferences.ts';
@@ -26,9 +27,10 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.map': 'application/json',
 };
 
+const GENERATION = { id: '20261126T160000000Z-00000000', takenAt: 0, bytes: 91 * MIB, newBytes: MIB };
 const BUNDLED_GUEST = { memoryBytes: 256 * MIB, disks: [{ path: 'disks/disk0.img', bus: 'virtio' }], bundledGuest: 'guesthouse-linux' };
 
-interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[]; snapshots: Snapshot[]; current: string | undefined; readonly pictures: Map<string, Uint8Array<ArrayBuffer>> }
+interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[]; snapshots: Snapshot[]; current: string | undefined; readonly pictures: Map<string, Uint8Array<ArrayBuffer>>; readonly captures: Map<number, string> }
 
 /** A machine by its name and what differs from the fake library's usual one. */
 export interface FakeMachineOptions extends Omit<MachineConfigInput, 'schemaVersion'> { readonly name: string }
@@ -145,7 +147,7 @@ export class FakeShell {
     const serial: Uint8Array[] = [];
     const machine: FakeMachine = {
       entry: { name, folder: `/home/user/Guesthouse/${name}.guestvm`, status: MACHINE_OFF, config: machineConfigSchema.parse({ schemaVersion: 1, ...config }) },
-      serial, consoles: new Set(), changes: [], snapshots: [], current: undefined, pictures: new Map(),
+      serial, consoles: new Set(), changes: [], snapshots: [], current: undefined, pictures: new Map(), captures: new Map(),
       guest: new FakeGuest((bytes) => {
         machine.serial.push(bytes);
         for (const socket of machine.consoles) socket.send(encodeWire({ kind: 'serial-output', bytes, replay: false }));
@@ -235,6 +237,37 @@ export class FakeShell {
     return handler === undefined ? fail('api.unknown', `there is no ${method}`) : handler(checked.data);
   }
 
+  /** Each adapter with a connection of the guest's and one of a visitor's. */
+  #networkState(name: string): NetworkState {
+    const machine = this.#machines.get(name);
+    const seconds = performance.now() / 1000;
+    return (machine?.entry.config?.adapters ?? []).map((_, index) => {
+      const capturePath = machine?.captures.get(index);
+      return {
+        figures: {
+          framesIn: Math.round(90 * seconds), framesOut: Math.round(40 * seconds), bytesIn: Math.round(120_000 * seconds), bytesOut: 512, dropped: 3, lost: 0, machines: 0,
+          tcpConnections: 2, tcpOpened: 17, tcpHeldBytes: 0, udpFlows: 1, captureMissed: 0, ...(capturePath === undefined ? {} : { capturePath }),
+        },
+        connections: [
+          { protocol: 'tcp', origin: 'guest', guest: { address: '10.0.2.15', port: 40_112 }, remote: { address: '93.184.216.34', port: 443 }, state: 'open', bytesIn: 4 * MIB, bytesOut: 9000 },
+          { protocol: 'tcp', origin: 'forward', guest: { address: '10.0.2.15', port: 22 }, remote: { address: '10.0.2.2', port: 49_152 }, state: 'closing', bytesIn: 700, bytesOut: 1200 },
+          { protocol: 'udp', origin: 'guest', guest: { address: 'fd47:6865:7374::15', port: 123 }, remote: { address: '2606:2800:220:1::1', port: 123 }, state: 'open', bytesIn: 48, bytesOut: 48 },
+        ],
+      };
+    });
+  }
+
+  #takeSnapshot(name: string, machine: FakeMachine, snapshotName: string, notes: string): Snapshot {
+    const id = String(machine.snapshots.length + 1).padStart(12, '0');
+    const isOn = machine.entry.status.state !== 'off';
+    const taken: Snapshot = { id, name: snapshotName, notes, takenAt: Date.now(), hasMemory: isOn, hasThumbnail: isOn, ...(machine.current !== undefined && { parent: machine.current }) };
+    if (isOn) machine.pictures.set(id, machine.guest.screenshot());
+    machine.snapshots.push(taken);
+    machine.current = id;
+    this.#tell({ event: 'snapshots.changed', payload: { name } });
+    return taken;
+  }
+
   #with<T>(name: string, act: (machine: FakeMachine) => T): Promise<Result<T>> {
     const machine = this.#machines.get(name);
     return Promise.resolve(machine === undefined ? fail('library.no-such-machine', `there is no machine "${name}"`, 'see the list') : ok(act(machine)));
@@ -268,6 +301,14 @@ export class FakeShell {
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
+      qemuCommand: ({ name }) => this.#with(name, () => ({ line: `qemu-system-x86_64 -name ${name}`, words: ['qemu-system-x86_64', '-name', name], leftOut: [] })),
+      exportOvf: ({ name }) => this.#with(name, () => ({ bytes: 91 * MIB })),
+      describeForeign: ({ path }) => Promise.resolve(ok({ source: 'virtualbox', name: path.replace(/^.*\/|\.[^.]*$/g, ''), memoryBytes: 512 * MIB, disks: 1, outside: path.includes('outside') ? ['/elsewhere/disk.vdi'] : [], leftOut: [{ what: 'processors', detail: '4' }] })),
+      importForeign: ({ path, name = path.replace(/^.*\/|\.[^.]*$/g, '') }) => {
+        const { entry } = this.#add(name, { memoryBytes: 512 * MIB });
+        this.#tell({ event: 'library.changed', payload: {} });
+        return Promise.resolve(ok({ entry, leftOut: [{ what: 'processors' as const, detail: '4' }] }));
+      },
       export: ({ name }) => this.#with(name, () => ({ bytes: 91 * MIB })),
       import: ({ path, name = path.replace(/^.*\/|\.[^.]*$/g, '') }) => {
         const { entry } = this.#add(name, { memoryBytes: 512 * MIB });
@@ -325,7 +366,7 @@ export class FakeShell {
       }),
       changeDisc: ({ name, drive, path }) => this.#with(name, (machine) => {
         const { config } = machine.entry;
-        if (config !== undefined) machine.entry = { ...machine.entry, config: { ...config, cdroms: config.cdroms.map((cdrom, index) => index === drive ? (path === undefined ? {} : { path }) : cdrom) } };
+        if (config !== undefined) machine.entry = { ...machine.entry, config: { ...config, cdroms: config.cdroms.map((cdrom, index) => index === drive ? { bus: cdrom.bus, ...(path === undefined ? {} : { path }) } : cdrom) } };
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
@@ -341,24 +382,27 @@ export class FakeShell {
         const wallSeconds = performance.now() / 1000;
         return {
           accelerator: 'interpreter', wallSeconds, guestSeconds: wallSeconds, haltedSeconds: 0, cpuSeconds: wallSeconds * 0.37, instructions: 0, mips: 0, exits: {}, regions: 0, compileMillis: 0, tlbMisses: 0,
-          peakRssBytes: 300 * MIB, displayFrames: wallSeconds * 25, diskBytesRead: wallSeconds * 4 * MIB, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: wallSeconds * 120_000, netBytesOut: 0, adapters: [],
+          peakRssBytes: 300 * MIB, displayFrames: wallSeconds * 25, diskBytesRead: wallSeconds * 4 * MIB, diskBytesWritten: 0, discBytesRead: 0, netBytesIn: wallSeconds * 120_000, netBytesOut: 0,
+          adapters: this.#networkState(name).map(({ figures }) => figures),
         };
+      }),
+      network: ({ name }) => this.#with(name, () => ({ adapters: this.#networkState(name) })),
+      capture: ({ name, adapter, isOn }) => this.#with(name, ({ captures }) => {
+        if (!isOn) {
+          captures.delete(adapter);
+          return {};
+        }
+        const path = `/home/somebody/VMs/${name}/logs/network-${adapter + 1}.pcapng`;
+        captures.set(adapter, path);
+        return { path };
       }),
       logs: ({ name }) => this.#with(name, () => ({ lines: ['2026-11-23T13:00:00Z info machine: power on', '2026-11-23T13:00:01Z info board: ready'] })),
     },
     snapshots: {
       list: ({ name }) => this.#with(name, ({ snapshots, current }) => ({ snapshots, ...(current !== undefined && { current }) })),
-      take: ({ name, snapshotName, notes }) => this.#with(name, (machine) => {
-        const id = String(machine.snapshots.length + 1).padStart(12, '0');
-        const isOn = machine.entry.status.state !== 'off';
-        const taken: Snapshot = { id, name: snapshotName, notes, takenAt: Date.now(), hasMemory: isOn, hasThumbnail: isOn, ...(machine.current !== undefined && { parent: machine.current }) };
-        if (isOn) machine.pictures.set(id, machine.guest.screenshot());
-        machine.snapshots.push(taken);
-        machine.current = id;
-        this.#tell({ event: 'snapshots.changed', payload: { name } });
-        return taken;
-      }),
-      restore: ({ name, snapshot }) => this.#with(name, (machine) => {
+      take: ({ name, snapshotName, notes }) => this.#with(name, (machine) => this.#takeSnapshot(name, machine, snapshotName, notes)),
+      restore: ({ name, snapshot, saveCurrentAs }) => this.#with(name, (machine) => {
+        if (saveCurrentAs !== undefined) this.#takeSnapshot(name, machine, saveCurrentAs, '');
         machine.current = machine.snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id;
         this.#tell({ event: 'snapshots.changed', payload: { name } });
         return machine.entry.status;
@@ -386,6 +430,12 @@ export class FakeShell {
         const png = pictures.get(snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id ?? '');
         return png === undefined ? {} : { png };
       }),
+    },
+    replicas: {
+      make: ({ name }) => this.#with(name, () => GENERATION),
+      list: () => Promise.resolve(ok({ generations: [GENERATION] })),
+      verify: () => Promise.resolve(ok(GENERATION)),
+      restore: ({ name }) => Promise.resolve(ok(this.#add(name, { memoryBytes: 512 * MIB }).entry)),
     },
     media: {
       recognize: ({ path }) => Promise.resolve(this.mediumFacts.has(path) ? ok(this.mediumFacts.get(path)!) : path.includes('missing') ? fail('media.missing', `the disk ${path} does not exist`, 'check the path')

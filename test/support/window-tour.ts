@@ -196,12 +196,13 @@ export const TOUR: readonly TourStop[] = [
     await view.getByRole('tab').nth(page).click();
     await view.locator('.settings-page').last().waitFor();
   })),
-  ...[0, 1, 2].map((page) => stop(`monitor-${page + 1}`, async (view, shell) => {
+  ...[0, 1, 2, 3].map((page) => stop(`monitor-${page + 1}`, async (view, shell) => {
+    shell.configure('Debian 12', FURNISHED);
     shell.turnOn('Debian 12');
     shell.turnOn('FreeDOS');
     await view.locator('.brand button').nth(-2).click();
     await view.getByRole('tab').nth(page).click();
-    await view.locator('.graph, .inventory, .monitor-log').first().waitFor();
+    await view.locator('.graph, .network-counters, .inventory, .monitor-log').first().waitFor();
     // A second reading, without which there is nothing to draw.
     if (page === 0) await view.waitForTimeout(2500);
   })),

@@ -56,7 +56,7 @@ export class Decoder {
   private readonly result: DecodedInstruction;
 
   constructor(rows: readonly InstructionRow[]) {
-    this.opcodes = new OpcodeMap(rows);
+    this.opcodes = OpcodeMap.of(rows);
     const { first } = this.opcodes;
     this.result = {
       row: first.row, entry: first, width: 0, kind: 'none', length: 0, a: 0, b: 0, base: SLOT_ZERO, index: SLOT_ZERO, scale: 0, addressBits: 32, segment: 3, displacement: 0,

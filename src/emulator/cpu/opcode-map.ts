@@ -214,7 +214,16 @@ export class OpcodeMap {
   private readonly wantModrm: readonly boolean[];
   readonly first: OpcodeEntry;
 
-  constructor(rows: readonly InstructionRow[]) {
+  private static readonly made = new WeakMap<readonly InstructionRow[], OpcodeMap>();
+
+  /** Made once for each table. */
+  static of(rows: readonly InstructionRow[]): OpcodeMap {
+    let map = this.made.get(rows);
+    if (map === undefined) this.made.set(rows, map = new OpcodeMap(rows));
+    return map;
+  }
+
+  private constructor(rows: readonly InstructionRow[]) {
     const lists = new Array<OpcodeEntry[] | undefined>(4 * 256).fill(undefined);
     for (const row of rows) {
       const { map, opcodes, candidate } = parseEncoding(row);

@@ -56,8 +56,8 @@ export type SavedFwCfg = Readonly<FwCfgState>;
 
 export interface FwCfgOptions {
   readonly id: string;
-  /** Besides the signature, the version and the directory, which the device makes itself. */
-  readonly items: readonly FwCfgItem[];
+  /** A function is called when the guest asks first. Besides the signature, the version and the directory, which the device makes itself. */
+  readonly items: readonly FwCfgItem[] | (() => readonly FwCfgItem[]);
   /** Source and target of the DMA interface. */
   readonly memory: GuestMemory;
 }
@@ -85,20 +85,15 @@ export class FwCfg implements Device<SavedFwCfg> {
   };
   private state: FwCfgState = powerOnState();
   readonly #memory: GuestMemory;
-  readonly #items = new Map<number, Uint8Array>();
+  readonly #given: FwCfgOptions['items'];
+  #made: ReadonlyMap<number, Uint8Array> | undefined;
 
   /** Throws on duplicate keys or names and on names that `isFwCfgFileName` refuses: mistakes of the board. */
   constructor(options: FwCfgOptions) {
     this.id = options.id;
     this.#memory = options.memory;
-    this.#add(KEY_SIGNATURE, new TextEncoder().encode('QEMU'));
-    this.#add(KEY_INTERFACE_VERSION, Uint8Array.of(VERSION_TRADITIONAL | VERSION_DMA, 0, 0, 0));
-    const files: { name: string; bytes: Uint8Array }[] = [];
-    for (const item of options.items) {
-      if ('name' in item) files.push(item);
-      else this.#add(item.key, item.bytes);
-    }
-    this.#addFiles(files);
+    this.#given = options.items;
+    if (typeof options.items !== 'function') this.#made = itemsByKey(options.items);
   }
 
   reset(_kind: ResetKind): void {
@@ -115,32 +110,6 @@ export class FwCfg implements Device<SavedFwCfg> {
     this.state = { ...saved };
   }
 
-  #add(key: number, bytes: Uint8Array): void {
-    if (this.#items.has(key)) throw new Error(`fw_cfg item 0x${key.toString(16)} is there twice`);
-    this.#items.set(key, bytes);
-  }
-
-  /** Sorted by name, so that equal machines number their files equally. All numbers are big-endian. */
-  #addFiles(files: { name: string; bytes: Uint8Array }[]): void {
-    if (files.length > FILES_MAXIMUM) throw new Error(`${files.length} fw_cfg files are too many`);
-    files.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-    const directory = new Uint8Array(4 + files.length * DIRECTORY_ENTRY_BYTES);
-    const view = new DataView(directory.buffer);
-    view.setUint32(0, files.length);
-    const names = new Set<string>();
-    for (const [index, file] of files.entries()) {
-      if (!isFwCfgFileName(file.name)) throw new Error(`"${file.name}" can't be the name of a fw_cfg file`);
-      if (names.has(file.name)) throw new Error(`fw_cfg file ${file.name} is there twice`);
-      names.add(file.name);
-      const at = 4 + index * DIRECTORY_ENTRY_BYTES;
-      view.setUint32(at, file.bytes.length);
-      view.setUint16(at + 4, FILE_FIRST + index);
-      directory.set(new TextEncoder().encode(file.name), at + 8);
-      this.#add(FILE_FIRST + index, file.bytes);
-    }
-    this.#add(KEY_FILE_DIRECTORY, directory);
-  }
-
   #select(selector: number): void {
     this.state.selected = selector & ~SELECTOR_WRITE;
     this.state.position = 0;
@@ -148,7 +117,8 @@ export class FwCfg implements Device<SavedFwCfg> {
 
   /** Empty for a key that means nothing: reads past any item's end are zeros. */
   #selectedBytes(): Uint8Array {
-    return this.#items.get(this.state.selected) ?? NO_BYTES;
+    this.#made ??= itemsByKey(typeof this.#given === 'function' ? this.#given() : this.#given);
+    return this.#made.get(this.state.selected) ?? NO_BYTES;
   }
 
   #advance(length: number): void {
@@ -232,4 +202,38 @@ export class FwCfg implements Device<SavedFwCfg> {
 /** The DMA address registers are big-endian on a little-endian bus. */
 function swap32(value: number): number {
   return (((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
+}
+
+function itemsByKey(given: readonly FwCfgItem[]): Map<number, Uint8Array> {
+  const items = new Map<number, Uint8Array>();
+  const add = (key: number, bytes: Uint8Array): void => {
+    if (items.has(key)) throw new Error(`fw_cfg item 0x${key.toString(16)} is there twice`);
+    items.set(key, bytes);
+  };
+  add(KEY_SIGNATURE, new TextEncoder().encode('QEMU'));
+  add(KEY_INTERFACE_VERSION, Uint8Array.of(VERSION_TRADITIONAL | VERSION_DMA, 0, 0, 0));
+  const files: { name: string; bytes: Uint8Array }[] = [];
+  for (const item of given) {
+    if ('name' in item) files.push(item);
+    else add(item.key, item.bytes);
+  }
+  if (files.length > FILES_MAXIMUM) throw new Error(`${files.length} fw_cfg files are too many`);
+  // Sorted by name, so that equal machines number their files equally. All numbers are big-endian.
+  files.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const directory = new Uint8Array(4 + files.length * DIRECTORY_ENTRY_BYTES);
+  const view = new DataView(directory.buffer);
+  view.setUint32(0, files.length);
+  const names = new Set<string>();
+  for (const [index, file] of files.entries()) {
+    if (!isFwCfgFileName(file.name)) throw new Error(`"${file.name}" can't be the name of a fw_cfg file`);
+    if (names.has(file.name)) throw new Error(`fw_cfg file ${file.name} is there twice`);
+    names.add(file.name);
+    const at = 4 + index * DIRECTORY_ENTRY_BYTES;
+    view.setUint32(at, file.bytes.length);
+    view.setUint16(at + 4, FILE_FIRST + index);
+    directory.set(new TextEncoder().encode(file.name), at + 8);
+    add(FILE_FIRST + index, file.bytes);
+  }
+  add(KEY_FILE_DIRECTORY, directory);
+  return items;
 }

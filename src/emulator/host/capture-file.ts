@@ -6,6 +6,7 @@ import { captureFrame, captureHeader, type Direction } from '../network/capture.
 const WAITING_MAXIMUM_BYTES = 16 << 20;
 
 export class CaptureFile {
+  readonly path: string;
   /** Settles when the file is there. */
   readonly opened: Promise<void>;
   readonly #stream: WriteStream;
@@ -16,6 +17,7 @@ export class CaptureFile {
 
   /** `failed` is called once, when the file can't be written (any more). */
   constructor(path: string, interfaceName: string, failed: (why: string) => void) {
+    this.path = path;
     this.#stream = createWriteStream(path);
     this.opened = new Promise((resolve, reject) => {
       this.#stream.once('open', () => { resolve(); });

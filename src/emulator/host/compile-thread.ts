@@ -2,7 +2,8 @@
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
 import type { CompiledBatch, CompileRequest, RegionCompiler } from '../cpu/translator/region-compiler.ts';
 
-export interface CompileWorkerData {
+/** The one message to the thread's worker: for which CPU it compiles. */
+export interface CompileThreadStart {
   readonly memory: WebAssembly.Memory;
   readonly cpuBase: number;
   readonly port: MessagePort;
@@ -13,15 +14,31 @@ export type CompileOrder =
   | { readonly kind: 'compile'; readonly request: CompileRequest }
   | { readonly kind: 'forget'; readonly ids: readonly number[] };
 
-export class CompileThread implements RegionCompiler {
+/** Is started before there is a machine. */
+export class CompileThread {
+  readonly #worker = new Worker(new URL(import.meta.url.endsWith('.ts') ? './compile-worker.ts' : './compile-worker.js', import.meta.url), { name: 'compile' });
+
+  constructor() {
+    this.#worker.unref();
+  }
+
+  compilerFor(memory: WebAssembly.Memory, cpuBase: number): RegionCompiler {
+    const { port1, port2 } = new MessageChannel();
+    this.#worker.postMessage({ memory, cpuBase, port: port2 } satisfies CompileThreadStart, [port2]);
+    return new CompilePort(port1);
+  }
+
+  /** Nothing is to be compiled. */
+  end(): void {
+    void this.#worker.terminate();
+  }
+}
+
+class CompilePort implements RegionCompiler {
   readonly #port: MessagePort;
 
-  constructor(memory: WebAssembly.Memory, cpuBase: number) {
-    const { port1, port2 } = new MessageChannel();
-    const program = new URL(import.meta.url.endsWith('.ts') ? './compile-worker.ts' : './compile-worker.js', import.meta.url);
-    const workerData: CompileWorkerData = { memory, cpuBase, port: port2 };
-    new Worker(program, { workerData, transferList: [port2], name: 'compile' }).unref();
-    this.#port = port1;
+  constructor(port: MessagePort) {
+    this.#port = port;
   }
 
   request(request: CompileRequest): void {

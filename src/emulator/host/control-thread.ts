@@ -2,7 +2,6 @@
  * The control thread of a VM process: takes commands from main, owns files and the display encoder, and starts the
  * machine thread. It never waits for the machine thread, so it answers whatever the guest does.
  */
-import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
 import type { UNASKED_REQUEST, VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
@@ -10,19 +9,21 @@ import { GUEST_RAM } from '../cpu/memory-layout.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { driveSerial } from '../machine/drive-bays.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
+import { filesToTransfer, readBoardFiles } from './board-files.ts';
 import { DiskService } from './disk-service.ts';
+import { DiskTroubles } from './disk-troubles.ts';
 import { DisplayService } from './display-service.ts';
 import type { EngineModules } from './engine-modules.ts';
 import { LiveChanges } from './live-changes.ts';
-import { describeFileError } from './file-bytes.ts';
-import type { BoardFiles, DiskFacts, MachinePost, MachineStats, MachineThreadStart } from './machine-post.ts';
+import type { BoardFiles, DiskFacts, MachinePost, MachineStats, MachineThreadOrder, MachineThreadStart, ResumedState } from './machine-post.ts';
 import { openDisk } from './open-disk.ts';
 import { NetworkService } from './network-service.ts';
 import { MailboxSender } from './port-mailbox.ts';
 import { StartError } from './start-error.ts';
 import { damagedState, StateError } from '../snapshot/state-error.ts';
+import { ChunkTable } from '../snapshot/state-format.ts';
 import { resumedState, StateService } from './state-service.ts';
-import type { StateFile, StateSection } from './state-reader.ts';
+import { rehearseReading, type StateFile, type StateSection } from './state-reader.ts';
 import { completeStats } from './stats.ts';
 import type { CommandPort, Transport } from './transport.ts';
 
@@ -32,9 +33,6 @@ const MAX_MEMORY_BYTES = 0x1_0000_0000;
 const MIN_RAM_BYTES = 0x10_0000;
 /** What the host itself and this process need besides guest RAM. */
 const HOST_RESERVE_BYTES = 256 * 0x10_0000;
-/** A kernel or initrd beyond this is a mistake. */
-const MAX_BOOT_FILE_BYTES = 0x4000_0000;
-const MAX_FIRMWARE_BYTES = 0x40_0000;
 /** How long the machine thread may take to end when it was told to. */
 const STOP_MILLIS = 3_000;
 /** Of an adapter: more than anybody reads. */
@@ -42,7 +40,7 @@ const CONNECTIONS_LISTED = 500;
 /** The protocol's constant, spelled out here so that its schemas aren't loaded into this process. */
 const UNASKED: typeof UNASKED_REQUEST = -1;
 
-type MachineCommand = Exclude<VmCommand, { kind: 'power-on' | 'power-off' | 'attach-display' }>;
+type MachineCommand = Exclude<VmCommand, { kind: 'warm-up' | 'power-on' | 'power-off' | 'attach-display' }>;
 type Ended = Extract<VmEvent, { kind: 'ended' }>;
 
 export interface ControlThreadParts {
@@ -62,6 +60,7 @@ interface RunningMachine {
   readonly mailbox: MailboxSender;
   /** By their numbers. Empty drives have none; discs that were taken out keep theirs. */
   readonly disks: (DiskService | undefined)[];
+  readonly troubles: DiskTroubles;
   readonly changes: LiveChanges;
   readonly networks: readonly NetworkService[];
   readonly display: DisplayService;
@@ -110,9 +109,14 @@ export class ControlThread {
 
   #take(command: VmCommand, port: CommandPort | undefined, from: CommandPort): void {
     switch (command.kind) {
+      case 'warm-up':
+        if (!this.#poweredOn) void this.#warmUp(command);
+        return;
       case 'power-on':
         if (this.#poweredOn) return;
         this.#poweredOn = true;
+        // What lists of processes show.
+        process.title = `guesthouse vm-process ${command.start.name}`;
         void this.#powerOn(command.start);
         return;
       case 'power-off':
@@ -178,8 +182,31 @@ export class ControlThread {
       case 'save-state':
         void machine.states.save(command).then((answer) => { from.send({ kind: 'state-saved', requestId: command.requestId, layersInUse: machine.states.layersInUse, ...answer }); });
         break;
+      case 'pause':
+        machine.troubles.pausedByUser();
+        machine.mailbox.post(command);
+        break;
+      case 'resume':
+        if (machine.troubles.resumedByUser()) machine.mailbox.post(command);
+        break;
       default:
         machine.mailbox.post(command);
+    }
+  }
+
+  /** What fails here fails again when there is a machine, whose owner hears of it. */
+  async #warmUp(firmware: Pick<VmStart, 'biosPath' | 'vgaBiosPath'>): Promise<void> {
+    try {
+      const files = await readBoardFiles({ ...firmware, directBoot: undefined, resumeFrom: undefined });
+      const engine = await this.#engine;
+      if (this.#poweredOn) return;
+      this.#worker.once('message', (saved: ResumedState) => {
+        rehearseReading(saved.sections, new ChunkTable(saved.chunks));
+        this.#transport.send({ kind: 'warmed-up' });
+      });
+      this.#worker.postMessage({ kind: 'rehearse', engine, files } satisfies MachineThreadOrder);
+    } catch {
+      this.#transport.send({ kind: 'warmed-up' });
     }
   }
 
@@ -189,10 +216,12 @@ export class ControlThread {
     let resumed: OpenState | undefined;
     try {
       checkSizes(start);
-      const files = await readBoardFiles(start);
-      const engine = await this.#engine;
+      const reading = Promise.all([readBoardFiles(start), this.#engine]);
+      // Heard of below, unless something else fails before.
+      reading.catch(() => {});
       for (const attachment of start.disks) images.push(attachment.path === undefined ? undefined : await openDisk(attachment));
       resumed = await StateService.openFor(start, images.map(diskFacts));
+      const [files, engine] = await reading;
       const memory = allocateMemory(Math.ceil((GUEST_RAM + start.memoryBytes) / WASM_PAGE_BYTES));
       const log: DeviceLog = { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) };
       for (const [adapter, given] of (start.adapters ?? []).entries()) {
@@ -217,7 +246,22 @@ export class ControlThread {
     const posts = new MessageChannel();
     const mailbox = new MailboxSender(letters.port2, memory.buffer);
     const facts = images.map(diskFacts);
-    const disks = images.map((image, index) => image === undefined ? undefined : new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum));
+    const troubles = new DiskTroubles({
+      pause: () => {
+        mailbox.post({ kind: 'pause' });
+        // In instruction time the machine thread waits for the very request, and says nothing.
+        this.#transport.send({ kind: 'state', state: 'paused' });
+      },
+      resume: () => { mailbox.post({ kind: 'resume' }); },
+      tell: (disk, trouble) => { this.#transport.send({ kind: 'disk-trouble', disk, ...(trouble === undefined ? {} : { error: { code: trouble.code, message: trouble.message, advice: trouble.advice } }) }); },
+    });
+    const disks = images.map((image, index) => {
+      if (image === undefined) return undefined;
+      const disk: DiskService = new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum, {
+        troubled: (trouble) => { troubles.troubled(index, disk, trouble); }, mended: () => { troubles.mended(index); },
+      });
+      return disk;
+    });
     const states = new StateService({
       start, shared: memory.buffer as SharedArrayBuffer, disks, facts,
       log: { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) },
@@ -226,6 +270,7 @@ export class ControlThread {
       memoryLoaded: () => { this.#transport.send({ kind: 'memory-loaded' }); },
     }, resumed?.file);
     const given: MachineThreadStart = {
+      kind: 'run',
       start, memory, engine, files, disks: facts, letters: letters.port1, posts: posts.port1,
       guardWords: states.words, resumed: resumed && resumedState(resumed.file, resumed.sections),
     };
@@ -235,13 +280,14 @@ export class ControlThread {
       disks,
       networks,
       states,
+      troubles,
       changes: new LiveChanges({ shared, mailbox, disks, networks }),
       display: new DisplayService(memory.buffer),
       finalScreen: start.finalScreen === true,
     };
     this.#machine = machine;
     posts.port2.on('message', (post: MachinePost) => this.#receive(post, machine));
-    this.#worker.postMessage(given, [letters.port1, posts.port1]);
+    this.#worker.postMessage(given, [letters.port1, posts.port1, ...filesToTransfer(files)]);
     for (const { command, from } of this.#early.splice(0)) this.#takeForMachine(command, from);
   }
 
@@ -315,6 +361,7 @@ export class ControlThread {
     const machine = this.#machine;
     let last = ended;
     machine?.display.stop();
+    machine?.troubles.close();
     // A machine thread that still runs could write to the guest's RAM while its disks are being flushed.
     await this.#worker.terminate();
     if (machine !== undefined) {
@@ -392,29 +439,6 @@ function allocateMemory(pages: number): WebAssembly.Memory {
   } catch {
     throw new StartError('memory.too-large', 'the host has no room for the machine\'s memory', 'give the machine less, or end other programs');
   }
-}
-
-async function readBoardFiles(start: VmStart): Promise<BoardFiles> {
-  const { biosPath, vgaBiosPath, directBoot } = start;
-  const [bios, vgaBios, kernel, initrd] = await Promise.all([
-    readBounded(biosPath, MAX_FIRMWARE_BYTES),
-    vgaBiosPath === undefined ? undefined : readBounded(vgaBiosPath, MAX_FIRMWARE_BYTES),
-    directBoot === undefined ? undefined : readBounded(directBoot.kernelPath, MAX_BOOT_FILE_BYTES),
-    directBoot?.initrdPath === undefined ? undefined : readBounded(directBoot.initrdPath, MAX_BOOT_FILE_BYTES),
-  ]);
-  return { bios, vgaBios, kernel, initrd };
-}
-
-async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw describeFileError(error, path, 'read-only');
-  }
-  if (bytes.length === 0) throw new StartError('media.empty', `${path} is empty`, 'name another file');
-  if (bytes.length > maxBytes) throw new StartError('media.too-large', `${path} is too large for what it is used as`, 'name another file');
-  return bytes;
 }
 
 function diskFacts(image: DiskImage | undefined, index: number): DiskFacts | undefined {

@@ -38,12 +38,28 @@ export interface ResumedState {
 export interface BoardFiles {
   readonly bios: Uint8Array;
   readonly vgaBios: Uint8Array | undefined;
-  readonly kernel: Uint8Array | undefined;
+  /** Of a direct boot. A machine that goes on from a saved state boots later, if ever: its thread reads them then. */
+  readonly boot: BootFiles | undefined;
+}
+
+export interface BootFiles {
+  readonly kernel: Uint8Array;
   readonly initrd: Uint8Array | undefined;
 }
 
-/** The one message to the machine thread's worker: what it is to run. */
+/** What the machine thread's worker is told. */
+export type MachineThreadOrder = MachineThreadStart | Rehearsal;
+
+/** Before there is a machine: the engine's and the board's code is to be ready. Answered by a message. */
+export interface Rehearsal {
+  readonly kind: 'rehearse';
+  readonly engine: EngineModules;
+  readonly files: BoardFiles;
+}
+
+/** The last order: what it is to run. */
 export interface MachineThreadStart {
+  readonly kind: 'run';
   readonly start: VmStart;
   readonly memory: WebAssembly.Memory;
   readonly engine: EngineModules;

@@ -8,7 +8,7 @@ import { BoardError, Pc } from '../machine/pc.ts';
 import { driveSerial } from '../machine/drive-bays.ts';
 import { CpuShare } from '../machine/cpu-share.ts';
 import { MachineLoop } from '../machine/machine-loop.ts';
-import type { BoardLetter, CharacterLine } from '../machine/mailbox.ts';
+import type { BoardLetter, CaptureLetter, CharacterLine } from '../machine/mailbox.ts';
 import { RateLimitedLog } from '../machine/rate-limited-log.ts';
 import { Scheduler } from '../machine/scheduler.ts';
 import { HostTimeSource, InstructionTimeSource } from '../machine/time-source.ts';
@@ -16,13 +16,14 @@ import { StateError } from '../snapshot/state-error.ts';
 import type { VmEvent } from '../../shared/vm-protocol.ts';
 import { DebugOutput } from './debug-output.ts';
 import { HostEntropy, SeededEntropy } from './entropy.ts';
-import type { DiskFacts, MachinePost, MachineStats, MachineThreadStart, ResumedState } from './machine-post.ts';
+import type { CapturedState, DiskFacts, MachinePost, MachineStats, MachineThreadStart, ResumedState } from './machine-post.ts';
 import { adapterLink } from './network-service.ts';
 import type { FrameLink } from '../network/frame-link.ts';
 import { PortMailbox } from './port-mailbox.ts';
 import { RemoteDisk } from './remote-disk.ts';
 import { SerialChannel } from './serial-channel.ts';
 import { captureState, GuardedMemory, restoreState, type StatefulParts } from './session-state.ts';
+import { readBootFilesNow } from './board-files.ts';
 import { StartError } from './start-error.ts';
 import { machineStats } from './stats.ts';
 
@@ -43,7 +44,7 @@ export function runMachine(given: MachineThreadStart, createAccelerator: Acceler
   session.run();
 }
 
-class MachineSession {
+export class MachineSession {
   readonly #post: (message: MachinePost) => void;
   readonly #lines: Readonly<Record<CharacterLine, SerialChannel>>;
   readonly #debug: DebugOutput;
@@ -90,11 +91,8 @@ class MachineSession {
       log,
       firmware: given.files.bios,
       videoFirmware: given.files.vgaBios,
-      directBoot: given.files.kernel === undefined ? undefined : {
-        kernel: given.files.kernel,
-        initrd: given.files.initrd,
-        commandLine: start.directBoot?.commandLine ?? '',
-      },
+      directBoot: start.directBoot && { files: () => given.files.boot ?? readBootFilesNow(start.directBoot!), commandLine: start.directBoot.commandLine },
+      isResumed: given.resumed !== undefined,
       disks: this.#disks.map((backend, index) => ({ backend, bus: start.disks[index]!.bus, kind: start.disks[index]!.kind })),
       bootOrder: start.bootOrder,
       adapters: adapters.map(({ model, mac, connected = true }, index) => ({ model, mac, connected, link: this.#cables[index]! })),
@@ -126,7 +124,7 @@ class MachineSession {
       deliver: (letter) => this.#deliver(letter),
       capture: (letter) => {
         const from = hostNanos();
-        const state = captureState(this.#parts, this.#memory, letter);
+        const state = this.capture(letter);
         given.posts.postMessage({ kind: 'captured', state, standingNanos: hostNanos() - from } satisfies MachinePost, state.unguarded.map(({ bytes }) => bytes.buffer));
       },
       reset: (kind) => this.#pc.reset(kind),
@@ -160,6 +158,17 @@ class MachineSession {
     this.#tell({ kind: 'state', state: 'running' });
     const end = this.#loop.run();
     this.#post({ kind: 'ended', end, stats: this.#stats() });
+  }
+
+  /** For `nanos` of its time. */
+  runFor(nanos: number): void {
+    this.#scheduler.timer('run-for', () => { this.#loop.requestEnd({ reason: 'stopped' }); }).arm(this.#scheduler.now() + nanos);
+    this.#loop.run();
+  }
+
+  /** Between two instructions. */
+  capture(letter: CaptureLetter): CapturedState {
+    return captureState(this.#parts, this.#memory, letter);
   }
 
   #deliver(letter: BoardLetter): void {

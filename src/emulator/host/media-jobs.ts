@@ -1,5 +1,6 @@
 /** What a media process does with images, one function for each kind of job. */
-import type { MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
+import type { ForeignMachine } from '../../shared/foreign-machine.ts';
+import type { GenerationFacts, MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
 import type { MediumFacts } from '../../shared/medium-facts.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { copyImage } from '../storage/copy-image.ts';
@@ -7,12 +8,14 @@ import { qemuFormatName, type NewImage } from '../storage/create-image.ts';
 import { ImageError, unsupported } from '../storage/image-error.ts';
 import { checkImage } from '../storage/check-image.ts';
 import { describeImage } from '../storage/describe-image.ts';
-import { checkRawBase, openImage } from '../storage/open-image.ts';
+import { openImage } from '../storage/open-image.ts';
 import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
 import { readBundle, writeBundle } from './bundle.ts';
+import { listGenerations, replicate, restoreGeneration, verifyGeneration } from './replica/replicate.ts';
+import { PartImageFiles } from './part-image-files.ts';
 import { HostByteFile, hostBytes } from './file-bytes.ts';
-import { HostImageFiles } from './image-files.ts';
+import { checkRawFile, HostImageFiles } from './image-files.ts';
 import { recognizeMedium } from './recognize-medium.ts';
 import { nameOfBacking, NewImageFile } from './new-image-file.ts';
 import { zlibCompression } from './zlib-compression.ts';
@@ -21,7 +24,7 @@ import { zlibCompression } from './zlib-compression.ts';
 export type Progress = (done: number) => void;
 
 /** Throws `ImageError`, `StartError`, what the file system throws, and what `progress` throws. */
-export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ readonly bytes: number } | MediaInfo | MediaCheck | MediaDone | MediumFacts> {
+export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ readonly bytes: number } | { readonly generations: readonly GenerationFacts[] } | ForeignMachine | MediaInfo | MediaCheck | MediaDone | MediumFacts> {
   switch (job.kind) {
     case 'info': return info(job.image);
     case 'recognize': return recognizeMedium(job.path);
@@ -31,6 +34,13 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ 
     case 'resize': return resize(job.image, job.bytes, job.shrink);
     case 'compact': return compact(job.image, progress);
     case 'merge': return merge(job, progress);
+    // Loaded where they are needed: schemas and XML take longer than most jobs.
+    case 'describe-foreign': return (await import('./foreign/describe-foreign.ts')).describeForeign(job.path, progress);
+    case 'export-ovf': return (await import('./foreign/write-ovf.ts')).writeOvf(job.path, job.machine, (image) => open(image, 'read-only'), progress);
+    case 'replicate': return replicate(job.folder, job.source, job.keep, progress);
+    case 'list-generations': return listGenerations(job.folder);
+    case 'verify-generation': return verifyGeneration(job.folder, job.id, progress);
+    case 'restore-generation': return restoreGeneration(job.folder, job.id, job.target, progress);
     case 'export-bundle': return writeBundle(job.folder, job.path, progress);
     case 'import-bundle':
       await readBundle(job.path, job.folder, progress);
@@ -38,8 +48,8 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ 
   }
 }
 
-async function open({ path, format, backingFolders }: MediaImage, access: 'read-only' | 'read-write'): Promise<DiskImage> {
-  return openImage({ path, format, readOnly: access === 'read-only', files: new HostImageFiles(backingFolders), compression: zlibCompression });
+async function open({ path, format, backingFolders, within }: MediaImage, access: 'read-only' | 'read-write'): Promise<DiskImage> {
+  return openImage({ path, format, readOnly: access === 'read-only', files: within === undefined ? new HostImageFiles(backingFolders) : new PartImageFiles(within), compression: zlibCompression });
 }
 
 async function info({ path, format, backingFolders }: MediaImage): Promise<MediaInfo> {
@@ -60,7 +70,7 @@ async function create({ target, bytes, backing }: MediaJob & { kind: 'create' })
   let size = bytes;
   if (backing !== undefined) {
     const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders, { isLooking: true }) });
-    if (described.format === 'raw') checkRawBase(backing.path);
+    if (described.format === 'raw') await checkRawFile(backing.path);
     below = { name: await nameOfBacking(target.path, backing.path), format: described.format, uuid: described.uuid };
     size ??= described.virtualBytes;
   }

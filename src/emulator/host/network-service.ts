@@ -157,6 +157,7 @@ export class NetworkService {
       tcpHeldBytes: nat?.tcpHeldBytes ?? 0,
       udpFlows: nat?.udpFlows ?? 0,
       captureMissed: this.#capture?.missed ?? 0,
+      ...(this.#capture === undefined ? {} : { capturePath: this.#capture.path }),
     };
   }
 

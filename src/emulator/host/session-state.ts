@@ -69,8 +69,10 @@ export class GuardedMemory {
     const table = this.#table!;
     for (let chunk = 0; chunk < this.#regions.firstGuarded; chunk++) {
       const target = this.#contents(chunk);
-      if (table.isZero(chunk)) target.fill(0);
-      else this.#chunks!.load(table.get(chunk), target);
+      if (table.isZero(chunk)) {
+        // Not written where it is zeros anyhow: the host gives memory when it is written.
+        if (!target.equals(ZEROS)) target.fill(0);
+      } else this.#chunks!.load(table.get(chunk), target);
       Atomics.store(this.#words.loading, chunk, LOADED);
     }
     this.guard.begin();

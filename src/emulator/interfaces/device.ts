@@ -11,6 +11,7 @@ export interface Device<Saved = unknown> {
   /** `power-on` is a cold start, `soft` what the chip's reset pin does. Idempotent. */
   reset(kind: ResetKind): void;
   save(): Saved;
+  /** On a board that has just been built, or just been restored: no guest has run. */
   restore(saved: Saved): void;
 }
 

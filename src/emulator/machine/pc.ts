@@ -19,10 +19,11 @@ import { Dma8237Pair } from '../devices/dma.ts';
 import { E1000 } from '../devices/e1000/e1000.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
 import { I440fx } from '../devices/i440fx.ts';
-import { AtaDisk } from '../devices/ide/ata-disk.ts';
-import { AtapiDrive } from '../devices/ide/atapi-drive.ts';
-import { Piix3Ide } from '../devices/ide/ide.ts';
-import type { IdeDrive } from '../devices/ide/ide-drive.ts';
+import { Ich9Ahci } from '../devices/ata/ahci.ts';
+import { AtaDisk } from '../devices/ata/ata-disk.ts';
+import { AtapiDrive } from '../devices/ata/atapi-drive.ts';
+import { Piix3Ide } from '../devices/ata/ide.ts';
+import type { IdeDrive } from '../devices/ata/ide-drive.ts';
 import { IoApic82093AA } from '../devices/ioapic.ts';
 import { LocalApic } from '../devices/lapic.ts';
 import { PciBus } from '../devices/pci/pci.ts';
@@ -42,7 +43,7 @@ import { VirtioConsole } from '../devices/virtio/virtio-console.ts';
 import { VirtioEntropy } from '../devices/virtio/virtio-entropy.ts';
 import { VirtioNet } from '../devices/virtio/virtio-net.ts';
 import { firmwareItems } from '../firmware/firmware-items.ts';
-import { planLinuxBoot } from '../firmware/linux-boot.ts';
+import { planLinuxBoot, type LinuxBootPlan } from '../firmware/linux-boot.ts';
 import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
 import type { BlockBackend } from '../interfaces/block-backend.ts';
 import type { IoHandler } from '../interfaces/bus.ts';
@@ -99,7 +100,9 @@ export interface PcOptions {
   /** Ends at 4 GiB and at 1 MiB. */
   readonly firmware: Uint8Array;
   readonly videoFirmware: Uint8Array | undefined;
-  readonly directBoot: { readonly kernel: Uint8Array; readonly initrd: Uint8Array | undefined; readonly commandLine: string } | undefined;
+  readonly directBoot: { readonly files: () => { readonly kernel: Uint8Array; readonly initrd: Uint8Array | undefined }; readonly commandLine: string } | undefined;
+  /** The machine goes on from a saved state: what only a boot needs is made when the guest boots. */
+  readonly isResumed: boolean;
   readonly disks: readonly AttachedDisk[];
   readonly bootOrder: VmStart['bootOrder'];
   readonly adapters: readonly AttachedAdapter[];
@@ -328,6 +331,13 @@ export class Pc {
     this.ports.claim('ide.secondary', layout.IDE_SECONDARY_COMMAND.base, layout.IDE_SECONDARY_COMMAND.length, secondary.commandBlock);
     this.ports.claim('ide.secondary', layout.IDE_SECONDARY_CONTROL.base, layout.IDE_SECONDARY_CONTROL.length, secondary.controlBlock);
 
+    // SATA disks and CD drives, where there are any: a board without them stays as it was.
+    const ahci = bays.ahci.length === 0 ? undefined : new Ich9Ahci({
+      id: 'ahci', ...SUBSYSTEM, memory: this.memory,
+      drives: bays.ahci.map((disk, port) => ({ drive: this.#drive(`ahci.${port}`, disk), disk: disk.kind === 'disk' ? backendOf(disk) : undefined })),
+    });
+    if (ahci !== undefined) plug(layout.PCI_SLOTS.ahci, ahci);
+
     // Virtio cards: disks, entropy, and a console (guests find it as hvc0).
     const virtio = [
       { slot: layout.PCI_SLOTS.virtioConsole.slot, card: new VirtioConsole({ id: 'virtio-console', memory: this.memory, log, channel: options.virtioConsole }) },
@@ -349,7 +359,7 @@ export class Pc {
     this.#adapters = adapters;
 
     // Firmware configuration: tables, boot order and a directly booted kernel.
-    const fwCfg = new FwCfg({ id: 'fw-cfg', items: this.#firmwareItems(bays.bootPaths), memory: this.memory });
+    const fwCfg = new FwCfg({ id: 'fw-cfg', items: options.isResumed ? () => this.#laterFirmwareItems(bays.bootPaths) : this.#firmwareItems(bays.bootPaths, this.#bootPlan()), memory: this.memory });
     this.ports.claim('fw-cfg', layout.FW_CFG_PORTS.base, layout.FW_CFG_PORTS.length, fwCfg.ports);
 
     // Ports for scripts: one ends the machine, one is a log.
@@ -364,7 +374,7 @@ export class Pc {
     }
 
     this.#devices.push(
-      hostBridge, isaBridge, powerManagement, pci, ide, ...virtio.map(({ card }) => card), ...adapters, vga, acpi, pit, systemControl, coprocessorError, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
+      hostBridge, isaBridge, powerManagement, pci, ide, ...(ahci === undefined ? [] : [ahci]), ...virtio.map(({ card }) => card), ...adapters, vga, acpi, pit, systemControl, coprocessorError, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
     );
     this.#lapic = lapic;
     this.accelerator = options.createAccelerator(this.#cpuBoard(lapic, coprocessorError));
@@ -501,8 +511,10 @@ export class Pc {
 
   #ideDrive(bays: DriveBays, channel: 0 | 1, drive: 0 | 1): IdeDrive | undefined {
     const disk = bays.ide.find((place) => place.channel === channel && place.drive === drive)?.disk;
-    if (disk === undefined) return undefined;
-    const id = `ide${channel}.${drive}`;
+    return disk === undefined ? undefined : this.#drive(`ide${channel}.${drive}`, disk);
+  }
+
+  #drive(id: string, disk: AttachedDisk): IdeDrive {
     if (disk.kind === 'disk') return new AtaDisk({ id, memory: this.memory, backend: backendOf(disk) });
     const index = this.#options.disks.indexOf(disk);
     const discDrive = new AtapiDrive({ id, memory: this.memory, serial: driveSerial(index), ...(disk.backend === undefined ? {} : { medium: disk.backend }),
@@ -529,9 +541,24 @@ export class Pc {
     this.ports.claim(owner, port, 1, handler);
   }
 
-  #firmwareItems(bootOrder: readonly string[]): ReturnType<typeof firmwareItems> {
-    const { directBoot, ramBytes, name } = this.#options;
-    const plan = directBoot === undefined ? undefined : valueOf(planLinuxBoot(directBoot, ramBytes));
+  #bootPlan(): LinuxBootPlan | undefined {
+    const { directBoot, ramBytes } = this.#options;
+    return directBoot === undefined ? undefined : valueOf(planLinuxBoot({ ...directBoot.files(), commandLine: directBoot.commandLine }, ramBytes));
+  }
+
+  /** For a guest that boots anew, at a time when a missing kernel can't keep its machine from starting any more. */
+  #laterFirmwareItems(bootOrder: readonly string[]): ReturnType<typeof firmwareItems> {
+    let plan: LinuxBootPlan | undefined;
+    try {
+      plan = this.#bootPlan();
+    } catch (error) {
+      this.#options.log.log('error', 'firmware', `the kernel can't be booted: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    return this.#firmwareItems(bootOrder, plan);
+  }
+
+  #firmwareItems(bootOrder: readonly string[], plan: LinuxBootPlan | undefined): ReturnType<typeof firmwareItems> {
+    const { ramBytes, name } = this.#options;
     return firmwareItems({
       board: { ramBytes, cpuCount: CPU_COUNT, hasCom2: false, machineName: name, uuid: uuidOfName(name) },
       bootOrder,

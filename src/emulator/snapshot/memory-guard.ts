@@ -61,8 +61,15 @@ export class MemoryGuard {
 
   /** Before the machine runs: chunks that `loading` calls absent are in a file, and all that are guarded are as they were saved. */
   begin(): void {
-    for (let chunk = this.#regions.firstGuarded; chunk < this.#regions.chunks; chunk++) {
-      this.#setFlags(chunk, Atomics.load(this.#words.loading, chunk) === LOADED ? PAGE_CLEAN : PAGE_CLEAN | PAGE_ABSENT);
+    const { firstGuarded, chunks } = this.#regions;
+    const { loading } = this.#words;
+    // A machine that has not run has no other flags; runs of chunks have theirs at once.
+    for (let chunk = firstGuarded; chunk < chunks;) {
+      const isLoaded = Atomics.load(loading, chunk) === LOADED;
+      let end = chunk + 1;
+      while (end < chunks && (Atomics.load(loading, end) === LOADED) === isLoaded) end++;
+      this.#flags.fill(isLoaded ? PAGE_CLEAN : PAGE_CLEAN | PAGE_ABSENT, this.#firstPage(chunk), this.#firstPage(end - 1) + CHUNK_PAGES);
+      chunk = end;
     }
   }
 

@@ -30,7 +30,8 @@ export class FunctionBody {
     return local(index, type);
   }
 
-  newLocal(type: ValueType): Expr {
+  /** Disassembly shows `name`. */
+  newLocal(type: ValueType, name?: string): Expr {
     for (; this.nextLocal < this.localTypes.length; this.nextLocal++) {
       if (this.localTypes[this.nextLocal] === type && !this.taken.has(this.nextLocal)) break;
     }
@@ -38,8 +39,10 @@ export class FunctionBody {
     const index = this.nextLocal;
     this.taken.add(index);
     this.nextLocal = 0;
+    if (name !== undefined) this.localNames.set(this.parameters.length + index, name);
     return local(this.parameters.length + index, type);
   }
+  readonly localNames = new Map<number, string>();
   private nextLocal = 0;
   private readonly taken = new Set<number>();
 
@@ -104,15 +107,18 @@ export class FunctionBody {
     this.code.u8(0x0b);
   }
 
-  block(inside: (label: Label) => void): void {
-    this.structured(0x02, inside);
+  block(inside: (label: Label) => void, name?: string): void {
+    this.structured(0x02, inside, name);
   }
 
-  loop(inside: (label: Label) => void): void {
-    this.structured(0x03, inside);
+  loop(inside: (label: Label) => void, name?: string): void {
+    this.structured(0x03, inside, name);
   }
 
-  private structured(opcode: number, inside: (label: Label) => void): void {
+  /** Names of blocks and loops, in the order in which they begin. */
+  readonly labelNames: (string | undefined)[] = [];
+  private structured(opcode: number, inside: (label: Label) => void, name: string | undefined): void {
+    this.labelNames.push(name);
     this.code.bytes([opcode, 0x40]);
     this.depth++;
     inside({ depth: this.depth });
@@ -185,6 +191,14 @@ export class FunctionBody {
   }
   private readonly gaps: { readonly position: number; readonly write: () => void }[] = [];
 
+  /** What follows is of something that disassembly shows beside it. */
+  mark(what: object): void {
+    this.marksInCode.push({ position: this.code.length, what });
+  }
+  private readonly marksInCode: { readonly position: number; readonly what: object }[] = [];
+  /** After `encode`: marks, by their offset as that of hints is. */
+  marks: readonly { readonly offset: number; readonly what: object }[] = [];
+
   private readonly hintsInCode: { readonly position: number; readonly likely: boolean }[] = [];
   /** After `encode`: branches with a hint, by their offset from the declaration of locals on (`metadata.code.branch_hint`). */
   hints: readonly { readonly offset: number; readonly likely: boolean }[] = [];
@@ -192,29 +206,37 @@ export class FunctionBody {
   /** The code with its gaps filled in. */
   private filled(): Uint8Array {
     if (this.gaps.length === 0) {
-      this.hints = this.hintsInCode.map(({ position, likely }) => ({ offset: position, likely }));
+      this.place(() => (position) => position);
       return this.code.view();
     }
     const given = this.code.copy();
-    const [whole, hints] = [new ByteWriter(), [] as { offset: number; likely: boolean }[]];
+    const whole = new ByteWriter();
+    /** What has been inserted in front of positions, in order. */
+    const inserted: { readonly position: number; readonly bytes: number }[] = [];
     let done = 0;
-    let nextHint = 0;
-    const copyTo = (position: number): void => {
-      for (let hint = this.hintsInCode[nextHint]; hint && hint.position < position; hint = this.hintsInCode[++nextHint]) {
-        hints.push({ offset: hint.position - done + whole.length, likely: hint.likely });
-      }
+    for (const { position, write } of this.gaps) {
       whole.bytes(given.subarray(done, position));
       done = position;
-    };
-    for (const { position, write } of this.gaps) {
-      copyTo(position);
       const start = this.code.length;
       write();
       whole.bytes(this.code.view().subarray(start));
+      inserted.push({ position, bytes: this.code.length - start });
     }
-    copyTo(given.length);
-    this.hints = hints;
+    whole.bytes(given.subarray(done));
+    this.place(() => {
+      let [next, shift] = [0, 0];
+      return (position) => {
+        for (let gap = inserted[next]; gap && gap.position <= position; gap = inserted[++next]) shift += gap.bytes;
+        return position + shift;
+      };
+    });
     return whole.view();
+  }
+  /** Tells where hints and marks have come to lie. A placer is asked for positions in order. */
+  private place(placer: () => (position: number) => number): void {
+    const [ofHint, ofMark] = [placer(), placer()];
+    this.hints = this.hintsInCode.map(({ position, likely }) => ({ offset: ofHint(position), likely }));
+    this.marks = this.marksInCode.map(({ position, what }) => ({ offset: ofMark(position), what }));
   }
 
   private expression(e: Expr): void {
@@ -264,6 +286,7 @@ export class FunctionBody {
     }
     const head = body.length;
     this.hints = this.hints.map(({ offset, likely }) => ({ offset: offset + head, likely }));
+    this.marks = this.marks.map(({ offset, what }) => ({ offset: offset + head, what }));
     body.bytes(code);
     body.u8(0x0b);
     const sized = new ByteWriter();

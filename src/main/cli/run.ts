@@ -24,7 +24,7 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .option('--initrd <file>', 'its initial RAM disk')
     .option('--append <text>', 'its command line')
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, format=raw|qcow2|..., readonly, discard-changes, backing-folder=FOLDER', collect, [])
-    .option('--cdrom <file>', 'attach a CD image', collect, [])
+    .option('--cdrom <file>', 'attach a CD image: FILE[,bus=ide|ahci]', collect, [])
     .option('--floppy <file>', 'attach a floppy image (not in this version)')
     .option('--boot <device>', 'boot first from hd or cd')
     .option('--bios <file>', 'firmware in place of the built-in one')

@@ -19,12 +19,12 @@ export class UtilityProcessLauncher implements VmLauncher {
     this.#utilityProcess = utilityProcess;
   }
 
-  launch(machineName: string, listener: VmProcessListener): VmProcess {
+  launch(machineName: string | undefined, listener: VmProcessListener): VmProcess {
     if (!existsSync(this.#modulePath)) {
       queueMicrotask(() => { listener.exited({ code: null, signal: null, problem: `the VM process's program ${this.#modulePath} is missing` }); });
       return { pid: undefined, post: () => {}, kill: () => {} };
     }
-    const child = this.#utilityProcess.fork(this.#modulePath, [], { serviceName: `Guesthouse: ${machineName}`, stdio: 'pipe', env: { ...process.env, GUESTHOUSE_MACHINE: machineName } });
+    const child = this.#utilityProcess.fork(this.#modulePath, [], { serviceName: machineName === undefined ? 'Guesthouse: a machine' : `Guesthouse: ${machineName}`, stdio: 'pipe', env: { ...process.env } });
     for (const stream of [child.stdout, child.stderr]) {
       const splitter = new LineSplitter((line) => { listener.line(line); });
       stream?.on('data', (chunk: Buffer) => { splitter.write(chunk.toString('utf8')); });

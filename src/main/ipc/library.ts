@@ -1,4 +1,5 @@
 import type { ApiHandlers, LibraryEntry } from '../../shared/api.ts';
+import type { LeftOut } from '../../shared/foreign-machine.ts';
 import { mediaDoneSchema } from '../../shared/media-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
@@ -11,6 +12,11 @@ import { runMediaJob } from '../media/media-process.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { MachineSettings } from './machine-settings.ts';
 import { exportBundle, importBundle } from '../library/exchange.ts';
+import { mapForeignMachine } from '../library/foreign-machine.ts';
+import { qemuCommand, shellLine } from '../library/qemu-command.ts';
+import { startOf } from './machines.ts';
+import { exportOvf } from '../library/export-ovf.ts';
+import { describeForeign, importForeign } from '../library/import-foreign.ts';
 import { mustHaveNoClones } from '../snapshots/clones.ts';
 import type { Services } from './services.ts';
 
@@ -18,7 +24,7 @@ import type { Services } from './services.ts';
 const HARDWARE: readonly string[] = ['memoryBytes', 'disks', 'cdroms', 'adapters'];
 
 export function libraryHandlers(services: Services): ApiHandlers['library'] {
-  const { library, supervisor, snapshots } = services;
+  const { library, supervisor, snapshots, jobs } = services;
 
   const settings = new MachineSettings(services);
   const entryOf = (found: FoundMachine): Promise<LibraryEntry> => settings.entryOf(found);
@@ -104,6 +110,10 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       const isHardware = Object.entries(changes).some(([key, value]) => value !== undefined && HARDWARE.includes(key));
       const free = isHardware ? await mustHaveNoState(name) : ok({});
       if (!free.ok) return free;
+      if (changes.isTemplate === true) {
+        const off = mustBeOff(name);
+        if (!off.ok) return off;
+      }
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;
       const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], changes.directBoot ?? undefined);
@@ -119,6 +129,37 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
     async import({ path, name }) {
       const made = await importBundle(library, services.paths.mediaProcess, path, name);
       return made.ok ? changed(await library.find(made.value)) : made;
+    },
+
+    exportOvf({ name, path, id }) {
+      const off = mustBeOff(name);
+      return off.ok ? jobs.run(id, (progress, signal) => exportOvf(library, services.paths.mediaProcess, name, path, progress, signal)) : Promise.resolve(off);
+    },
+
+    async qemuCommand({ name }) {
+      const present = await snapshots.settingsNow(name);
+      if (!present.ok) return present;
+      const { config } = present.value;
+      const start = startOf(services, name, config);
+      if (!start.ok) return start;
+      const command = qemuCommand(name, start.value, config);
+      const saved: LeftOut[] = present.value.resumeFrom === undefined ? [] : [{ what: 'snapshots', detail: 'saved state' }];
+      return ok({ line: shellLine(command), words: [command.program, ...command.arguments], leftOut: [...command.leftOut, ...saved] });
+    },
+
+    async describeForeign({ path, id }) {
+      const described = await jobs.run(id, (progress, signal) => describeForeign(services.paths.mediaProcess, path, progress, signal));
+      if (!described.ok) return described;
+      const { source, name, memoryBytes, outside, disks } = described.value;
+      return ok({ source, name, memoryBytes, outside, disks: disks.length, leftOut: [...mapForeignMachine(described.value).leftOut] });
+    },
+
+    importForeign({ path, name, allowedOutside, id }) {
+      return jobs.run(id, async (progress, signal) => {
+        const made = await importForeign(library, services.paths.mediaProcess, { path, name, allowedOutside, progress, signal });
+        const found = made.ok ? await changed(await library.find(made.value.name)) : made;
+        return made.ok && found.ok ? ok({ entry: found.value, leftOut: [...made.value.leftOut] }) : found as Extract<typeof found, { ok: false }>;
+      });
     },
 
     async clone({ name, newName, linked, snapshot }) {

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { ApiHandlers } from '../../shared/api.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
-import type { VmCommand } from '../../shared/vm-protocol.ts';
+import type { MachineConfig } from '../../shared/machine-config.ts';
+import type { VmCommand, VmStart } from '../../shared/vm-protocol.ts';
 import { readBundledGuest } from '../library/bundled-guests.ts';
 import { lastLines } from '../machines/machine-log.ts';
 import type { RunningMachine } from '../machines/running-machine.ts';
@@ -11,15 +12,20 @@ import type { StartMachine } from '../snapshots/snapshots.ts';
 import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
 
+/** What a machine of the library is started with, by its settings with the images that its disks write now. */
+export function startOf({ library, paths }: Services, name: string, config: MachineConfig): Result<VmStart> {
+  const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
+  if (guest?.ok === false) return guest;
+  return vmStartOf(name, config, library.folderOf(name), guest?.value.directBoot, paths);
+}
+
 /** Starts a machine of the library with the images that its disks write now, perhaps from a saved state. */
-export function starterOf({ library, supervisor, paths }: Services, name: string, overcommit: boolean): StartMachine {
+export function starterOf(services: Services, name: string, overcommit: boolean): StartMachine {
+  const { library, supervisor } = services;
   return async ({ config, configNow, resumeFrom }) => {
-    const folder = library.folderOf(name);
-    const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
-    if (guest?.ok === false) return guest;
-    const start = vmStartOf(name, configNow, folder, guest?.value.directBoot, paths);
+    const start = startOf(services, name, configNow);
     if (!start.ok) return start;
-    return supervisor.start(name, { ...start.value, resumeFrom }, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile, config, overcommit });
+    return supervisor.start(name, { ...start.value, resumeFrom }, { logFolder: join(library.folderOf(name), 'logs'), logSerial: config.serial.logToFile, config, overcommit });
   };
 }
 
@@ -116,6 +122,28 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
       if (!found.ok) return found;
       const connection = found.value.connected();
       return connection.ok ? connection.value.stats() : connection;
+    },
+
+    async network({ name }) {
+      const found = await machine(name);
+      if (!found.ok) return found;
+      const connection = found.value.connected();
+      if (!connection.ok) return connection;
+      const adapters = await connection.value.networkState();
+      return adapters.ok ? ok({ adapters: adapters.value }) : adapters;
+    },
+
+    async capture({ name, adapter, isOn }) {
+      const found = await library.find(name);
+      if (!found.ok) return found;
+      const connection = supervisor.machine(name).connected();
+      if (!connection.ok) return connection;
+      const adapters = await connection.value.networkState();
+      if (!adapters.ok) return adapters;
+      if (adapters.value[adapter] === undefined) return fail('machines.no-such-part', `the machine ${name} has no network adapter ${adapter + 1}`, 'add one in its settings');
+      const path = isOn ? join(found.value.folder, 'logs', `network-${adapter + 1}-${new Date().toISOString().replace(/[:.]/g, '-')}.pcapng`) : undefined;
+      const changed = await connection.value.change({ kind: 'capture', adapter, path });
+      return changed.ok ? ok(path === undefined ? {} : { path }) : changed;
     },
 
     async logs({ name, lines }) {

@@ -3,9 +3,10 @@ import { mkdir, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { ApiHandlers, KnownMedium } from '../../shared/api.ts';
 import { mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from '../../shared/media-protocol.ts';
-import type { MediaImage, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
+import type { MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
 import { mediumFactsSchema } from '../../shared/medium-facts.ts';
 import { fail, ok } from '../../shared/result.ts';
+import type { Result } from '../../shared/result.ts';
 import { checkDiskBytes } from '../../shared/sizes.ts';
 import { checkMedium } from '../machines/media-check.ts';
 import { mediumPath } from '../machines/vm-start.ts';
@@ -17,9 +18,7 @@ const ATTEMPTS = 1000;
 const RECOGNIZE_MILLIS = 20_000;
 
 export function mediaHandlers(services: Services): ApiHandlers['media'] {
-  const { library, supervisor, paths, emit } = services;
-  const running = new Map<string, AbortController>();
-
+  const { library, supervisor, paths, jobs } = services;
   return {
     async recognize({ path }) {
       if (!isAbsolute(path)) return fail('media.not-a-file', `${path} is no whole path`, 'give the path from the root of its drive');
@@ -77,13 +76,10 @@ export function mediaHandlers(services: Services): ApiHandlers['media'] {
       return fail('disk.exists', `the folder ${folder} is full of disks`, 'remove some');
     },
 
-    async run({ id, job }) {
-      if (running.has(id)) return fail('media.failed', `the job ${id} runs already`, 'wait for its end');
+    run({ id, job }) {
       const image: MediaImage = { path: job.path, format: job.format, backingFolders: [] };
-      const cancelling = new AbortController();
-      running.set(id, cancelling);
-      const options = { program: paths.mediaProcess, progress: (done: number) => { emit({ event: 'media.progress', payload: { id, done } }); }, signal: cancelling.signal };
-      try {
+      return jobs.run(id, async (progress, signal): Promise<Result<{ info?: MediaInfo; check?: MediaCheck; done?: MediaDone }>> => {
+        const options = { program: paths.mediaProcess, progress, signal };
         switch (job.kind) {
           case 'info': {
             const info = await runMediaJob({ ...options, job: { kind: 'info', image }, answer: mediaInfoSchema });
@@ -101,13 +97,11 @@ export function mediaHandlers(services: Services): ApiHandlers['media'] {
             return done.ok ? ok({ done: done.value }) : done;
           }
         }
-      } finally {
-        running.delete(id);
-      }
+      });
     },
 
     async cancel({ id }) {
-      running.get(id)?.abort();
+      jobs.cancel(id);
       return ok({});
     },
   };

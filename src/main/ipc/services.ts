@@ -3,7 +3,9 @@ import type { ApiEvent, FILE_PURPOSES, HostInfo } from '../../shared/api.ts';
 import type { Preferences } from '../../shared/preferences.ts';
 import type { Result } from '../../shared/result.ts';
 import type { AppPaths } from '../app-paths.ts';
+import type { RunningJobs } from '../media/running-jobs.ts';
 import type { Library } from '../library/library.ts';
+import type { Replication } from '../replication/replication.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
 
@@ -20,6 +22,9 @@ export interface Services {
   readonly library: Library;
   readonly supervisor: Supervisor;
   readonly snapshots: Snapshots;
+  readonly replication: Replication;
+  /** Long jobs of callers, by the names that they gave them. */
+  readonly jobs: RunningJobs;
   readonly preferences: PreferencesStore;
   readonly pickFile: PickFile | undefined;
   emit(event: ApiEvent): void;

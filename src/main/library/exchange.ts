@@ -1,12 +1,13 @@
 /** Machines to and from bundles. What is in a bundle is read by a media process; what its machine would touch is judged here. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { checkMachineName, isAbsoluteMediumPath, MACHINE_FILE, parseMachineConfig } from '../../shared/machine-config.ts';
 import type { MachineConfig } from '../../shared/machine-config.ts';
 import { bundleDoneSchema } from '../../shared/media-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
+import { moveFolder } from '../files/atomic-file.ts';
 import { fileError } from '../machines/media-check.ts';
 import { runMediaJob } from '../media/media-process.ts';
 import { SnapshotFolder } from '../snapshots/snapshot-folder.ts';
@@ -43,7 +44,7 @@ export async function importBundle(library: Library, program: string, path: stri
       return judged;
     }
     await mkdir(join(beside, 'logs'), { recursive: true });
-    await rename(beside, target);
+    await moveFolder(beside, target);
     return ok(name.value);
   } catch (error) {
     await rm(beside, { recursive: true, force: true }).catch(() => {});

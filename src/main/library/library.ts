@@ -3,11 +3,12 @@ import { constants, existsSync, watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { access, cp, lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { DiskBus } from '../../shared/disk-bus.ts';
 import { checkMachineName, describeIssues, MACHINE_FILE, MACHINE_FOLDER_SUFFIX, MACHINE_SCHEMA_VERSION, machineConfigSchema, parseMachineConfig } from '../../shared/machine-config.ts';
 import type { MachineConfig, MachineConfigInput } from '../../shared/machine-config.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { MachineError, Result } from '../../shared/result.ts';
-import { writeFileAtomically } from '../files/atomic-file.ts';
+import { makeFolder, moveFolder, writeFileAtomically } from '../files/atomic-file.ts';
 import { fileError } from '../machines/media-check.ts';
 import { withoutReachOutside } from './foreign-config.ts';
 import { createSparseDisk } from './sparse-disk.ts';
@@ -26,7 +27,7 @@ export interface FoundMachine {
 }
 
 /** A first disk inside the VM folder: an empty one, or what `importTo` makes, a qcow2 image. */
-export type NewDisk = { readonly bus: 'ide' | 'virtio' } & ({ readonly bytes: number } | { importTo(path: string): Promise<Result<unknown>> });
+export type NewDisk = { readonly bus: DiskBus } & ({ readonly bytes: number } | { importTo(path: string): Promise<Result<unknown>> });
 
 export class Library {
   readonly folder: string;
@@ -41,7 +42,7 @@ export class Library {
   async open(): Promise<Result<{ firstRun: boolean }>> {
     try {
       const firstRun = !existsSync(this.folder);
-      await mkdir(this.folder, { recursive: true });
+      await makeFolder(this.folder);
       return ok({ firstRun });
     } catch (error) {
       return libraryError(error, this.folder);
@@ -111,7 +112,7 @@ export class Library {
     if (!checked.success) return fail('machine-config.invalid', `the new machine's settings are not valid (${describeIssues(checked.error)})`, 'change them');
     const beside = join(this.folder, `.${checkedName.value}.${process.pid}.new`);
     try {
-      await mkdir(this.folder, { recursive: true });
+      await makeFolder(this.folder);
       await mkdir(join(beside, 'disks'), { recursive: true });
       await mkdir(join(beside, 'logs'));
       if (newDisk !== undefined) {
@@ -123,13 +124,45 @@ export class Library {
       }
       await writeFileAtomically(join(beside, MACHINE_FILE), serialized(checked.data));
       await writeMarker(beside, checkedName.value);
-      await rename(beside, folder);
+      await moveFolder(beside, folder);
     } catch (error) {
       await rm(beside, { recursive: true, force: true }).catch(() => {});
       const { code } = error as NodeJS.ErrnoException;
       return code === 'ENOTEMPTY' || code === 'EEXIST' ? taken : libraryError(error, this.folder);
     }
     return ok({ name: checkedName.value, folder, config: ok(checked.data) });
+  }
+
+  /**
+   * Makes a VM folder of whatever `fill` puts into an empty one, by its settings; it appears in the library only when it is complete.
+   * Errors: as of `create`, and those of `fill`.
+   */
+  async build(newName: string, fill: (folder: string) => Promise<Result<Omit<MachineConfigInput, 'schemaVersion'>>>): Promise<Result<FoundMachine>> {
+    const name = checkMachineName(newName);
+    if (!name.ok) return name;
+    const folder = this.folderOf(name.value);
+    const taken = fail('library.name-taken', `there is already a machine ${name.value}`, 'choose another name');
+    if (existsSync(folder)) return taken;
+    const beside = join(this.folder, `.${name.value}.${process.pid}.new`);
+    const giveUp = async <T>(failed: T): Promise<T> => {
+      await rm(beside, { recursive: true, force: true }).catch(() => {});
+      return failed;
+    };
+    try {
+      await rm(beside, { recursive: true, force: true });
+      await mkdir(join(beside, 'logs'), { recursive: true });
+      const filled = await fill(beside);
+      if (!filled.ok) return await giveUp(filled);
+      const checked = machineConfigSchema.safeParse({ ...filled.value, schemaVersion: MACHINE_SCHEMA_VERSION });
+      if (!checked.success) return await giveUp(fail('machine-config.invalid', `the new machine's settings are not valid (${describeIssues(checked.error)})`, 'change them'));
+      await writeFileAtomically(join(beside, MACHINE_FILE), serialized(checked.data));
+      await writeMarker(beside, name.value);
+      await rename(beside, folder);
+      return ok({ name: name.value, folder, config: ok(checked.data) });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      return giveUp(code === 'ENOTEMPTY' || code === 'EEXIST' ? taken : libraryError(error, this.folder));
+    }
   }
 
   /** A machine's settings with some of them replaced. Errors: those of the schema. */
@@ -166,7 +199,7 @@ export class Library {
       await writeMarker(beside, name);
       const own = withoutReachOutside(config.value);
       await writeFileAtomically(join(beside, MACHINE_FILE), serialized(own));
-      await rename(beside, this.folderOf(name));
+      await moveFolder(beside, this.folderOf(name));
       return ok({ name, folder: this.folderOf(name), config: ok(own) });
     } catch (error) {
       await rm(beside, { recursive: true, force: true }).catch(() => {});
@@ -183,7 +216,7 @@ export class Library {
     const isSame = target.toLowerCase() === folder.value.toLowerCase();
     if (!isSame && existsSync(target)) return fail('library.name-taken', `there is already a machine ${checkedName.value}`, 'choose another name');
     try {
-      await rename(folder.value, target);
+      await moveFolder(folder.value, target);
       await rm(join(target, `${name}${MACHINE_FOLDER_SUFFIX}`), { force: true });
       await writeMarker(target, checkedName.value);
     } catch (error) {

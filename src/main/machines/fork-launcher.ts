@@ -14,7 +14,7 @@ export class ForkLauncher implements VmLauncher {
     this.#modulePath = modulePath;
   }
 
-  launch(machineName: string, listener: VmProcessListener): VmProcess {
+  launch(machineName: string | undefined, listener: VmProcessListener): VmProcess {
     if (!existsSync(this.#modulePath)) {
       queueMicrotask(() => { listener.exited({ code: null, signal: null, problem: `the VM process's program ${this.#modulePath} is missing` }); });
       return { pid: undefined, post: () => {}, kill: () => {} };
@@ -25,7 +25,6 @@ export class ForkLauncher implements VmLauncher {
       // A process group of its own: Ctrl-C in the terminal is the owner's to handle.
       detached: process.platform !== 'win32',
       execArgv: [],
-      env: { ...process.env, GUESTHOUSE_MACHINE: machineName },
     });
     let over = false;
     for (const stream of [child.stdout, child.stderr]) {

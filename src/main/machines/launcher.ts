@@ -21,7 +21,8 @@ export interface VmProcessListener {
 export interface VmLauncher {
   /** Message ports can be transferred to the process. */
   readonly takesPorts: boolean;
-  launch(machineName: string, listener: VmProcessListener): VmProcess;
+  /** A process that is not told its machine yet has no name. */
+  launch(machineName: string | undefined, listener: VmProcessListener): VmProcess;
 }
 
 const LINE_CHARACTERS_MAXIMUM = 2000;

@@ -3,7 +3,7 @@
  * remembers its last log lines. What that means for a machine is `running-machine.ts`'s.
  */
 import { UNASKED_REQUEST, vmEventSchema } from '../../shared/vm-protocol.ts';
-import type { NewLayer, SavedState, VmChange, VmCommand, VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
+import type { NetworkState, NewLayer, SavedState, VmChange, VmCommand, VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { MachineError, Result } from '../../shared/result.ts';
 import type { VmLauncher, VmProcess } from './launcher.ts';
@@ -113,6 +113,11 @@ export class VmConnection {
     return answer.ok && answer.value.kind === 'stats' ? ok(answer.value.stats) : unexpected(answer);
   }
 
+  async networkState(): Promise<Result<NetworkState>> {
+    const answer = await this.#request('network-state');
+    return answer.ok && answer.value.kind === 'network-state' ? ok(answer.value.adapters) : unexpected(answer);
+  }
+
   /** Errors: those of the change. */
   async change(change: VmChange): Promise<Result<Record<string, never>>> {
     const answer = await this.#ask('changed', (requestId) => ({ kind: 'change', requestId, change }), REQUEST_TIMEOUT_MILLIS);
@@ -138,7 +143,7 @@ export class VmConnection {
     return { ok: false, error: value.error ?? fail('internal', 'the state was not saved', '').error, layersInUse: value.layersInUse };
   }
 
-  #request(kind: 'screenshot' | 'screen-text' | 'stats'): Promise<Result<Answer>> {
+  #request(kind: 'screenshot' | 'screen-text' | 'stats' | 'network-state'): Promise<Result<Answer>> {
     return this.#ask(kind, (requestId) => ({ kind, requestId }), REQUEST_TIMEOUT_MILLIS);
   }
 
@@ -171,6 +176,7 @@ export class VmConnection {
       case 'layers-made':
       case 'state-saved':
       case 'changed':
+      case 'network-state':
       case 'stats': {
         if (event.requestId === UNASKED_REQUEST) {
           if (event.kind === 'stats') this.#final.stats = event.stats;

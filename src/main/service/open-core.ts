@@ -8,6 +8,7 @@ import type { AppCore } from '../app-core.ts';
 import { createAppServices } from '../app-services.ts';
 import type { AppServicesOptions, OwningCore } from '../app-services.ts';
 import { fileError } from '../machines/media-check.ts';
+import { WarmLauncher } from '../machines/warm-launcher.ts';
 import { joinOwner } from './owner-connection.ts';
 import type { JoinedCore } from './owner-connection.ts';
 import { prepareSocketFolder, serveAsOwner } from './owner-server.ts';
@@ -26,15 +27,21 @@ export async function openCore(options: AppServicesOptions): Promise<Result<Open
   return withLock(`${process.platform === 'win32' ? options.paths.runtimeFolder : ownerSocket}.lock`, async (): Promise<Result<OpenedCore>> => {
     const joined = await joinOwner(ownerSocket);
     if (joined !== undefined) return joined.ok ? ok({ owns: false, core: withOwnShell(joined.value, options) }) : joined;
-    const core = await createAppServices(options);
-    if (!core.ok) return core;
+    const launcher = new WarmLauncher(options.launcher, { biosPath: options.paths.bios, vgaBiosPath: options.paths.vgaBios });
+    const core = await createAppServices({ ...options, launcher });
+    if (!core.ok) {
+      launcher.close();
+      return core;
+    }
     const server = await serveAsOwner(core.value, ownerSocket);
     if (!server.ok) {
+      launcher.close();
       await core.value.close();
       return server;
     }
     const close = async (): Promise<void> => {
       server.value.close();
+      launcher.close();
       await core.value.close();
     };
     return ok({ owns: true, core: Object.assign(Object.create(core.value) as OwningCore, { close }), server: server.value });

@@ -1,13 +1,13 @@
 /** The files of a VM folder's snapshots and saved states, and the tree that names them. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join, posix, resolve } from 'node:path';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import type { DiskConfig, MachineConfig } from '../../shared/machine-config.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { StateFilePlace } from '../../shared/vm-protocol.ts';
-import { writeFileAtomically } from '../files/atomic-file.ts';
+import { makeFolder, writeFileAtomically } from '../files/atomic-file.ts';
 import { fileError } from '../machines/media-check.ts';
 import { activeImage, EMPTY_TREE, parseTree, TREE_FILE, withoutOrphans } from './snapshot-tree.ts';
 import type { Tree } from './snapshot-tree.ts';
@@ -15,6 +15,10 @@ import type { Tree } from './snapshot-tree.ts';
 const TREE_BYTES_MAXIMUM = 64 << 20;
 /** Of layers, which nobody else gives to a file. */
 const LAYER_NAME = /\.layer-[0-9a-f]{8}\.qcow2$/;
+export function isLayerName(path: string): boolean {
+  return LAYER_NAME.test(path);
+}
+
 const STATES_FOLDER = 'state';
 const SNAPSHOTS_FOLDER = 'snapshots';
 
@@ -51,7 +55,7 @@ export class SnapshotFolder {
     const kept = withoutOrphans(tree);
     const path = join(this.folder, TREE_FILE);
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       await writeFileAtomically(path, `${JSON.stringify(kept, null, 1)}\n`);
     } catch (error) {
       return fileError(error, path, 'tree of snapshots');
@@ -73,7 +77,7 @@ export class SnapshotFolder {
   /** A name for a new file of a state; its folder is there. */
   async newState(id: string, isSnapshot: boolean): Promise<string> {
     const path = isSnapshot ? `${SNAPSHOTS_FOLDER}/${id}/memory.state` : `${STATES_FOLDER}/${id}.state`;
-    await mkdir(dirname(this.path(path)), { recursive: true });
+    await makeFolder(dirname(this.path(path)));
     return path;
   }
 
@@ -90,7 +94,7 @@ export class SnapshotFolder {
     if (png === undefined) return undefined;
     const path = isSnapshot ? `${SNAPSHOTS_FOLDER}/${id}/screen.png` : `${STATES_FOLDER}/${id}.png`;
     try {
-      await mkdir(dirname(this.path(path)), { recursive: true });
+      await makeFolder(dirname(this.path(path)));
       await writeFileAtomically(this.path(path), png);
       return path;
     } catch {

@@ -14,7 +14,7 @@ import type { Library } from '../library/library.ts';
 import type { RunningMachine } from '../machines/running-machine.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
 import type { Savable, VmConnection } from '../machines/vm-connection.ts';
-import { runMediaJob } from '../media/media-process.ts';
+import { runMediaJob, WaitingMediaProcess } from '../media/media-process.ts';
 import { copyMachine, linkMachine, mustHaveNoClones } from './clones.ts';
 import { newSnapshotId, SnapshotFolder } from './snapshot-folder.ts';
 import { activeImage, findNode, merged, nextMerge, SNAPSHOTS_MAXIMUM, statesNeeded } from './snapshot-tree.ts';
@@ -43,15 +43,19 @@ export class Snapshots {
   readonly #options: SnapshotsOptions;
   /** The last operation on each machine. */
   readonly #last = new Map<string, Promise<unknown>>();
+  /** Makes layers for who goes back to a snapshot, or clones one: there is one where somebody has to do with snapshots. */
+  readonly #mediaProcess: WaitingMediaProcess;
 
   constructor(options: SnapshotsOptions) {
     this.#options = options;
+    this.#mediaProcess = new WaitingMediaProcess(options.paths.mediaProcess);
   }
 
   async list(name: string): Promise<Result<SnapshotTree>> {
     const opened = await this.#open(name);
     if (!opened.ok) return opened;
     const { tree } = opened.value.folder;
+    if (tree.nodes.length > 0) this.#mediaProcess.expectJob();
     return ok({ snapshots: tree.nodes.map(snapshotOf), ...(tree.current !== undefined && { current: tree.current }) });
   }
 
@@ -89,6 +93,8 @@ export class Snapshots {
   start(name: string, cold: boolean, start: StartMachine): Promise<Result<MachineStatus>> {
     return this.#inTurn(name, async () => {
       if (this.#options.supervisor.isOn(name)) return fail('machines.already-on', `the machine ${name} is already on`, 'stop it first to start it anew');
+      const present = await this.#open(name);
+      if (present.ok && present.value.config.isTemplate === true) return fail('machines.is-template', `the machine ${name} is a template`, 'make a machine of it with "guesthouse clone", or make it an ordinary one with "guesthouse template NAME --off"');
       const settings = await this.settingsNow(name);
       // A state that isn't there is dropped as well as one that is.
       if (!settings.ok && !(cold && settings.error.code === 'state.missing')) return settings;
@@ -171,7 +177,10 @@ export class Snapshots {
       images: config.disks.filter(isWritten).map(({ path }) => ({ disk: path, image: activeImage(before, path) })),
     };
     const result = supervisor.isOn(name) ? await this.#takeRunning(name, folder, node) : await this.#takeOff(folder, node);
-    if (result.ok) this.#options.changed(name);
+    if (result.ok) {
+      this.#mediaProcess.expectJob();
+      this.#options.changed(name);
+    }
     return result;
   }
 
@@ -239,18 +248,18 @@ export class Snapshots {
       if (!opened.ok) return opened;
       const node = findNode(opened.value.folder.tree, snapshot);
       if (!node.ok) return node;
-      if (wasOn) await supervisor.machine(name).forceOff();
-      const put = await this.#putBack(name, opened.value.folder, node.value);
+      const put = await this.#putBack(name, opened.value.folder, node.value, async () => { if (wasOn) await supervisor.machine(name).forceOff(); });
       return put.ok ? ok(wasOn || options.start) : put;
     });
     return restored.then((result) => {
+      this.#mediaProcess.expectJob();
       if (!result.ok) return result;
       return result.value ? this.start(name, false, start) : ok(this.#options.supervisor.statusOf(name));
     });
   }
 
-  /** New layers on the snapshot's images; the settings and the memory that it had. */
-  async #putBack(name: string, folder: SnapshotFolder, node: SnapshotNode): Promise<Result<Nothing>> {
+  /** New layers on the snapshot's images; the settings and the memory that it had. A machine that can't have them is not ended. */
+  async #putBack(name: string, folder: SnapshotFolder, node: SnapshotNode, endMachine: () => Promise<void>): Promise<Result<Nothing>> {
     const before = folder.tree;
     const layers = node.images.map(({ disk, image }, index): PlannedLayer => {
       const path = folder.newLayer(disk);
@@ -260,6 +269,7 @@ export class Snapshots {
       const made = await this.#makeLayer(folder, layer);
       if (!made.ok) return made;
     }
+    await endMachine();
     const memory = node.memory === undefined ? undefined : before.states.find(({ id }) => id === node.memory);
     const committed = await folder.commit({
       ...withLayers({ ...before, active: before.active.filter(({ disk }) => !layers.some((layer) => layer.disk === disk)) }, layers),
@@ -297,10 +307,12 @@ export class Snapshots {
       if (snapshot === undefined) return fail('snapshot.not-found', 'a linked clone begins as a snapshot', 'name one, or take one first');
       const node = findNode(folder.tree, snapshot);
       if (!node.ok) return node;
-      return linkMachine(library, folder, name, node.value, newName, (disk, image, path) => {
+      const made = await linkMachine(library, folder, name, node.value, newName, (disk, image, path) => {
         const settings = node.value.config.disks.find((candidate) => candidate.path === disk)!;
         return this.#runJob(newLayerJob(path, { path: folder.path(image), format: image === disk ? settings.format : 'qcow2', backingFolders: folder.backingFolders(settings) }));
       });
+      this.#mediaProcess.expectJob();
+      return made;
     });
   }
 
@@ -374,7 +386,7 @@ export class Snapshots {
       const { resetToSnapshot } = opened.value.config;
       const node = resetToSnapshot === undefined || folder.tree.saved !== undefined ? undefined : folder.tree.nodes.find(({ id }) => id === resetToSnapshot);
       if (node !== undefined) {
-        const put = await this.#putBack(name, folder, { ...node, config: { ...node.config, resetToSnapshot } });
+        const put = await this.#putBack(name, folder, { ...node, config: { ...node.config, resetToSnapshot } }, () => Promise.resolve());
         if (!put.ok) return put;
       }
       return this.#mergeImages(folder);
@@ -410,7 +422,7 @@ export class Snapshots {
   }
 
   #runJob(job: MediaJob): Promise<Result<unknown>> {
-    return runMediaJob({ program: this.#options.paths.mediaProcess, job, answer: mediaDoneSchema, progress: () => {}, signal: new AbortController().signal });
+    return runMediaJob({ program: this.#options.paths.mediaProcess, waiting: this.#mediaProcess, job, answer: mediaDoneSchema, progress: () => {}, signal: new AbortController().signal });
   }
 
   async #saveState(connection: VmConnection, folder: SnapshotFolder, path: string, how: { readonly thenHold: boolean; readonly isKept: boolean }):
@@ -439,9 +451,10 @@ export class Snapshots {
     return ok({ folder: folder.value, config: found.value.config });
   }
 
-  /** Resolves when nothing is under way. */
-  async settled(): Promise<void> {
+  /** Resolves when nothing is under way any more. */
+  async close(): Promise<void> {
     while (this.#last.size > 0) await Promise.all(this.#last.values());
+    this.#mediaProcess.close();
   }
 
   #inTurn<T>(name: string, work: () => Promise<Result<T>>): Promise<Result<T>> {

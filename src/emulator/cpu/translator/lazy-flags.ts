@@ -70,12 +70,15 @@ export class LazyFlags {
   constructor(context: FlagsContext) {
     this.context = context;
     const { body } = context;
-    const operands = (type: 'i32' | 'i64'): OperandLocals => ({ a: body.newLocal(type), b: body.newLocal(type), r: body.newLocal(type), step: body.newLocal(type) });
-    this.kindLocal = body.newLocal('i32');
+    const operands = (type: 'i32' | 'i64'): OperandLocals => {
+      const [a, b, r, step] = ['a', 'b', 'result', 'step'].map((name) => body.newLocal(type, `${name}${type.slice(1)}`)) as [Expr, Expr, Expr, Expr];
+      return { a, b, r, step };
+    };
+    this.kindLocal = body.newLocal('i32', 'flags');
     this.narrow = operands('i32');
     this.wide = context.long ? operands('i64') : undefined;
-    this.carry = body.newLocal('i32');
-    this.overflow = body.newLocal('i32');
+    this.carry = body.newLocal('i32', 'carry');
+    this.overflow = body.newLocal('i32', 'overflow');
   }
 
   private operands(bits: number): OperandLocals {

@@ -40,6 +40,9 @@ export class RegionImports {
 /** Ways out that many instructions share: each is one piece of code at the function's end. */
 type SharedExit = 'leap' | 'spent' | 'faulted' | 'single' | 'refused' | 'finished';
 
+/** As disassembly shows the locals. */
+const REGISTER_NAMES = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+
 export class RegionContext {
   readonly body = new FunctionBody(REGION_PARAMETERS);
   readonly budget = this.body.parameter(1);
@@ -58,14 +61,14 @@ export class RegionContext {
   private readonly used = new Set<number>();
   private readonly written = new Set<number>();
   /** RIP of the first byte of the region's page. */
-  private readonly ripBase = this.body.newLocal('i64');
+  private readonly ripBase = this.body.newLocal('i64', 'ripBase');
   /** Where to go outside. */
-  private readonly target = this.body.newLocal('i64');
-  private readonly exitOffset = this.body.newLocal('i32');
-  private readonly status = this.body.newLocal('i32');
-  private readonly table = this.body.newLocal('i32');
+  private readonly target = this.body.newLocal('i64', 'target');
+  private readonly exitOffset = this.body.newLocal('i32', 'exitOffset');
+  private readonly status = this.body.newLocal('i32', 'status');
+  private readonly table = this.body.newLocal('i32', 'table');
   /** Bit n: page n is known to be there. */
-  private readonly verified = this.body.newLocal('i32');
+  private readonly verified = this.body.newLocal('i32', 'verified');
   private readonly pages: GuestCode['pages'];
   private readonly user: boolean;
   private readonly global: number;
@@ -84,7 +87,7 @@ export class RegionContext {
     this.registerType = this.long ? 'i64' : 'i32';
     this.cpuBase = cpuBase;
     this.imports = imports;
-    this.registers = Array.from({ length: this.long ? 16 : 8 }, () => this.body.newLocal(this.registerType));
+    this.registers = Array.from({ length: this.long ? 16 : 8 }, (_, number) => this.body.newLocal(this.registerType, REGISTER_NAMES[number]));
     this.flags = new LazyFlags(this);
     this.body.keepLocals();
   }
@@ -191,14 +194,14 @@ export class RegionContext {
           body.set(this.selector, and(this.selector, i32(0xff)));
         } else body.set(this.ripBase, and(rip, i64(~0xfffn)));
         this.reload();
-        if (this.mayComeBack) body.loop((again) => this.insideAndOut(inside, again));
+        if (this.mayComeBack) body.loop((again) => this.insideAndOut(inside, again), 'again');
         else this.insideAndOut(inside, undefined);
         return;
       }
       body.block((label) => {
         exits[name] = label;
         nest(depth + 1);
-      });
+      }, name);
       this.spill();
       this.flags.saveDynamic();
       const rip = this.maskRip(add(this.ripBase, extendS(this.exitOffset)));
@@ -218,7 +221,7 @@ export class RegionContext {
       this.seek = label;
       inside();
       body.unreachable();
-    });
+    }, 'seek');
     body.releaseLocals();
     const entry = body.let(jumpCacheEntry(target, this.cpuBase));
     const isKnown = body.let(eq(load('i64', 'u64', entry), jumpCacheKey(target, this.state64(JUMP_KEY))));

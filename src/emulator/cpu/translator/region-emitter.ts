@@ -67,6 +67,7 @@ export class RegionEmitter implements Emitter {
     this.atEnd = [];
     this.ended = false;
     context.offset = instruction.offset;
+    this.body.mark(instruction);
     context.remaining = remaining;
     const { row } = instruction.decoded;
     const conditional = row.flags?.written !== undefined && row.operands.includes('CL');

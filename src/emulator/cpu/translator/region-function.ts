@@ -112,6 +112,7 @@ class RegionWriter implements Terminators {
     const block = this.code.blocks[number] as GuestBlock;
     this.block = block;
     this.jumps = jumps;
+    context.body.mark(block);
     context.flags.known = this.knownAtStart.get(number) ?? UNKNOWN_FLAGS;
     const unverified = this.unverified[number];
     if (unverified) context.verify(unverified, block.start, block.pages.length > 1);

@@ -2,7 +2,7 @@
 import type { Clock } from '../../interfaces/clock.ts';
 import { isIpv4, type IpAddress } from '../frames/addresses.ts';
 import { checksum, pseudoHeaderSum } from '../frames/checksum.ts';
-import { PROTOCOL, type IpPacket } from '../frames/ip.ts';
+import { IPV6_HEADER_BYTES, PROTOCOL, type IpPacket } from '../frames/ip.ts';
 import type { GuestWire } from '../guest-wire.ts';
 import { OWN_ADDRESSES } from '../nat-addresses.ts';
 
@@ -24,6 +24,7 @@ const ICMP6_PORT_UNREACHABLE = 4;
 const HEADER_BYTES = 8;
 /** Of the packet that an error is about. */
 const QUOTED_MAXIMUM_BYTES = 548;
+const QUOTED_TRANSPORT_BYTES = 8;
 /** Errors are few (RFC 1812 §4.3.2.8). */
 const ERRORS_A_SECOND = 100;
 
@@ -66,7 +67,7 @@ export class Icmp {
     }
     if (this.#errorsLeft === 0) return;
     this.#errorsLeft--;
-    const part = quoted.subarray(0, QUOTED_MAXIMUM_BYTES);
+    const part = quoted.subarray(0, quotedBytes(quoted));
     const error = new Uint8Array(HEADER_BYTES + part.length);
     if (isIpv4(guest)) error.set([UNREACHABLE, reason === 'refused' ? PROHIBITED : reason === 'port' ? PORT_UNREACHABLE : HOST_UNREACHABLE]);
     else error.set([ICMP6_UNREACHABLE, reason === 'refused' ? ICMP6_PROHIBITED : reason === 'port' ? ICMP6_PORT_UNREACHABLE : ICMP6_ADDRESS_UNREACHABLE]);
@@ -84,4 +85,15 @@ export class Icmp {
     message[3] = sum & 0xff;
     this.#wire.sendPacket({ source, destination, protocol, hopLimit: options.hopLimit ?? 64 }, message, options.to);
   }
+}
+
+/**
+ * What of a packet an error quotes. Of TCP and UDP no more than RFC 792 asks for, ports and sequence number: the guest may
+ * have left their checksums to be done by its adapter, and a whole segment would show one that is wrong.
+ */
+function quotedBytes(packet: Uint8Array): number {
+  const isFour = packet[0]! >> 4 === 4;
+  const headerBytes = isFour ? 4 * (packet[0]! & 15) : IPV6_HEADER_BYTES;
+  const protocol = packet[isFour ? 9 : 6];
+  return protocol === PROTOCOL.tcp || protocol === PROTOCOL.udp ? headerBytes + QUOTED_TRANSPORT_BYTES : QUOTED_MAXIMUM_BYTES;
 }

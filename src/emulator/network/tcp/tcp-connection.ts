@@ -61,6 +61,8 @@ export interface TcpSurroundings {
   readonly budget: BufferBudget;
   /** Says something to the guest when the frames at hand have been looked at. */
   flushLater(connection: TcpConnection): void;
+  /** Calls `acknowledgeOverdue` in a moment. */
+  acknowledgeSoon(connection: TcpConnection): void;
   /** The link is full, or nobody has said yet who has the guest's address. */
   waitForSpace(connection: TcpConnection): void;
   /** The guest's side is over: its ports may be used again. */
@@ -118,7 +120,10 @@ export class TcpConnection implements StreamEvents {
   #ourWindowScale = 0;
   #guestFinSequence: number | undefined;
   #isGuestFinished = false;
-  #mustAcknowledge = false;
+  /** `soon`: with the next segment, or when that takes too long. */
+  #acknowledge: 'no' | 'soon' | 'now' = 'no';
+  /** RCV.NXT as the guest was last told. */
+  #toldNext = 0;
 
   #isPeerGone = false;
   #isPeerPaused = false;
@@ -200,7 +205,7 @@ export class TcpConnection implements StreamEvents {
     const promised = sequenceDistance(this.#receiveEdge, this.#receiveNext);
     const possible = this.#windowLimit();
     if (this.#state === 'established' && promised < RECEIVE_WINDOW_BYTES / 4 && possible - promised >= Math.min(2 * this.#segmentBytes, possible / 2)) {
-      this.#mustAcknowledge = true;
+      this.#acknowledge = 'now';
       this.flush();
     }
   }
@@ -243,7 +248,14 @@ export class TcpConnection implements StreamEvents {
     if (this.#isSynUnsent) this.#sendSyn();
     if (this.#state === 'established') this.#output();
     const isSynchronized = this.#state === 'syn-received' || this.#state === 'established' || this.#state === 'time-wait';
-    if (this.#mustAcknowledge && isSynchronized) this.#sendEmpty(TCP_ACK);
+    if (this.#acknowledge === 'now' && isSynchronized) this.#sendEmpty(TCP_ACK);
+  }
+
+  /** No segment has gone to the guest that could have carried the acknowledgment. */
+  acknowledgeOverdue(): void {
+    if (this.#acknowledge === 'no') return;
+    this.#acknowledge = 'now';
+    this.flush();
   }
 
   /** Drops it without a word: the guest has restarted, or the network is taken down. */
@@ -281,7 +293,7 @@ export class TcpConnection implements StreamEvents {
     if ((segment.flags & TCP_SYN) === 0 || !acknowledges) return;
     this.#takeSyn(segment);
     this.#establish(segment.acknowledgment);
-    this.#mustAcknowledge = true;
+    this.#acknowledge = 'now';
     this.#around.flushLater(this);
   }
 
@@ -424,7 +436,7 @@ export class TcpConnection implements StreamEvents {
     const part = payload.subarray(Math.min(skip, payload.length), Math.max(skip, Math.min(payload.length, room)));
     const hasFin = (flags & TCP_FIN) !== 0 && payload.length <= room;
     if (hasFin) this.#guestFinSequence = sequenceAdd(sequence, payload.length);
-    if (payload.length > 0 || hasFin) this.#mustAcknowledge = true;
+    if (payload.length > 0 || hasFin) this.#oweAcknowledgment(part.length === payload.length && skip === 0 && sequence === this.#receiveNext && !hasFin ? part.length : undefined);
     if (part.length > 0) {
       // Nobody is there to take it. What came from the host before it broke goes to the guest before it hears of that.
       if (this.#isGuestFinished || (this.#isPeerGone && !this.#isResetQueued)) {
@@ -439,6 +451,21 @@ export class TcpConnection implements StreamEvents {
       this.#account();
     }
     if (this.#guestFinSequence === this.#receiveNext && !this.#isGuestFinished) this.#guestFinished();
+  }
+
+  /**
+   * RFC 9293 §3.8.6.3: a little that came in order is acknowledged with the answer to it, which spares the guest an
+   * interrupt and a run through its network stack. All else at once.
+   */
+  #oweAcknowledgment(inOrderBytes: number | undefined): void {
+    if (this.#acknowledge === 'now') return;
+    const canWait = inOrderBytes !== undefined && this.#reassembly.bytes === 0
+      && sequenceDistance(this.#receiveNext, this.#toldNext) + inOrderBytes < 2 * this.#segmentBytes;
+    if (!canWait) this.#acknowledge = 'now';
+    else if (this.#acknowledge === 'no') {
+      this.#acknowledge = 'soon';
+      this.#around.acknowledgeSoon(this);
+    }
   }
 
   #deliver(bytes: Uint8Array): void {
@@ -460,7 +487,7 @@ export class TcpConnection implements StreamEvents {
   }
 
   #acknowledgeLater(): void {
-    this.#mustAcknowledge = true;
+    this.#acknowledge = 'now';
     this.#around.flushLater(this);
   }
 
@@ -537,7 +564,10 @@ export class TcpConnection implements StreamEvents {
       sourcePort: this.remote.port, destinationPort: this.guest.port, sequence, acknowledgment: acknowledges ? this.#receiveNext : 0, flags, window,
       ...(isSyn ? { options: { maximumSegmentBytes: mtuBytes, windowScale: isActive ? OUR_WINDOW_SCALE : this.#ourWindowScale || undefined } } : {}),
     }, payloadBytes, this.#segmentBytes, fill);
-    if (result === 'sent' && acknowledges) this.#mustAcknowledge = false;
+    if (result === 'sent' && acknowledges) {
+      this.#acknowledge = 'no';
+      this.#toldNext = this.#receiveNext;
+    }
     return result;
   }
 

@@ -1,5 +1,5 @@
 /** All TCP connections of a network: whose a segment is, who may open one, and how many there can be. */
-import type { Clock } from '../../interfaces/clock.ts';
+import type { Clock, Nanos, Timer } from '../../interfaces/clock.ts';
 import type { IpAddress } from '../frames/addresses.ts';
 import type { IpPacket } from '../frames/ip.ts';
 import { TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, type TcpSegment } from '../frames/tcp-segment.ts';
@@ -21,6 +21,8 @@ interface Share {
 const FIRST_DYNAMIC_PORT = 49_152;
 const DYNAMIC_PORTS = 65_536 - FIRST_DYNAMIC_PORT;
 const WHOLE_SEGMENT_BYTES = 1460;
+/** Far below what RFC 9293 §3.8.6.3 allows: a guest that gathers small pieces (Nagle) waits for the acknowledgment. */
+const ACKNOWLEDGE_NANOS = 2_000_000;
 
 export interface TcpTableOptions {
   readonly wire: GuestWire;
@@ -44,6 +46,9 @@ export class TcpTable {
   readonly #all = new Set<TcpConnection>();
   readonly #toFlush = new Set<TcpConnection>();
   readonly #waitingForSpace = new Set<TcpConnection>();
+  /** By when at the latest, soonest first. */
+  readonly #toAcknowledge = new Map<TcpConnection, Nanos>();
+  readonly #acknowledgeTimer: Timer;
   /** Those that the guest opened. */
   readonly #byGuest = new Set<TcpConnection>();
   #nextPort = 0;
@@ -52,6 +57,7 @@ export class TcpTable {
 
   constructor(options: TcpTableOptions) {
     this.#options = options;
+    this.#acknowledgeTimer = options.clock.timer('tcp.acknowledge', () => { this.#acknowledgeOverdue(); });
   }
 
   get size(): number {
@@ -131,6 +137,18 @@ export class TcpTable {
   /** Ends all connections: the guest has restarted, or its network goes away. */
   clear(): void {
     for (const connection of [...this.#all]) connection.abandon();
+    this.#acknowledgeTimer.disarm();
+  }
+
+  #acknowledgeOverdue(): void {
+    for (const [connection, due] of this.#toAcknowledge) {
+      if (due > this.#options.clock.now()) {
+        this.#acknowledgeTimer.arm(due);
+        return;
+      }
+      this.#toAcknowledge.delete(connection);
+      connection.acknowledgeOverdue();
+    }
   }
 
   #accept(packet: IpPacket, guest: TcpSide, remote: TcpSide, syn: TcpSegment): void {
@@ -177,12 +195,19 @@ export class TcpTable {
     return new TcpConnection({
       wire, clock, budget: (syn === undefined ? this.#incoming : this.#outgoing).budget,
       flushLater: (connection) => { this.#toFlush.add(connection); },
+      acknowledgeSoon: (connection) => {
+        const due = clock.now() + ACKNOWLEDGE_NANOS;
+        this.#toAcknowledge.delete(connection);
+        this.#toAcknowledge.set(connection, due);
+        if (this.#acknowledgeTimer.deadline === undefined) this.#acknowledgeTimer.arm(due);
+      },
       waitForSpace: (connection) => { this.#waitingForSpace.add(connection); },
       closed: (connection) => {
         const key = keyOf(connection.guest, connection.remote);
         if (this.#connections.get(key) === connection) this.#connections.delete(key);
         this.#toFlush.delete(connection);
         this.#waitingForSpace.delete(connection);
+        this.#toAcknowledge.delete(connection);
       },
       released: (connection) => {
         this.#byGuest.delete(connection);

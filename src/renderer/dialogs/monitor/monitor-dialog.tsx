@@ -12,12 +12,13 @@ import { useStore } from '../../state/store.ts';
 import { Inventory } from './inventory.tsx';
 import { LineGraph, strokeOf } from './line-graph.tsx';
 import { LogViewer } from './log-viewer.tsx';
+import { NetworkTraffic } from './network-traffic.tsx';
 import { METRICS } from './rates.ts';
 import type { Metric } from './rates.ts';
 import { useHistory } from './use-history.ts';
 
 const BYTES: ReadonlySet<Metric> = new Set(['memory', 'disk', 'network']);
-const PAGES = [{ id: 'graphs', icon: 'pulse', Page: Graphs }, { id: 'inventory', icon: 'table', Page: Inventory }, { id: 'logs', icon: 'list', Page: LogViewer }] as const;
+const PAGES = [{ id: 'graphs', icon: 'pulse', Page: Graphs }, { id: 'network', icon: 'network', Page: NetworkTraffic }, { id: 'inventory', icon: 'table', Page: Inventory }, { id: 'logs', icon: 'list', Page: LogViewer }] as const;
 
 /** What the machines do now, what they are, and what they said. */
 export function MonitorDialog({ onClose }: { readonly onClose: () => void }) {

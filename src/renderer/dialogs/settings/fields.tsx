@@ -61,6 +61,13 @@ function NumberSettingBase({ path, label, hint, value, isOptional = false, forma
 
 const PLAIN: NumberFormat = { show: String, read: (text) => /^\s*\d+\s*$/.test(text) ? Number(text) : Number.NaN };
 
+const DECIMAL: NumberFormat = { show: String, read: (text) => /^\s*\d+(?:[.,]\d+)?\s*$/.test(text) ? Number(withDecimalPoint(text)) : Number.NaN };
+
+/** A number that may have a fraction. */
+export function DecimalSetting(props: FieldProps & { readonly value: number }) {
+  return <NumberSettingBase {...props} format={DECIMAL} />;
+}
+
 export function NumberSetting(props: FieldProps & { readonly value: number | undefined; readonly isOptional?: boolean }) {
   return <NumberSettingBase {...props} format={PLAIN} />;
 }

@@ -1,13 +1,13 @@
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Input, Label, TextField, FieldError } from 'react-aria-components';
-import { ADAPTER_MODELS, ADAPTERS_MAXIMUM, macAddressOf, parseAllowedTarget, REACHES } from '../../../shared/network-config.ts';
+import { ADAPTER_MODELS, ADAPTERS_MAXIMUM, macAddressOf, NETWORK_MODES, parseAllowedTarget, REACHES } from '../../../shared/network-config.ts';
 import type { AdapterConfig, AllowedTargetConfig } from '../../../shared/network-config.ts';
 import { AppButton } from '../../components/button.tsx';
 import { CheckBox } from '../../components/check-box.tsx';
 import { SelectInput } from '../../components/select-input.tsx';
 import { useDraft } from './draft.ts';
-import { RateSetting, TextSetting } from './fields.tsx';
+import { DecimalSetting, RateSetting, TextSetting } from './fields.tsx';
 import { ForwardTable } from './forward-table.tsx';
 import { targetText } from './target-text.ts';
 
@@ -48,12 +48,36 @@ function AdapterCard({ index }: { readonly index: number }) {
           options={ADAPTER_MODELS.map((value) => ({ value, label: value, hint: t(`settings.modelHint.${value}`) }))} />
         <TextSetting path={`${at}.mac`} label={t('settings.mac')} value={adapter.mac} isOptional hint={t('settings.macHint', { mac: macAddressOf(entry.name, index) })} />
       </div>
-      <ReachSetting index={index} />
-      <AllowList index={index} />
-      <ForwardTable index={index} />
-      <RateSetting path={`${at}.bytesPerSecondMaximum`} label={t('settings.netRate')} value={adapter.bytesPerSecondMaximum} />
+      <div className="form-columns">
+        <SelectInput label={t('settings.mode')} value={adapter.mode} onChange={(value) => { set(`${at}.mode`, value); }} hint={t(`settings.modeHint.${adapter.mode}`)}
+          options={NETWORK_MODES.map((value) => ({ value, label: t(`settings.modeName.${value}`), hint: t(`settings.modeHint.${value}`) }))} />
+        {isShared(adapter) ? <TextSetting path={`${at}.network`} label={t('settings.networkName')} value={adapter.network} hint={t('settings.networkNameHint')} /> : null}
+      </div>
+      {hasWayOut(adapter) ? <ReachSetting index={index} /> : null}
+      {hasWayOut(adapter) ? <AllowList index={index} /> : null}
+      {adapter.mode === 'internal' ? null : <ForwardTable index={index} />}
+      <fieldset className="link-quality">
+        <legend>{t('settings.link')}</legend>
+        <p className="field-hint">{t('settings.linkHint')}</p>
+        <div className="form-columns">
+          <RateSetting path={`${at}.bytesPerSecondMaximum`} label={t('settings.netRate')} value={adapter.bytesPerSecondMaximum} />
+          <DecimalSetting path={`${at}.lossPercent`} label={t('settings.loss')} value={adapter.lossPercent} />
+          <DecimalSetting path={`${at}.delayMillis`} label={t('settings.delay')} value={adapter.delayMillis} />
+          <DecimalSetting path={`${at}.jitterMillis`} label={t('settings.jitter')} value={adapter.jitterMillis} />
+        </div>
+      </fieldset>
     </section>
   );
+}
+
+/** With machines of the same network name. */
+function isShared({ mode }: AdapterConfig): boolean {
+  return mode === 'nat-network' || mode === 'internal';
+}
+
+/** Elsewhere nothing leads out that could be allowed. */
+function hasWayOut({ mode }: AdapterConfig): boolean {
+  return mode === 'nat' || mode === 'nat-network';
 }
 
 export function ReachSetting({ index, label }: { readonly index: number; readonly label?: string }) {

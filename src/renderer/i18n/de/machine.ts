@@ -114,6 +114,7 @@ export const machineTexts: Pick<Texts, 'machine' | 'hostKey' | 'closeMachine' | 
     rates: 'liest {{read}}, schreibt {{written}}',
     disc: 'CD-Laufwerk: {{disc}}',
     network: 'Netzwerkadapter {{number}}',
+    networkCaptured: 'Netzwerkadapter {{number}}: Mitschnitt',
     networkUnplugged: 'Netzwerkadapter {{number}}: Kabel gezogen',
     netRates: 'empfängt {{received}}, sendet {{sent}}',
     forwards: 'Weitergeleitete Ports …',

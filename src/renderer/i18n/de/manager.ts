@@ -1,6 +1,6 @@
 import type { Texts } from '../en.ts';
 
-export const managerTexts: Pick<Texts, 'manager' | 'firstRun' | 'description' | 'guestSystem' | 'monitor'> = {
+export const managerTexts: Pick<Texts, 'manager' | 'firstRun' | 'description' | 'guestSystem' | 'monitor' | 'network'> = {
   manager: {
     title: 'Maschinen',
     list: 'Maschinen in der Bibliothek',
@@ -108,9 +108,27 @@ export const managerTexts: Pick<Texts, 'manager' | 'firstRun' | 'description' | 
     bsd: 'BSD',
     other: 'Anderes',
   },
+  network: {
+    capture: 'Verkehr mitschneiden',
+    captureHint: 'Schreibt jeden Rahmen in eine pcapng-Datei bei den Protokollen der Maschine.',
+    captureStart: 'Mitschneiden',
+    captureStop: 'Mitschnitt beenden',
+    captureStarted: 'Was vorbeikommt, wird in {{path}} geschrieben',
+    captureEnded: 'Der Mitschnitt ist beendet.',
+    capturing: 'Mitschnitt in {{path}} (ausgelassen: {{missed}})',
+    nothingOn: 'Keine Maschine mit Netzwerk ist an.',
+    amount: '{{amount}}, {{frames}} Rahmen',
+    openOf: '{{open}} jetzt, {{opened}} über TCP bisher',
+    counter: { received: 'Empfangen', sent: 'Gesendet', dropped: 'Verworfen', lost: 'Absichtlich verloren', open: 'Verbindungen', machines: 'Andere Maschinen' },
+    noConnections: 'Nichts ist offen.',
+    connections: 'Verbindungen des Netzwerkadapters {{number}}',
+    column: { protocol: 'Protokoll', guest: 'Gast', direction: 'Geöffnet von', remote: 'Gegenseite', state: 'Zustand', received: 'Empfangen', sent: 'Gesendet' },
+    origin: { guest: 'Gast', forward: 'Weiterleitung' },
+    state: { opening: 'öffnet', open: 'offen', closing: 'schließt' },
+  },
   monitor: {
     title: 'Überwachung',
-    page: { graphs: 'Verläufe', inventory: 'Bestand', logs: 'Protokolle' },
+    page: { graphs: 'Verläufe', network: 'Netzwerk', inventory: 'Bestand', logs: 'Protokolle' },
     nothingOn: 'Keine Maschine ist an. Starte eine, um zu sehen, was sie tut.',
     percent: '{{number}} %',
     perSecond: '{{amount}}/s',

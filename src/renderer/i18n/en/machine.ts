@@ -112,6 +112,7 @@ export const machineTexts = {
     rates: 'reads {{read}}, writes {{written}}',
     disc: 'CD drive: {{disc}}',
     network: 'Network adapter {{number}}',
+    networkCaptured: 'Network adapter {{number}}: captured',
     networkUnplugged: 'Network adapter {{number}}: cable out',
     netRates: 'receives {{received}}, sends {{sent}}',
     forwards: 'Forwarded ports…',

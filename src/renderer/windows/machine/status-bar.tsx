@@ -16,6 +16,7 @@ import { forwardText } from '../../dialogs/settings/target-text.ts';
 import { isOn } from '../../display/use-display.ts';
 import { formatBytes } from '../../i18n/format.ts';
 import { useApp } from '../../state/app-state.ts';
+import { switchCapture } from '../../state/capture.ts';
 import { showNotice } from '../../state/notices.ts';
 import { useActivity } from './use-activity.ts';
 
@@ -80,9 +81,10 @@ export function StatusBar({ entry }: { readonly entry: LibraryEntry }) {
       ))}
       {config.adapters.map((adapter, index) => (
         <span key={index} className={mark(on && adapter.connected && activity !== undefined && activity.netIn + activity.netOut >= LIT_RATE, !adapter.connected)}>
-          <MenuButton label={t(adapter.connected ? 'status.network' : 'status.networkUnplugged', { number: index + 1 })} icon="network" iconOnly kind="quiet" placement="top end" groups={[
+          <MenuButton label={t(!adapter.connected ? 'status.networkUnplugged' : activity?.captures[index] === true ? 'status.networkCaptured' : 'status.network', { number: index + 1 })} icon="network" iconOnly kind="quiet" placement="top end" groups={[
             [{ id: 'cable', label: t('settings.cable'), isChosen: adapter.connected, hint: adapter.connected ? netRates : t('settings.cableHint'), onAction: () => { void changeAdapter(index, { connected: !adapter.connected }); } }],
             adapter.forwards.map((forward) => ({ id: forwardText(forward), label: forwardText(forward), icon: 'cable' as const, onAction: () => { setPage('network'); } })),
+            on ? [{ id: 'capture', label: t('network.capture'), hint: t('network.captureHint'), isChosen: activity?.captures[index] === true, onAction: () => { void switchCapture(shell, name, index, activity?.captures[index] !== true, t); } }] : [],
             [{ id: 'forwards', label: t('status.forwards'), icon: 'plus', onAction: () => { setPage('network'); } }],
           ]} />
         </span>

@@ -15,6 +15,8 @@ export interface Activity {
   readonly discRead: number;
   readonly netIn: number;
   readonly netOut: number;
+  /** By adapter: whether its frames are being captured. */
+  readonly captures: readonly boolean[];
 }
 
 function between(before: VmStats, after: VmStats): Activity {
@@ -26,6 +28,7 @@ function between(before: VmStats, after: VmStats): Activity {
     diskRead: rate(before.diskBytesRead, after.diskBytesRead) - discRead, discRead,
     diskWritten: rate(before.diskBytesWritten, after.diskBytesWritten),
     netIn: rate(before.netBytesIn, after.netBytesIn), netOut: rate(before.netBytesOut, after.netBytesOut),
+    captures: after.adapters.map(({ capturePath }) => capturePath !== undefined),
   };
 }
 

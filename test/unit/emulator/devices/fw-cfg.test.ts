@@ -19,6 +19,18 @@ function build(items: readonly FwCfgItem[] = ITEMS): { device: FwCfg; memory: Fl
   return { device, memory };
 }
 
+it('asks for its items when the guest does', () => {
+  let asked = 0;
+  const device = new FwCfg({ id: 'fw-cfg', items: () => { asked++; return ITEMS; }, memory: new FlatGuestMemory(RAM_BYTES) });
+  device.reset('power-on');
+  device.restore({ ...device.save(), selected: 0, position: 1 });
+  expect(asked).toBe(0);
+  expect(readBytes(device, 4)).toEqual([...'EMU\0'].map((character) => character.charCodeAt(0)));
+  select(device, 0);
+  expect(readBytes(device, 1)).toEqual([0x51]);
+  expect(asked).toBe(1);
+});
+
 function select(device: FwCfg, key: number): void {
   device.ports.write(0, 2, key);
 }

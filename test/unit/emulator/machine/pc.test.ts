@@ -23,7 +23,7 @@ function newPc(changes: Partial<PcOptions> = {}) {
   for (let index = 0; index < FIRMWARE_BYTES; index += 0x1000) firmware[index] = index >> 12;
   let board: CpuBoard | undefined;
   const pc = new Pc({
-    shared, ramBytes: RAM_BYTES, name: 'test', clock, log, firmware, videoFirmware: undefined, directBoot: undefined, disks: [],
+    shared, ramBytes: RAM_BYTES, name: 'test', clock, log, firmware, videoFirmware: undefined, directBoot: undefined, isResumed: false, disks: [],
     adapters: [], bootOrder: [], serial, virtioConsole: new FakeCharacterChannel(), entropy: { fill: (target) => target.fill(4) }, exitPort: undefined, debugPort: undefined,
     debugOutput: (byte) => (told.debug += String.fromCharCode(byte)),
     createAccelerator: (given) => {

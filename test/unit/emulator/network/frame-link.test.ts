@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { FRAME_MAXIMUM_BYTES, NO_OFFLOAD } from '../../../../src/emulator/interfaces/network.ts';
 import { FrameLink } from '../../../../src/emulator/network/frame-link.ts';
@@ -89,6 +89,41 @@ describe('FrameLink', () => {
     }
     expect(rings.left).toBe(1);
     expect(send(left, frame)).toBe(true);
+  });
+
+  /** What the other thread does in the last moment before one says in the ring that it waits, when it can't see that yet. */
+  function inTheLastMoment(happens: () => void): void {
+    const store = Atomics.store.bind(Atomics) as (words: Int32Array, index: number, value: number) => number;
+    const spy = vi.spyOn(Atomics, 'store').mockImplementation(((words: Int32Array, index: number, value: number) => {
+      if (value === 1) {
+        spy.mockRestore();
+        happens();
+      }
+      return store(words, index, value);
+    }) as typeof Atomics.store);
+  }
+
+  it('shows a reader that goes to wait the frame that came in that moment', () => {
+    const { left, right, rings } = ends();
+    send(left, Uint8Array.of(1));
+    right.peek();
+    right.consume();
+    const before = rings.right;
+    inTheLastMoment(() => { send(left, Uint8Array.of(7)); });
+    // Nobody has rung for it, so that it must be found.
+    expect([right.peek()?.bytes[0], rings.right]).toEqual([7, before]);
+    right.consume();
+    expect(right.peek()).toBeUndefined();
+    send(left, Uint8Array.of(8));
+    expect(rings.right).toBe(before + 1);
+  });
+
+  it('gives a writer that goes to wait the room that was made in that moment', () => {
+    const { left, right, rings } = ends();
+    const frame = new Uint8Array(60_000);
+    for (let sent = 0; sent < 8; sent++) expect(send(left, frame)).toBe(true);
+    inTheLastMoment(() => { while (right.peek() !== undefined) right.consume(); });
+    expect([send(left, frame), rings.left]).toEqual([true, 0]);
   });
 
   it('says what the other end takes on, nothing at first', () => {

@@ -127,7 +127,22 @@ describe('from the guest', () => {
     connection.data(text('GET '), {});
     connection.data(text('/ HTTP'));
     expect(connection.host.text).toBe('GET / HTTP');
-    expect(connection.rig.segments().at(-1)).toMatchObject({ acknowledgment: 5011, flags: ACK });
+    connection.rig.clock.advance(2_000_000);
+    expect(connection.rig.segments()).toMatchObject([{ acknowledgment: 5011, flags: ACK }]);
+  });
+
+  it('acknowledges a little with the answer to it, and much at once', () => {
+    const connection = opened();
+    connection.data(text('ping'));
+    expect(connection.rig.segments()).toEqual([]);
+    connection.host.events.data(Uint8Array.from(text('pong')));
+    expect(connection.rig.segments()).toMatchObject([{ acknowledgment: 5005, flags: ACK | PSH }]);
+    connection.rig.clock.advance(2_000_000);
+    expect(connection.rig.segments()).toEqual([]);
+    connection.data(Array<number>(1460).fill(0));
+    expect(connection.rig.segments()).toEqual([]);
+    connection.data(Array<number>(1460).fill(0));
+    expect(connection.rig.segments()).toMatchObject([{ acknowledgment: 5005 + 2920, flags: ACK }]);
   });
 
   it('puts segments in order that come late, twice or overlapping', () => {
