@@ -4,6 +4,7 @@ import { Button } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import type { TFunction } from 'i18next';
 import type { LibraryEntry } from '../../../shared/api.ts';
+import { BUS_NAMES } from '../../../shared/disk-bus.ts';
 import type { MachineConfig } from '../../../shared/machine-config.ts';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon } from '../../components/icon.tsx';
@@ -115,7 +116,7 @@ function useBytesOnHost({ name, status, bytesOnHost }: LibraryEntry): number | u
 
 function diskText({ path, bus, readOnly, discardChanges }: MachineConfig['disks'][number], t: TFunction): string {
   const kinds = [...(readOnly ? [t('manager.diskKind.readOnly')] : []), ...(discardChanges ? [t('manager.diskKind.discardChanges')] : [])];
-  return t('manager.disk', { path: fileName(path), bus: [bus === 'ide' ? 'IDE' : bus, ...kinds].join(', ') });
+  return t('manager.disk', { path: fileName(path), bus: [BUS_NAMES[bus], ...kinds].join(', ') });
 }
 
 function bootText(config: MachineConfig, t: TFunction): string {
