@@ -14,6 +14,7 @@ import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
 import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, GENERATIONS_KEPT_DEFAULT, machineConfigSchema, mediumPathSchema, replicationSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
+import { DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';
 import { foreignMachineSchema, leftOutSchema } from './foreign-machine.ts';
 import { generationSchema, generationsSchema, mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
@@ -43,6 +44,8 @@ export const machineStatusSchema = z.object({
   resetLoop: z.boolean(),
   /** The guest stopped its CPU for good, with interrupts off. */
   haltedForever: z.boolean(),
+  /** A disk can't be read or written: the machine stands still until that is mended. */
+  diskTrouble: machineErrorSchema.optional(),
   /** Milliseconds since 1970; absent unless the machine is on. */
   startedAt: z.number().optional(),
   /** Why the machine went off by itself, and the last lines of its log. */
@@ -103,14 +106,14 @@ export const newMachineSchema = z.object({
   memoryBytes: z.number(),
   /** An empty disk made inside the VM folder. */
   newDiskBytes: z.number().optional(),
-  newDiskBus: z.enum(['ide', 'virtio']).default('ide'),
+  newDiskBus: z.enum(DISK_BUSES).default('ide'),
   /** Disk images attached from where they are. */
   disks: z.array(diskConfigSchema).max(8).default([]),
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
   /** A disk image that is copied into the VM folder, where it becomes the first disk. */
-  importDisk: z.object({ path: mediumPathSchema, bus: z.enum(['ide', 'virtio']).default('ide') }).optional(),
+  importDisk: z.object({ path: mediumPathSchema, bus: z.enum(DISK_BUSES).default('ide') }).optional(),
   directBoot: directBootSchema.optional(),
   ...descriptionShape,
 });

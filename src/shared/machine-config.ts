@@ -3,6 +3,7 @@
  * copied folder is a machine of its own; the file holds no name.
  */
 import { z } from 'zod';
+import { DISC_BUSES, DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';
 import { descriptionShape } from './machine-description.ts';
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
@@ -49,7 +50,7 @@ export const diskConfigSchema = z.object({
   path: mediumPathSchema,
   /** Of what is in the file. Never found out anew: a guest could make its raw disk look like something else. */
   format: z.enum(DISK_FORMATS).default('raw'),
-  bus: z.enum(['ide', 'virtio']).default('ide'),
+  bus: z.enum(DISK_BUSES).default('ide'),
   readOnly: z.boolean().default(false),
   discardChanges: z.boolean().default(false),
   /** Folders besides the image's own in which files may lie that the image names, such as its backing file. */
@@ -60,7 +61,7 @@ export const diskConfigSchema = z.object({
 export type DiskConfig = z.infer<typeof diskConfigSchema>;
 
 /** A CD drive; empty without a path. */
-export const cdromConfigSchema = z.object({ path: mediumPathSchema.optional() });
+export const cdromConfigSchema = z.object({ path: mediumPathSchema.optional(), bus: z.enum(DISC_BUSES).default('ide') });
 export type CdromConfig = z.infer<typeof cdromConfigSchema>;
 
 /** Boots a Linux kernel without firmware menus or boot loader. Paths follow the rules of media. */

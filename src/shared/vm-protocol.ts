@@ -3,6 +3,7 @@
  * that comes back as untrusted (`vmEventSchema`).
  */
 import { z } from 'zod';
+import type { DiskBus } from './disk-bus.ts';
 import type { DiskFormat } from './disk-format.ts';
 
 /** Serial output, disk image or screenshot destinations are absolute host paths, handed over when the process starts. */
@@ -10,7 +11,7 @@ export interface DiskAttachment {
   readonly path: string;
   /** `undefined`: what its content says. A disk that then is raw may not be made to look like something else. */
   readonly format: DiskFormat | 'iso' | undefined;
-  readonly bus: 'ide' | 'virtio';
+  readonly bus: DiskBus;
   readonly kind: 'disk' | 'cdrom';
   readonly readOnly: boolean;
   /** Writes go to memory and are forgotten at power-off. */
@@ -92,6 +93,8 @@ export interface VmStart {
   readonly cpuLimitPercent?: number;
   /** Before `ended`, the last screen comes unasked, as a `screen-text` and a `screenshot` event with `UNASKED_REQUEST`. */
   readonly finalScreen?: boolean;
+  /** A file that gets a listing of each translated region: guest code beside WebAssembly. Absolute. */
+  readonly regionListingPath?: string | undefined;
 }
 
 /** The file of a saved state, and of those that it counts on, by their identities. Paths are absolute. */
@@ -286,6 +289,8 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   /** The board is built and the first instruction is about to run. */
   z.object({ kind: z.literal('ready') }),
   z.object({ kind: z.literal('state'), state: z.enum(['running', 'paused', 'halted-forever']) }),
+  /** A disk of `VmStart.disks` can't be read or written: the machine stands still until it is mended, which comes without `error`. */
+  z.object({ kind: z.literal('disk-trouble'), disk: z.number().int().nonnegative(), error: eventErrorSchema.optional() }),
   z.object({ kind: z.literal('serial-output'), bytes }),
   z.object({ kind: z.literal('virtio-console-output'), bytes }),
   z.object({ kind: z.literal('debug-output'), bytes }),

@@ -257,6 +257,17 @@ export class FakeShell {
     });
   }
 
+  #takeSnapshot(name: string, machine: FakeMachine, snapshotName: string, notes: string): Snapshot {
+    const id = String(machine.snapshots.length + 1).padStart(12, '0');
+    const isOn = machine.entry.status.state !== 'off';
+    const taken: Snapshot = { id, name: snapshotName, notes, takenAt: Date.now(), hasMemory: isOn, hasThumbnail: isOn, ...(machine.current !== undefined && { parent: machine.current }) };
+    if (isOn) machine.pictures.set(id, machine.guest.screenshot());
+    machine.snapshots.push(taken);
+    machine.current = id;
+    this.#tell({ event: 'snapshots.changed', payload: { name } });
+    return taken;
+  }
+
   #with<T>(name: string, act: (machine: FakeMachine) => T): Promise<Result<T>> {
     const machine = this.#machines.get(name);
     return Promise.resolve(machine === undefined ? fail('library.no-such-machine', `there is no machine "${name}"`, 'see the list') : ok(act(machine)));
@@ -355,7 +366,7 @@ export class FakeShell {
       }),
       changeDisc: ({ name, drive, path }) => this.#with(name, (machine) => {
         const { config } = machine.entry;
-        if (config !== undefined) machine.entry = { ...machine.entry, config: { ...config, cdroms: config.cdroms.map((cdrom, index) => index === drive ? (path === undefined ? {} : { path }) : cdrom) } };
+        if (config !== undefined) machine.entry = { ...machine.entry, config: { ...config, cdroms: config.cdroms.map((cdrom, index) => index === drive ? { bus: cdrom.bus, ...(path === undefined ? {} : { path }) } : cdrom) } };
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
@@ -389,17 +400,9 @@ export class FakeShell {
     },
     snapshots: {
       list: ({ name }) => this.#with(name, ({ snapshots, current }) => ({ snapshots, ...(current !== undefined && { current }) })),
-      take: ({ name, snapshotName, notes }) => this.#with(name, (machine) => {
-        const id = String(machine.snapshots.length + 1).padStart(12, '0');
-        const isOn = machine.entry.status.state !== 'off';
-        const taken: Snapshot = { id, name: snapshotName, notes, takenAt: Date.now(), hasMemory: isOn, hasThumbnail: isOn, ...(machine.current !== undefined && { parent: machine.current }) };
-        if (isOn) machine.pictures.set(id, machine.guest.screenshot());
-        machine.snapshots.push(taken);
-        machine.current = id;
-        this.#tell({ event: 'snapshots.changed', payload: { name } });
-        return taken;
-      }),
-      restore: ({ name, snapshot }) => this.#with(name, (machine) => {
+      take: ({ name, snapshotName, notes }) => this.#with(name, (machine) => this.#takeSnapshot(name, machine, snapshotName, notes)),
+      restore: ({ name, snapshot, saveCurrentAs }) => this.#with(name, (machine) => {
+        if (saveCurrentAs !== undefined) this.#takeSnapshot(name, machine, saveCurrentAs, '');
         machine.current = machine.snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id;
         this.#tell({ event: 'snapshots.changed', payload: { name } });
         return machine.entry.status;

@@ -11,6 +11,7 @@ import { driveSerial } from '../machine/drive-bays.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
 import { filesToTransfer, readBoardFiles } from './board-files.ts';
 import { DiskService } from './disk-service.ts';
+import { DiskTroubles } from './disk-troubles.ts';
 import { DisplayService } from './display-service.ts';
 import type { EngineModules } from './engine-modules.ts';
 import { LiveChanges } from './live-changes.ts';
@@ -59,6 +60,7 @@ interface RunningMachine {
   readonly mailbox: MailboxSender;
   /** By their numbers. Empty drives have none; discs that were taken out keep theirs. */
   readonly disks: (DiskService | undefined)[];
+  readonly troubles: DiskTroubles;
   readonly changes: LiveChanges;
   readonly networks: readonly NetworkService[];
   readonly display: DisplayService;
@@ -180,6 +182,13 @@ export class ControlThread {
       case 'save-state':
         void machine.states.save(command).then((answer) => { from.send({ kind: 'state-saved', requestId: command.requestId, layersInUse: machine.states.layersInUse, ...answer }); });
         break;
+      case 'pause':
+        machine.troubles.pausedByUser();
+        machine.mailbox.post(command);
+        break;
+      case 'resume':
+        if (machine.troubles.resumedByUser()) machine.mailbox.post(command);
+        break;
       default:
         machine.mailbox.post(command);
     }
@@ -237,7 +246,22 @@ export class ControlThread {
     const posts = new MessageChannel();
     const mailbox = new MailboxSender(letters.port2, memory.buffer);
     const facts = images.map(diskFacts);
-    const disks = images.map((image, index) => image === undefined ? undefined : new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum));
+    const troubles = new DiskTroubles({
+      pause: () => {
+        mailbox.post({ kind: 'pause' });
+        // In instruction time the machine thread waits for the very request, and says nothing.
+        this.#transport.send({ kind: 'state', state: 'paused' });
+      },
+      resume: () => { mailbox.post({ kind: 'resume' }); },
+      tell: (disk, trouble) => { this.#transport.send({ kind: 'disk-trouble', disk, ...(trouble === undefined ? {} : { error: { code: trouble.code, message: trouble.message, advice: trouble.advice } }) }); },
+    });
+    const disks = images.map((image, index) => {
+      if (image === undefined) return undefined;
+      const disk: DiskService = new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum, {
+        troubled: (trouble) => { troubles.troubled(index, disk, trouble); }, mended: () => { troubles.mended(index); },
+      });
+      return disk;
+    });
     const states = new StateService({
       start, shared: memory.buffer as SharedArrayBuffer, disks, facts,
       log: { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) },
@@ -256,6 +280,7 @@ export class ControlThread {
       disks,
       networks,
       states,
+      troubles,
       changes: new LiveChanges({ shared, mailbox, disks, networks }),
       display: new DisplayService(memory.buffer),
       finalScreen: start.finalScreen === true,
@@ -336,6 +361,7 @@ export class ControlThread {
     const machine = this.#machine;
     let last = ended;
     machine?.display.stop();
+    machine?.troubles.close();
     // A machine thread that still runs could write to the guest's RAM while its disks are being flushed.
     await this.#worker.terminate();
     if (machine !== undefined) {

@@ -2,6 +2,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { ImageError, printable } from '../storage/image-error.ts';
+import { checkRawBase } from '../storage/open-image.ts';
 import type { ImageFiles } from '../storage/image-files.ts';
 import { describeFileError, HostByteFile, type FileAccess } from './file-bytes.ts';
 
@@ -55,6 +56,12 @@ export class HostImageFiles implements ImageFiles {
       throw describeFileError(error, path, 'read-only');
     }
   }
+}
+
+/** Throws `ImageError` where a raw file may not lie below another image, and what opening it throws. */
+export async function checkRawFile(path: string): Promise<void> {
+  await using file = await HostByteFile.open(path, 'look');
+  await checkRawBase(path, file);
 }
 
 async function realpathOf(path: string, namedBy?: string): Promise<string> {

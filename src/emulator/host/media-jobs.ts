@@ -8,14 +8,14 @@ import { qemuFormatName, type NewImage } from '../storage/create-image.ts';
 import { ImageError, unsupported } from '../storage/image-error.ts';
 import { checkImage } from '../storage/check-image.ts';
 import { describeImage } from '../storage/describe-image.ts';
-import { checkRawBase, openImage } from '../storage/open-image.ts';
+import { openImage } from '../storage/open-image.ts';
 import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
 import { readBundle, writeBundle } from './bundle.ts';
 import { listGenerations, replicate, restoreGeneration, verifyGeneration } from './replica/replicate.ts';
 import { PartImageFiles } from './part-image-files.ts';
 import { HostByteFile, hostBytes } from './file-bytes.ts';
-import { HostImageFiles } from './image-files.ts';
+import { checkRawFile, HostImageFiles } from './image-files.ts';
 import { recognizeMedium } from './recognize-medium.ts';
 import { nameOfBacking, NewImageFile } from './new-image-file.ts';
 import { zlibCompression } from './zlib-compression.ts';
@@ -70,7 +70,7 @@ async function create({ target, bytes, backing }: MediaJob & { kind: 'create' })
   let size = bytes;
   if (backing !== undefined) {
     const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders, { isLooking: true }) });
-    if (described.format === 'raw') checkRawBase(backing.path);
+    if (described.format === 'raw') await checkRawFile(backing.path);
     below = { name: await nameOfBacking(target.path, backing.path), format: described.format, uuid: described.uuid };
     size ??= described.virtualBytes;
   }

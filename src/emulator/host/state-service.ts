@@ -12,10 +12,10 @@ import { ABSENT, LOADED, LOADING, makeGuardWords, type GuardWords } from '../sna
 import { CHUNK_BYTES, MemoryRegions } from '../snapshot/memory-regions.ts';
 import { encodePlain } from '../snapshot/plain-data.ts';
 import { StateError } from '../snapshot/state-error.ts';
-import { checkRawBase } from '../storage/open-image.ts';
 import type { DiskService } from './disk-service.ts';
 import { errorOf } from './host-error.ts';
 import type { CapturedState, DiskFacts, MachinePost, ResumedState } from './machine-post.ts';
+import { checkRawFile } from './image-files.ts';
 import { NewImageFile } from './new-image-file.ts';
 import { openDisk } from './open-disk.ts';
 import { StateFile, type StateSection } from './state-reader.ts';
@@ -133,7 +133,7 @@ export class StateService {
         const facts = this.#parts.facts[layer.disk];
         if (below?.path === undefined || facts === undefined || below.readOnly || below.discardChanges) throw new StateError('snapshot.no-layer', `the disk ${below?.path ?? layer.disk} can't get a layer`, 'attach it for writing');
         const format = this.#parts.disks[layer.disk]!.format;
-        if (format === 'raw') checkRawBase(below.path);
+        if (format === 'raw') await checkRawFile(below.path);
         await using made = await NewImageFile.make(layer.path, false);
         await made.create({ format: 'qcow2', bytes: facts.sectorCount * facts.sectorBytes, backing: { name: layer.backingName, format } });
         await made.finish();

@@ -82,7 +82,7 @@ export class Supervisor {
     const free = options.overcommit === true ? memory : checkFreeMemory(start.memoryBytes, this.#freeMemory());
     if (!free.ok) return free;
     const conflict = findSharedDisk(start, others);
-    if (conflict !== undefined) return fail('media.in-use', `the disk ${conflict.path} is in use by the machine ${conflict.user}`, 'stop that machine, or attach the disk read-only');
+    if (conflict !== undefined) return fail('media.in-use', `the disk ${conflict.path} is in use by the machine ${conflict.user}`, conflict.isWritten ? 'stop that machine' : 'stop that machine, or attach the disk read-only');
     this.#starts.set(name, start);
     if (options.config === undefined) this.#configs.delete(name);
     else this.#configs.set(name, options.config);
@@ -136,12 +136,12 @@ function isWritten(disk: VmStart['disks'][number]): boolean {
 }
 
 /** A disk that one machine writes must be nobody else's. */
-function findSharedDisk(start: VmStart, others: readonly VmStart[]): { path: string; user: string } | undefined {
+function findSharedDisk(start: VmStart, others: readonly VmStart[]): { readonly path: string; readonly user: string; readonly isWritten: boolean } | undefined {
   for (const disk of start.disks) {
     for (const other of others) {
       const { path } = disk;
-      const shared = path !== undefined && other.disks.some((theirs) => theirs.path !== undefined && (isWritten(disk) || isWritten(theirs)) && sameFile(path, theirs.path));
-      if (shared) return { path, user: other.name };
+      const shared = path === undefined ? undefined : other.disks.find((theirs) => theirs.path !== undefined && (isWritten(disk) || isWritten(theirs)) && sameFile(path, theirs.path));
+      if (path !== undefined && shared !== undefined) return { path, user: other.name, isWritten: isWritten(shared) };
     }
   }
   return undefined;

@@ -1,10 +1,10 @@
 /** From a machine's description to what its VM process needs, everything checked that main may check. */
 import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
+import { DISK_BUSES, DRIVES_MAXIMUM } from '../../shared/disk-bus.ts';
 import type { MachineConfig } from '../../shared/machine-config.ts';
 import { macAddressOf, type AdapterConfig } from '../../shared/network-config.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
-import { IDE_DRIVES_MAXIMUM } from '../../shared/machine-rules.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { DiskAttachment, EmptyDrive, NetworkAdapterStart, NetworkSettings, VmStart } from '../../shared/vm-protocol.ts';
@@ -26,7 +26,7 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
   for (const cdrom of config.cdroms) {
     const path = cdrom.path === undefined ? ok(undefined) : mediumPath(folder, cdrom.path);
     if (!path.ok) return path;
-    disks.push({ path: path.value, format: 'iso', bus: 'ide', kind: 'cdrom', readOnly: true, discardChanges: false, backingFolders: [] });
+    disks.push({ path: path.value, format: 'iso', bus: cdrom.bus, kind: 'cdrom', readOnly: true, discardChanges: false, backingFolders: [] });
   }
   let directBoot: ResolvedDirectBoot | undefined = bundledBoot;
   if (config.directBoot !== undefined) {
@@ -97,7 +97,8 @@ export function checkVmStart(start: VmStart): Result<VmStart> {
     if (!initrd.ok) return initrd;
     if (initrd.value >= start.memoryBytes) return fail('memory.too-small', `the initrd ${directBoot.initrdPath ?? ''} does not fit into the machine's memory`, 'give the machine more memory');
   }
-  if (start.disks.filter((disk) => disk.bus === 'ide').length > IDE_DRIVES_MAXIMUM) return fail('machines.too-many-drives', `more than ${IDE_DRIVES_MAXIMUM} IDE drives don't fit`, 'attach disks with bus=virtio');
+  const full = DISK_BUSES.find((bus) => start.disks.filter((disk) => disk.bus === bus).length > DRIVES_MAXIMUM[bus]);
+  if (full !== undefined) return fail('machines.too-many-drives', `more than ${DRIVES_MAXIMUM[full]} drives don't fit on the bus ${full}`, `attach some with another bus: ${DISK_BUSES.join(', ')}`);
   const adapters = start.adapters ?? [];
   if (adapters.length > 0 && start.time !== 'host') {
     return fail('network.instruction-time', 'a machine in instruction time can have no network: what comes from outside can\'t be repeated', 'give it host time, or no network');

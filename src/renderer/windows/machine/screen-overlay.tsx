@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import type { LibraryEntry } from '../../../shared/api.ts';
 import { AppButton } from '../../components/button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
+import { errorText } from '../../components/error-text.ts';
 import { Icon } from '../../components/icon.tsx';
 import { LogLines } from '../../components/log-lines.tsx';
 import { ConfirmPowerOff, ConfirmReset } from '../../dialogs/confirm/confirm-dialogs.tsx';
@@ -70,10 +71,12 @@ function Waiting({ text }: { readonly text: string }) {
 
 /** A machine that is on and yet not well: said over the screen's upper edge, so that nothing moves. */
 function Trouble({ entry: { name, status } }: { readonly entry: LibraryEntry }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const [question, setQuestion] = useState<'power-off' | 'reset'>();
   const close = (): void => { setQuestion(undefined); };
+  const trouble = status.diskTrouble === undefined ? undefined : errorText(status.diskTrouble, t, i18n.language);
   const text = status.unresponsive ? t('machine.unresponsiveText')
+    : trouble !== undefined ? `${trouble.title}. ${trouble.text}`
     : status.resetLoop ? t('machine.resetLoopText', { number: status.resetsInLastMinute })
     : status.haltedForever ? t('machine.haltedText') : undefined;
   if (text === undefined) return null;

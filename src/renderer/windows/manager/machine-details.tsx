@@ -4,6 +4,7 @@ import { Button } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import type { TFunction } from 'i18next';
 import type { LibraryEntry } from '../../../shared/api.ts';
+import { BUS_NAMES } from '../../../shared/disk-bus.ts';
 import type { MachineConfig } from '../../../shared/machine-config.ts';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon } from '../../components/icon.tsx';
@@ -60,6 +61,7 @@ export function MachineDetails({ entry, onSearchTag }: { readonly entry: Library
           {config === undefined ? null : (
             <>
               {config.guestSystem === undefined ? null : <Fact icon="screen" term={t('manager.system')}>{t(`guestSystem.${config.guestSystem}`)}</Fact>}
+              {config.isTemplate === true ? <Fact icon="table" term={t('exchange.isTemplate')}>{t('exchange.templateHint')}</Fact> : null}
               {config.group === '' ? null : <Fact icon="grid" term={t('manager.group')}>{config.group}</Fact>}
               <Fact icon="memory" term={t('manager.memory')}>{formatBytes(config.memoryBytes, i18n.language)}</Fact>
               <Fact icon="chip" term={t('manager.processor')}>{config.architecture === 'x86_64' ? t('manager.archX86_64') : t('manager.archI386')}</Fact>
@@ -114,7 +116,7 @@ function useBytesOnHost({ name, status, bytesOnHost }: LibraryEntry): number | u
 
 function diskText({ path, bus, readOnly, discardChanges }: MachineConfig['disks'][number], t: TFunction): string {
   const kinds = [...(readOnly ? [t('manager.diskKind.readOnly')] : []), ...(discardChanges ? [t('manager.diskKind.discardChanges')] : [])];
-  return t('manager.disk', { path: fileName(path), bus: [bus === 'ide' ? 'IDE' : bus, ...kinds].join(', ') });
+  return t('manager.disk', { path: fileName(path), bus: [BUS_NAMES[bus], ...kinds].join(', ') });
 }
 
 function bootText(config: MachineConfig, t: TFunction): string {

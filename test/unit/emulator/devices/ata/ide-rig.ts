@@ -1,7 +1,7 @@
-import { AtaDisk } from '../../../../../src/emulator/devices/ide/ata-disk.ts';
-import { AtapiDrive } from '../../../../../src/emulator/devices/ide/atapi-drive.ts';
-import { Piix3Ide } from '../../../../../src/emulator/devices/ide/ide.ts';
-import type { IdeDrive } from '../../../../../src/emulator/devices/ide/ide-drive.ts';
+import { AtaDisk } from '../../../../../src/emulator/devices/ata/ata-disk.ts';
+import { AtapiDrive } from '../../../../../src/emulator/devices/ata/atapi-drive.ts';
+import { Piix3Ide } from '../../../../../src/emulator/devices/ata/ide.ts';
+import type { IdeDrive } from '../../../../../src/emulator/devices/ata/ide-drive.ts';
 import { FakeBlockBackend } from '../../../../support/fake-block-backend.ts';
 import { FakeGuestMemory } from '../../../../support/fake-guest-memory.ts';
 import { FakeLine } from '../../../../support/fake-line.ts';
