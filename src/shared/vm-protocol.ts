@@ -93,6 +93,8 @@ export interface VmStart {
   readonly cpuLimitPercent?: number;
   /** Before `ended`, the last screen comes unasked, as a `screen-text` and a `screenshot` event with `UNASKED_REQUEST`. */
   readonly finalScreen?: boolean;
+  /** A file that gets a listing of each translated region: guest code beside WebAssembly. Absolute. */
+  readonly regionListingPath?: string | undefined;
 }
 
 /** The file of a saved state, and of those that it counts on, by their identities. Paths are absolute. */

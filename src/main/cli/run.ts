@@ -46,6 +46,7 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .option('--fail-on <text>', 'end with status 1 when a text appears on console or screen', collect, [])
     .option('--timeout <seconds>', 'end with status 124 after this time')
     .option('--stats <file.json>', 'write figures of the run here')
+    .option('--regions <file>', 'write what the translator makes here: guest code beside WebAssembly')
     .option('--verbose', 'print the machine\'s log on standard error')
     .addHelpText('after', '\nCtrl-] ends the machine when the console is a terminal.\nExit status: 0 the guest powered off or --exit-on; 1 --fail-on or a crash; 2 wrong usage; 124 timeout; N from --exit-port.')
     .action(async (options: RunOptions) => {

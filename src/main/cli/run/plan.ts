@@ -18,7 +18,7 @@ export interface RunOptions {
   net: string[]; nic?: string; forward: string[]; share: string[];
   serial: string; debugPort?: string; screenshot?: string; screenshotOnExit?: string;
   time: string; rtc?: string; seed?: string; onReset: string; exitPort?: string;
-  typeWhen: string[]; exitOn: string[]; failOn: string[]; timeout?: string; stats?: string; verbose?: boolean;
+  typeWhen: string[]; exitOn: string[]; failOn: string[]; timeout?: string; stats?: string; regions?: string; verbose?: boolean;
 }
 
 export interface TypeRule { readonly text: string; readonly keys: string }
@@ -42,7 +42,7 @@ export interface RunPlan {
 export function outputFiles({ start, serial, debug, screenshotPath, screenshotOnExitPath, statsPath }: RunPlan): string[] {
   const captures = (start.adapters ?? []).map(({ capturePath }) => capturePath);
   const streams = [serial, debug].flatMap((output) => (output?.to === 'file' ? [output.path] : []));
-  return [...streams, ...[screenshotPath, screenshotOnExitPath, statsPath, ...captures].filter((path) => path !== undefined)];
+  return [...streams, ...[screenshotPath, screenshotOnExitPath, statsPath, start.regionListingPath, ...captures].filter((path) => path !== undefined)];
 }
 
 const MACHINE_NAME = 'run';
@@ -77,6 +77,7 @@ export function planRun(options: RunOptions, paths: AppPaths): RunPlan {
     exitPort: options.exitPort === undefined ? undefined : parsePort(options.exitPort, '--exit-port'),
     debugPort: debug?.port,
     onReset: oneOf(options.onReset, ['reboot', 'stop'] as const, '--on-reset'),
+    regionListingPath: options.regions === undefined ? undefined : resolve(nonEmpty(options.regions, '--regions')),
     finalScreen: options.screenshotOnExit !== undefined || options.screenshot !== undefined || options.exitOn.length + options.failOn.length > 0,
   };
   if (start.exitPort !== undefined && start.exitPort === start.debugPort) throw usageFailure('--exit-port and --debug-port are the same port', 'give one of them another');

@@ -61,6 +61,7 @@ export function MachineDetails({ entry, onSearchTag }: { readonly entry: Library
           {config === undefined ? null : (
             <>
               {config.guestSystem === undefined ? null : <Fact icon="screen" term={t('manager.system')}>{t(`guestSystem.${config.guestSystem}`)}</Fact>}
+              {config.isTemplate === true ? <Fact icon="table" term={t('exchange.isTemplate')}>{t('exchange.templateHint')}</Fact> : null}
               {config.group === '' ? null : <Fact icon="grid" term={t('manager.group')}>{config.group}</Fact>}
               <Fact icon="memory" term={t('manager.memory')}>{formatBytes(config.memoryBytes, i18n.language)}</Fact>
               <Fact icon="chip" term={t('manager.processor')}>{config.architecture === 'x86_64' ? t('manager.archX86_64') : t('manager.archI386')}</Fact>
