@@ -46,6 +46,8 @@ export async function createAppServices(options: AppServicesOptions): Promise<Re
     },
     warning: (name, message) => { emit({ event: 'machines.warning', payload: { name, message } }); },
     memoryLoaded: (name) => { snapshots.memoryLoaded(name); },
+    // What the guest has put out is out for good, as with a real drive: the next start finds it empty.
+    discEjected: (name, cdrom) => { void call('machines.changeDisc', { name, drive: cdrom, force: true }); },
   });
   const snapshots = new Snapshots({
     library, supervisor, paths,

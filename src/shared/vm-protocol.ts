@@ -244,7 +244,7 @@ export const vmStatsSchema = z.object({
   wallSeconds: z.number(),
   guestSeconds: z.number(),
   haltedSeconds: z.number(),
-  /** Of the host's processor, by the guest's. */
+  /** Of the host's processors, by the whole VM process: the guest, what translates for it and what serves it. */
   cpuSeconds: z.number(),
   instructions: z.number(),
   mips: z.number(),
@@ -320,6 +320,8 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('log'), level: z.enum(['debug', 'info', 'warning', 'error']), topic: z.string(), message: z.string() }),
   /** The guest reset: by the keyboard controller, port 0xCF9, ACPI or a triple fault. */
   z.object({ kind: z.literal('guest-reset'), cause: z.enum(['guest', 'triple-fault', 'user']), countInLastMinute: z.number() }),
+  /** The guest opened the tray of the drive that is disk `drive` of the start. */
+  z.object({ kind: z.literal('disc-ejected'), drive: z.number().int().nonnegative() }),
   /** The machine is over; the process exits right after. `exitStatus` comes from the exit port. */
   z.object({ kind: z.literal('ended'), reason: z.enum(['guest-power-off', 'exit-port', 'stopped', 'reset-stop', 'start-failed', 'crashed']),
     exitStatus: z.number().int().optional(), error: eventErrorSchema.optional() }),

@@ -119,6 +119,8 @@ export interface PcOptions {
   readonly createAccelerator: (board: CpuBoard) => Accelerator;
   readonly requestReset: () => void;
   readonly requestEnd: (end: MachineEnd) => void;
+  /** The guest opened the tray of the drive that is disk `drive`. */
+  readonly discEjected?: (drive: number) => void;
 }
 
 /** A part of the machine's state. */
@@ -515,7 +517,9 @@ export class Pc {
   #drive(id: string, disk: AttachedDisk): IdeDrive {
     if (disk.kind === 'disk') return new AtaDisk({ id, memory: this.memory, backend: backendOf(disk) });
     const index = this.#options.disks.indexOf(disk);
-    const discDrive = new AtapiDrive({ id, memory: this.memory, serial: driveSerial(index), ...(disk.backend === undefined ? {} : { medium: disk.backend }) });
+    const discDrive = new AtapiDrive({ id, memory: this.memory, serial: driveSerial(index), ...(disk.backend === undefined ? {} : { medium: disk.backend }),
+      trayMoved: (open) => { if (open) this.#options.discEjected?.(index); },
+    });
     this.#discDrives.set(index, discDrive);
     return discDrive;
   }

@@ -73,7 +73,7 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
       if (!found.ok) return found;
       const { cdroms } = found.value.config;
       if (cdroms[drive] === undefined) return fail('machines.no-such-part', `the machine ${name} has no CD drive ${drive + 1}`, 'add one in its settings');
-      return settings.change(name, { cdroms: cdroms.map((cdrom, index) => index !== drive ? cdrom : path === undefined ? {} : { path }) }, force);
+      return settings.change(name, { cdroms: cdroms.map((cdrom, index) => index !== drive ? cdrom : { ...cdrom, path }) }, force);
     },
 
     async reset({ name }) {

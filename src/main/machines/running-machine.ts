@@ -24,6 +24,8 @@ export interface MachineListener {
   warning(message: string): void;
   /** The state that the machine went on from is not needed any more. */
   memoryLoaded(): void;
+  /** The guest opened the tray of the drive that is disk `drive` of the start. */
+  discEjected(drive: number): void;
 }
 
 export class RunningMachine {
@@ -208,6 +210,9 @@ export class RunningMachine {
         return;
       case 'display-frame':
         if (this.#hub?.frame(event.frame) === false) this.#writeLog('a frame of the display was ignored: its rectangles make no sense');
+        return;
+      case 'disc-ejected':
+        this.#listener.discEjected(event.drive);
         return;
       case 'disk-trouble':
         this.#diskTrouble(event.disk, event.error);

@@ -14,6 +14,8 @@ export interface SupervisorListener {
   status(name: string, status: MachineStatus): void;
   warning(name: string, message: string): void;
   memoryLoaded(name: string): void;
+  /** The guest put out the disc of one of its CD drives, which are counted from 0. */
+  discEjected(name: string, cdrom: number): void;
 }
 
 export interface StartOptions {
@@ -57,6 +59,7 @@ export class Supervisor {
         status: (status) => { this.#listener.status(name, status); },
         warning: (message) => { this.#listener.warning(name, message); },
         memoryLoaded: () => { this.#listener.memoryLoaded(name); },
+        discEjected: (drive) => { this.#listener.discEjected(name, drive - (this.startedConfig(name)?.disks.length ?? 0)); },
       });
       this.#machines.set(name, machine);
     }

@@ -3,10 +3,10 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LibraryEntry } from '../../../shared/api.ts';
 import { AppButton } from '../../components/button.tsx';
+import { CrashReport } from '../../components/crash-report.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { errorText } from '../../components/error-text.ts';
 import { Icon } from '../../components/icon.tsx';
-import { LogLines } from '../../components/log-lines.tsx';
 import { ConfirmPowerOff, ConfirmReset } from '../../dialogs/confirm/confirm-dialogs.tsx';
 import { isOn } from '../../display/use-display.ts';
 import { useApp } from '../../state/app-state.ts';
@@ -24,10 +24,7 @@ export function ScreenOverlay({ entry, hasPicture }: { readonly entry: LibraryEn
     return (
       <div className="overlay">
         <div className="overlay-card overlay-card-wide">
-          <ErrorNotice error={status.crash.error} title={t('machine.crashedTitle', { name })}>
-            <p>{t('machine.crashedText')}</p>
-            {status.crash.lastLogLines.length === 0 ? null : <LogLines lines={status.crash.lastLogLines} />}
-          </ErrorNotice>
+          <CrashReport entry={entry} hint={t('machine.crashedText')} />
           <AppButton label={t('action.startAgain')} icon="play" kind="primary" isPending={isBusy} onPress={start} />
         </div>
       </div>

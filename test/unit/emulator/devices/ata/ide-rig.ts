@@ -17,13 +17,15 @@ export class IdeRig {
   readonly cd: AtapiDrive;
   readonly irqs = [new FakeLine('irq14'), new FakeLine('irq15')] as const;
   readonly ide: Piix3Ide;
+  /** Open or not, each time that the guest moved it. */
+  readonly trayMoves: boolean[] = [];
 
   constructor(options: { ramBytes?: number; readOnly?: boolean; withDisc?: boolean; slaveOnly?: boolean } = {}) {
     this.memory = new FakeGuestMemory(options.ramBytes ?? 1 << 20);
     this.disk = new FakeBlockBackend(this.memory, { sectorCount: DISK_SECTORS, readOnly: options.readOnly ?? false, serial: 'GH-DISK-7' });
     this.disc = new FakeBlockBackend(this.memory, { sectorCount: DISC_SECTORS, sectorBytes: 2048, readOnly: true });
     const ata = new AtaDisk({ id: 'ide0.disk0', memory: this.memory, backend: this.disk });
-    this.cd = new AtapiDrive({ id: 'ide1.disk0', memory: this.memory, serial: 'GH-DISC-1', ...(options.withDisc === false ? {} : { medium: this.disc }) });
+    this.cd = new AtapiDrive({ id: 'ide1.disk0', memory: this.memory, serial: 'GH-DISC-1', trayMoved: (open) => { this.trayMoves.push(open); }, ...(options.withDisc === false ? {} : { medium: this.disc }) });
     const drives: [IdeDrive | undefined, IdeDrive | undefined, IdeDrive | undefined, IdeDrive | undefined] = options.slaveOnly === true
       ? [undefined, ata, undefined, undefined] : [ata, undefined, this.cd, undefined];
     this.ide = new Piix3Ide({
