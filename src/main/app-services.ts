@@ -11,6 +11,8 @@ import { GUESTHOUSE_LINUX, readBundledGuest } from './library/bundled-guests.ts'
 import { Library } from './library/library.ts';
 import type { VmLauncher } from './machines/launcher.ts';
 import { RunningJobs } from './media/running-jobs.ts';
+import { Replication } from './replication/replication.ts';
+import { ReplicationSchedule } from './replication/schedule.ts';
 import { Supervisor } from './machines/supervisor.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 
@@ -44,6 +46,8 @@ export async function createAppServices(options: AppServicesOptions): Promise<Re
     },
     warning: (name, message) => { emit({ event: 'machines.warning', payload: { name, message } }); },
     memoryLoaded: (name) => { snapshots.memoryLoaded(name); },
+    // What the guest has put out is out for good, as with a real drive: the next start finds it empty.
+    discEjected: (name, cdrom) => { void call('machines.changeDisc', { name, drive: cdrom, force: true }); },
   });
   const snapshots = new Snapshots({
     library, supervisor, paths,
@@ -52,7 +56,9 @@ export async function createAppServices(options: AppServicesOptions): Promise<Re
       emit({ event: 'library.changed', payload: {} });
     },
   });
-  const services: Services = { shell, paths, library, supervisor, snapshots, jobs: new RunningJobs((id, done) => { emit({ event: 'media.progress', payload: { id, done } }); }), preferences: openPreferences(paths.preferencesFolder), pickFile, emit };
+  const replication = new Replication({ library, supervisor, snapshots, program: paths.mediaProcess });
+  const schedule = new ReplicationSchedule(library, replication, (name, message) => { emit({ event: 'machines.warning', payload: { name, message } }); });
+  const services: Services = { shell, paths, library, supervisor, snapshots, replication, jobs: new RunningJobs((id, done) => { emit({ event: 'media.progress', payload: { id, done } }); }), preferences: openPreferences(paths.preferencesFolder), pickFile, emit };
   const handlers = handlersOf(services);
   // The bundled guest is ready to start on the first run; who deletes it later is not given it again.
   if (opened.value.firstRun && readBundledGuest(paths.guestFolder, GUESTHOUSE_LINUX).ok) await route(handlers, 'library.createFromBundledGuest', { id: GUESTHOUSE_LINUX });
@@ -76,6 +82,7 @@ export async function createAppServices(options: AppServicesOptions): Promise<Re
     },
     async close() {
       library.close();
+      await schedule.close();
       await supervisor.close();
       await snapshots.close();
     },

@@ -12,11 +12,12 @@
  */
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
-import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, machineConfigSchema, mediumPathSchema } from './machine-config.ts';
+import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, GENERATIONS_KEPT_DEFAULT, machineConfigSchema, mediumPathSchema, replicationSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
+import { DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';
 import { foreignMachineSchema, leftOutSchema } from './foreign-machine.ts';
-import { mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
+import { generationSchema, generationsSchema, mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
 import { mediumFactsSchema } from './medium-facts.ts';
 import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
@@ -43,6 +44,8 @@ export const machineStatusSchema = z.object({
   resetLoop: z.boolean(),
   /** The guest stopped its CPU for good, with interrupts off. */
   haltedForever: z.boolean(),
+  /** A disk can't be read or written: the machine stands still until that is mended. */
+  diskTrouble: machineErrorSchema.optional(),
   /** Milliseconds since 1970; absent unless the machine is on. */
   startedAt: z.number().optional(),
   /** Why the machine went off by itself, and the last lines of its log. */
@@ -103,14 +106,14 @@ export const newMachineSchema = z.object({
   memoryBytes: z.number(),
   /** An empty disk made inside the VM folder. */
   newDiskBytes: z.number().optional(),
-  newDiskBus: z.enum(['ide', 'virtio']).default('ide'),
+  newDiskBus: z.enum(DISK_BUSES).default('ide'),
   /** Disk images attached from where they are. */
   disks: z.array(diskConfigSchema).max(8).default([]),
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
   /** A disk image that is copied into the VM folder, where it becomes the first disk. */
-  importDisk: z.object({ path: mediumPathSchema, bus: z.enum(['ide', 'virtio']).default('ide') }).optional(),
+  importDisk: z.object({ path: mediumPathSchema, bus: z.enum(DISK_BUSES).default('ide') }).optional(),
   directBoot: directBootSchema.optional(),
   ...descriptionShape,
 });
@@ -134,6 +137,9 @@ export const machineChangesSchema = z.object({
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).optional(),
   bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).optional(),
   onReset: z.enum(['reboot', 'stop']).optional(),
+  isTemplate: z.boolean().optional(),
+  /** `null`: only when somebody asks for it. */
+  replication: replicationSchema.nullable().optional(),
   ...descriptionChangesShape,
 });
 export type MachineChanges = z.input<typeof machineChangesSchema>;
@@ -208,6 +214,8 @@ export const api = {
     import: { input: z.object({ path: mediumPathSchema, name: name.optional() }), output: libraryEntrySchema },
     /** A machine that is off, as it is now, as an OVF package: `path` ends in `.ova` or `.ovf`, and must not be there yet. */
     exportOvf: { input: z.object({ name, path: absolutePath.refine((path) => /\.(?:ova|ovf)$/i.test(path), 'ends in neither .ova nor .ovf'), id: jobId.optional() }), output: z.object({ bytes: z.number() }) },
+    /** The command line of a QEMU that starts the machine as it is now, as one line for a shell and as words. */
+    qemuCommand: { input: byName, output: z.object({ line: z.string(), words: z.array(z.string()), leftOut: z.array(leftOutSchema) }) },
     /** What another program's configuration, or an OVF package, describes: for a look before it is imported. */
     describeForeign: { input: z.object({ path: absolutePath, id: jobId.optional() }), output: foreignMachineSchema.pick({ source: true, name: true, memoryBytes: true, outside: true }).extend({ disks: z.number(), leftOut: z.array(leftOutSchema) }) },
     /**
@@ -218,6 +226,13 @@ export const api = {
       input: z.object({ path: absolutePath, name: name.optional(), allowedOutside: z.array(z.string().max(4096)).max(128).default([]), id: jobId.optional() }),
       output: z.object({ entry: libraryEntrySchema, leftOut: z.array(leftOutSchema) }),
     },
+    /** What a bundle holds, for a look before it runs; `openAs` is the machine as which it is open already. */
+    inspectBundle: { input: z.object({ path: mediumPathSchema }), output: z.object({ manifestSha256: z.string(), config: machineConfigSchema, hasSavedState: z.boolean(), openAs: z.string().optional() }) },
+    /** A machine that reads the bundle where it is and keeps its changes to itself. `manifestSha256` is of the bundle that the person was shown. */
+    openBundle: { input: z.object({ path: mediumPathSchema, manifestSha256: z.string().length(64) }), output: libraryEntrySchema },
+    /** Such a machine gets all that it needs of its bundle; or it goes, with its changes. */
+    keep: { input: byName, output: libraryEntrySchema },
+    discard: { input: byName, output: nothing },
     /** A copy of a machine that is off; or, linked, a machine that begins as a snapshot (of that id or name) and shares it. */
     clone: { input: z.object({ name, newName: name, linked: z.boolean().default(false), snapshot: z.string().max(200).optional() }), output: libraryEntrySchema },
     rename: { input: z.object({ name, newName: name }), output: libraryEntrySchema },
@@ -272,6 +287,15 @@ export const api = {
     resetOnPowerOff: { input: z.object({ name, snapshot: z.string().max(200).optional() }), output: nothing },
     /** The guest's screen at that moment, where there is a picture of it. */
     thumbnail: { input: bySnapshot, output: z.object({ png: bytes.optional() }) },
+  },
+  replicas: {
+    /** The next generation of a machine's replica in `folder`: of one that is on the moment when it is asked, with its memory. */
+    make: { input: z.object({ name, folder: absolutePath, keep: z.number().int().min(1).max(1000).default(GENERATIONS_KEPT_DEFAULT), id: jobId.optional() }), output: generationSchema },
+    /** Oldest first. */
+    list: { input: z.object({ folder: absolutePath }), output: generationsSchema },
+    verify: { input: z.object({ folder: absolutePath, generation: z.string().max(64).optional(), id: jobId.optional() }), output: generationSchema },
+    /** A machine of a generation, the newest where none is named. */
+    restore: { input: z.object({ folder: absolutePath, generation: z.string().max(64).optional(), name, id: jobId.optional() }), output: libraryEntrySchema },
   },
   media: {
     /** What a disk or CD image holds, by its content. */

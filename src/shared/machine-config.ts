@@ -3,6 +3,7 @@
  * copied folder is a machine of its own; the file holds no name.
  */
 import { z } from 'zod';
+import { DISC_BUSES, DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';
 import { descriptionShape } from './machine-description.ts';
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
@@ -25,6 +26,8 @@ export type KeyboardLayout = (typeof KEYBOARD_LAYOUTS)[number];
 /** Keys that can be the host key, as DOM `KeyboardEvent.code` values. */
 export const HOST_KEYS = ['ControlRight', 'AltRight', 'MetaRight', 'ControlLeft+AltLeft'] as const;
 export const CPU_LIMIT_PERCENT_MINIMUM = 5;
+export const REPLICATION_MINUTES_MINIMUM = 5;
+export const GENERATIONS_KEPT_DEFAULT = 7;
 
 /**
  * A medium's path: relative with forward slashes means inside the VM folder; absolute (`/…`, `C:\…`, `\\…`) means a file
@@ -47,7 +50,7 @@ export const diskConfigSchema = z.object({
   path: mediumPathSchema,
   /** Of what is in the file. Never found out anew: a guest could make its raw disk look like something else. */
   format: z.enum(DISK_FORMATS).default('raw'),
-  bus: z.enum(['ide', 'virtio']).default('ide'),
+  bus: z.enum(DISK_BUSES).default('ide'),
   readOnly: z.boolean().default(false),
   discardChanges: z.boolean().default(false),
   /** Folders besides the image's own in which files may lie that the image names, such as its backing file. */
@@ -58,7 +61,7 @@ export const diskConfigSchema = z.object({
 export type DiskConfig = z.infer<typeof diskConfigSchema>;
 
 /** A CD drive; empty without a path. */
-export const cdromConfigSchema = z.object({ path: mediumPathSchema.optional() });
+export const cdromConfigSchema = z.object({ path: mediumPathSchema.optional(), bus: z.enum(DISC_BUSES).default('ide') });
 export type CdromConfig = z.infer<typeof cdromConfigSchema>;
 
 /** Boots a Linux kernel without firmware menus or boot loader. Paths follow the rules of media. */
@@ -68,6 +71,14 @@ export const directBootSchema = z.object({
   commandLine: z.string().max(2047).default(''),
 });
 export type DirectBootConfig = z.infer<typeof directBootSchema>;
+
+export const replicationSchema = z.object({
+  folder: z.string().min(1).max(4096).refine(isAbsoluteMediumPath, 'is no whole path'),
+  everyMinutes: z.number().int().min(REPLICATION_MINUTES_MINIMUM).max(60 * 24 * 31),
+  /** Generations. */
+  keep: z.number().int().min(1).max(1000).default(GENERATIONS_KEPT_DEFAULT),
+});
+export type ReplicationConfig = z.infer<typeof replicationSchema>;
 
 export const machineConfigSchema = z.object({
   schemaVersion: z.literal(MACHINE_SCHEMA_VERSION),
@@ -103,6 +114,10 @@ export const machineConfigSchema = z.object({
   onReset: z.enum(['reboot', 'stop']).default('reboot'),
   /** A linked clone: its disks lie on those of another machine's snapshot. */
   linkedTo: z.object({ machine: z.string().min(1).max(64), snapshot: z.string().min(1).max(64) }).optional(),
+  /** Copied into a replica at `folder` by itself, whether it is on or off. */
+  replication: replicationSchema.optional(),
+  /** It is there to be cloned, and doesn't start itself. */
+  isTemplate: z.boolean().optional(),
   /** The machine becomes this snapshot again whenever it goes off, unless it is saved. */
   resetToSnapshot: z.string().min(1).max(64).optional(),
   ...descriptionShape,

@@ -1,16 +1,17 @@
 /** What a machine's settings must be besides valid each by itself. */
+import { DISK_BUSES, DRIVES_MAXIMUM } from './disk-bus.ts';
 import type { MachineConfig } from './machine-config.ts';
 
-/** IDE has two channels of two drives, CD drives among them. */
-export const IDE_DRIVES_MAXIMUM = 4;
-
-export type MachineRule = 'ide-drives' | 'disk-twice' | 'port-twice' | 'network-in-instruction-time';
+export type MachineRule = 'ide-drives' | 'ahci-drives' | 'virtio-drives' | 'disk-twice' | 'port-twice' | 'network-in-instruction-time';
 
 /** Where each broken rule is best mended. */
 export function brokenRules({ disks, cdroms, adapters, time }: MachineConfig): { readonly path: string; readonly rule: MachineRule }[] {
   const broken: { path: string; rule: MachineRule }[] = [];
-  const ideDisks = [...disks.entries()].filter(([, { bus }]) => bus === 'ide');
-  if (ideDisks.length + cdroms.length > IDE_DRIVES_MAXIMUM) broken.push({ path: ideDisks.length > 0 ? `disks.${ideDisks.at(-1)![0]}.bus` : 'cdroms', rule: 'ide-drives' });
+  for (const bus of DISK_BUSES) {
+    const disksOfBus = [...disks.entries()].filter(([, disk]) => disk.bus === bus);
+    const discs = cdroms.filter((cdrom) => cdrom.bus === bus);
+    if (disksOfBus.length + discs.length > DRIVES_MAXIMUM[bus]) broken.push({ path: disksOfBus.length > 0 ? `disks.${disksOfBus.at(-1)![0]}.bus` : 'cdroms', rule: `${bus}-drives` });
+  }
   const written = new Set<string>();
   for (const [index, { path, readOnly, discardChanges }] of disks.entries()) {
     if (readOnly || discardChanges) continue;

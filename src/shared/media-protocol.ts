@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { DISK_FORMATS, type DiskFormat } from './disk-format.ts';
 import type { GuestSystem } from './machine-description.ts';
 import type { Within } from './foreign-machine.ts';
+import type { BundlePlace } from './vm-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
 
 /** An image that a job reads or changes. Paths are absolute. */
@@ -13,6 +14,8 @@ export interface MediaImage {
   readonly path: string;
   /** What its content says where it isn't given. */
   readonly format: DiskFormat | undefined;
+  /** Where it is, and what it names, if not in its folder. */
+  readonly bundle?: BundlePlace | undefined;
   /** Folders besides the image's own in which files may lie that the image names. */
   readonly backingFolders: readonly string[];
   /** The image is this part of the file alone. */
@@ -29,6 +32,17 @@ export interface MediaTarget {
   readonly version: 2 | 3 | undefined;
   readonly compression: 'zlib' | 'zstd' | undefined;
   readonly lazyRefcounts: boolean;
+}
+
+/** A VM folder as a replica is to have it. */
+export interface ReplicaSource {
+  readonly folder: string;
+  /** Paths in it, with forward slashes. */
+  readonly files: readonly string[];
+  /** Files whose contents are these, whatever is in the folder. */
+  readonly texts: readonly { readonly path: string; readonly text: string }[];
+  /** Milliseconds since 1970: the moment that it shows. */
+  readonly takenAt: number;
 }
 
 /** What of a machine goes into an OVF package. */
@@ -57,9 +71,19 @@ export type MediaJob =
   | { readonly kind: 'describe-foreign'; readonly path: string }
   /** A machine as an OVF package. */
   | { readonly kind: 'export-ovf'; readonly path: string; readonly machine: ExportedMachine }
+  /** The next generation of a replica in `folder`, which keeps that many (`generationSchema`). */
+  | { readonly kind: 'replicate'; readonly folder: string; readonly source: ReplicaSource; readonly keep: number }
+  | { readonly kind: 'list-generations'; readonly folder: string }
+  /** The newest generation where none is named; all of its bytes are compared with what was written. */
+  | { readonly kind: 'verify-generation'; readonly folder: string; readonly id: string | undefined }
+  /** Into the folder `target`, which is there. */
+  | { readonly kind: 'restore-generation'; readonly folder: string; readonly id: string | undefined; readonly target: string }
   /** A VM folder into a bundle, and a bundle into a new folder. Paths are absolute. */
   | { readonly kind: 'export-bundle'; readonly folder: string; readonly path: string }
   | { readonly kind: 'import-bundle'; readonly path: string; readonly folder: string }
+  /** What is small of a bundle into a new folder (`openedBundleSchema`), and named members into the folder below which the bundle lies. */
+  | { readonly kind: 'open-bundle'; readonly path: string; readonly folder: string }
+  | { readonly kind: 'keep-bundle'; readonly bundle: BundlePlace; readonly members: readonly string[] }
   /**
    * Writes into `lower` what the qcow2 image `upper`, which lies on it, has of its own; `above` lie on `upper` and will lie on
    * `lower`. Interrupted, all of them show what they did. `upper` may go afterwards.
@@ -108,6 +132,12 @@ export type MediaCheck = z.infer<typeof mediaCheckSchema>;
 /** What a new or changed image is now. */
 export const mediaDoneSchema = z.object({ path: text, format: z.enum(DISK_FORMATS), virtualBytes: bytes, hostBytes: bytes, hostBytesBefore: bytes.optional() });
 export type MediaDone = z.infer<typeof mediaDoneSchema>;
+
+/** Of the members that stay in the bundle. */
+export const openedBundleSchema = z.object({ manifestSha256: z.string().regex(/^[0-9a-f]{64}$/), members: z.array(z.object({ path: z.string().max(1024), bytes })).max(10_000) });
+export const generationSchema = z.object({ id: z.string().max(64), takenAt: z.number(), /** Of the machine's files. */ bytes, /** That the generation brought anew. */ newBytes: bytes });
+export type GenerationFacts = z.infer<typeof generationSchema>;
+export const generationsSchema = z.object({ generations: z.array(generationSchema).max(10_000) });
 
 export const bundleDoneSchema = z.object({ bytes });
 

@@ -3,6 +3,7 @@
  * that comes back as untrusted (`vmEventSchema`).
  */
 import { z } from 'zod';
+import type { DiskBus } from './disk-bus.ts';
 import type { DiskFormat } from './disk-format.ts';
 
 /** Serial output, disk image or screenshot destinations are absolute host paths, handed over when the process starts. */
@@ -10,7 +11,7 @@ export interface DiskAttachment {
   readonly path: string;
   /** `undefined`: what its content says. A disk that then is raw may not be made to look like something else. */
   readonly format: DiskFormat | 'iso' | undefined;
-  readonly bus: 'ide' | 'virtio';
+  readonly bus: DiskBus;
   readonly kind: 'disk' | 'cdrom';
   readonly readOnly: boolean;
   /** Writes go to memory and are forgotten at power-off. */
@@ -61,6 +62,14 @@ export interface NetworkAdapterStart extends NetworkSettings {
   readonly capturePath: string | undefined;
 }
 
+/** A bundle that lies below a VM folder: what isn't in the folder itself is read in the bundle. Paths are absolute. */
+export interface BundlePlace {
+  readonly path: string;
+  readonly folder: string;
+  /** Of the manifest of the bundle that is meant. */
+  readonly manifestSha256: string;
+}
+
 /** Everything a VM process needs to build and power on its board. */
 export interface VmStart {
   readonly name: string;
@@ -88,10 +97,13 @@ export interface VmStart {
   readonly onReset: 'reboot' | 'stop';
   /** The machine doesn't begin at its reset vector, but with a saved state. */
   readonly resumeFrom?: ResumeFrom | undefined;
+  readonly bundle?: BundlePlace | undefined;
   /** Share of one host core that the guest's processor may use; all of it where nothing is said. */
   readonly cpuLimitPercent?: number;
   /** Before `ended`, the last screen comes unasked, as a `screen-text` and a `screenshot` event with `UNASKED_REQUEST`. */
   readonly finalScreen?: boolean;
+  /** A file that gets a listing of each translated region: guest code beside WebAssembly. Absolute. */
+  readonly regionListingPath?: string | undefined;
 }
 
 /** The file of a saved state, and of those that it counts on, by their identities. Paths are absolute. */
@@ -232,7 +244,7 @@ export const vmStatsSchema = z.object({
   wallSeconds: z.number(),
   guestSeconds: z.number(),
   haltedSeconds: z.number(),
-  /** Of the host's processor, by the guest's. */
+  /** Of the host's processors, by the whole VM process: the guest, what translates for it and what serves it. */
   cpuSeconds: z.number(),
   instructions: z.number(),
   mips: z.number(),
@@ -286,6 +298,8 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   /** The board is built and the first instruction is about to run. */
   z.object({ kind: z.literal('ready') }),
   z.object({ kind: z.literal('state'), state: z.enum(['running', 'paused', 'halted-forever']) }),
+  /** A disk of `VmStart.disks` can't be read or written: the machine stands still until it is mended, which comes without `error`. */
+  z.object({ kind: z.literal('disk-trouble'), disk: z.number().int().nonnegative(), error: eventErrorSchema.optional() }),
   z.object({ kind: z.literal('serial-output'), bytes }),
   z.object({ kind: z.literal('virtio-console-output'), bytes }),
   z.object({ kind: z.literal('debug-output'), bytes }),
@@ -306,6 +320,8 @@ export const vmEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('log'), level: z.enum(['debug', 'info', 'warning', 'error']), topic: z.string(), message: z.string() }),
   /** The guest reset: by the keyboard controller, port 0xCF9, ACPI or a triple fault. */
   z.object({ kind: z.literal('guest-reset'), cause: z.enum(['guest', 'triple-fault', 'user']), countInLastMinute: z.number() }),
+  /** The guest opened the tray of the drive that is disk `drive` of the start. */
+  z.object({ kind: z.literal('disc-ejected'), drive: z.number().int().nonnegative() }),
   /** The machine is over; the process exits right after. `exitStatus` comes from the exit port. */
   z.object({ kind: z.literal('ended'), reason: z.enum(['guest-power-off', 'exit-port', 'stopped', 'reset-stop', 'start-failed', 'crashed']),
     exitStatus: z.number().int().optional(), error: eventErrorSchema.optional() }),

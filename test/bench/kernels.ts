@@ -1,11 +1,8 @@
 /** The programs in kernels/: what each is, how much it is given to do, what it must answer, and how it is compiled. */
-import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { arch, platform } from 'node:os';
 import { join } from 'node:path';
-import { cacheFolder } from '../../scripts/build/folders.mjs';
 import { findCommand } from '../../scripts/setup/host-tools.mjs';
+import { compiledProgram } from './compiled-program.ts';
 import type { FloatUnit, WorkloadSize } from './workloads.ts';
 
 export type Kernel = {
@@ -44,7 +41,6 @@ export const kernels: readonly Kernel[] = [
 ];
 
 const kernelsFolder = join(import.meta.dirname, 'kernels');
-const programsFolder = join(cacheFolder, 'bench-kernels');
 
 const FLAGS = [
   '-std=c11', '-O2', '-Wall', '-Wextra', '-Werror', '-ffreestanding', '-fno-builtin', '-nostdlib', '-static', '-fno-pie', '-no-pie',
@@ -73,13 +69,5 @@ export function kernelsMissing(): string | undefined {
 /** @returns path of the program, which is compiled if need be */
 export function kernelProgram({ source, floats = undefined }: Pick<Kernel, 'source' | 'floats'>, bits: 32 | 64): string {
   const flags = [...FLAGS, ...FLAGS_BY_BITS[bits], ...FLAGS_BY_FLOATS[floats ?? 'none']];
-  const hash = createHash('sha256').update(JSON.stringify(flags));
-  for (const file of [source, 'runtime.h']) hash.update(readFileSync(join(kernelsFolder, file)));
-  const target = join(programsFolder, `${source.replace('.c', '')}-${hash.digest('hex').slice(0, 16)}`);
-  if (existsSync(target)) return target;
-  mkdirSync(programsFolder, { recursive: true });
-  const made = `${target}.${process.pid}`;
-  execFileSync('cc', [...flags, '-o', made, join(kernelsFolder, source)], { stdio: ['ignore', 'ignore', 'pipe'] });
-  renameSync(made, target);
-  return target;
+  return compiledProgram(join(kernelsFolder, source), flags, [join(kernelsFolder, 'runtime.h')]);
 }

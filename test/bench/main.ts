@@ -7,6 +7,7 @@ import { cpus, loadavg } from 'node:os';
 import { dirname } from 'node:path';
 import { benchmarkPackages, fetchDebianPackages } from '../../scripts/setup/debian-packages.mjs';
 import { guestKernel, type KernelFlavour } from '../support/guest-images.ts';
+import { benchDisplay } from './display.ts';
 import { engines, is32Bit, type Engine, type LinuxGuest } from './engines.ts';
 import { kernels, kernelsMissing } from './kernels.ts';
 import { measureBoots, measureFirmware, measureGuest, measureNative, measureReady, type GuestFigures } from './measure.ts';
@@ -172,6 +173,10 @@ async function main(): Promise<void> {
   const options = parseBenchOptions(process.argv.slice(2));
   if (options === 'help') {
     process.stdout.write(HELP);
+    return;
+  }
+  if (options.display) {
+    await benchDisplay(options, say);
     return;
   }
   if (options.network) {

@@ -37,6 +37,8 @@ export type BenchOptions = {
   readonly jsonFile: string;
   /** The network's throughput instead of all else. */
   readonly network: boolean;
+  /** The display's frames instead of all else. */
+  readonly display: boolean;
   /** Snapshots, restoring and forking instead of all else. */
   readonly snapshots: boolean;
 };
@@ -51,6 +53,7 @@ export const HELP = `npm run bench -- [options]
 
   --quick            small workloads and one run: does the benchmark work?
   --network          what a guest moves through its network, instead of all else
+  --display          frames that reach the canvas and what they take, beside noVNC to QEMU, instead of all else
   --snapshots        snapshots, restoring and forking, instead of all else
   --runs N           runs of each engine, alternated (5)
   --engines LIST     of ${COLUMNS.join()}; native is the host itself, for the rows that compute
@@ -79,6 +82,7 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions | 'hel
       timeout: { type: 'string', default: '300' },
       'no-profile': { type: 'boolean', default: false },
       network: { type: 'boolean', default: false },
+      display: { type: 'boolean', default: false },
       snapshots: { type: 'boolean', default: false },
       json: { type: 'string', default: resolve(distFolder, 'bench.json') },
     },
@@ -97,6 +101,7 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions | 'hel
     profile: !values['no-profile'],
     jsonFile: resolve(values.json),
     network: values.network,
+    display: values.display,
     snapshots: values.snapshots,
   };
 }

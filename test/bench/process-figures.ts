@@ -1,6 +1,6 @@
 /** What Linux knows of another process (proc(5)); `undefined` elsewhere and when the process is gone. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export function peakRssBytes(pid: number): number | undefined {
@@ -10,8 +10,28 @@ export function peakRssBytes(pid: number): number | undefined {
 
 /** User and system time of all its threads. */
 function cpuSeconds(pid: number): number | undefined {
+  return secondsIn(read(`/proc/${pid}/stat`));
+}
+
+export type ThreadTime = { readonly id: number; readonly name: string; readonly seconds: number };
+
+/** Of the threads that are there now. */
+export function threadTimes(pid: number): ThreadTime[] {
+  let ids: string[];
+  try {
+    ids = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+  return ids.flatMap((id) => {
+    const seconds = secondsIn(read(`/proc/${pid}/task/${id}/stat`));
+    return seconds === undefined ? [] : [{ id: Number(id), name: read(`/proc/${pid}/task/${id}/comm`)?.trim() ?? '', seconds }];
+  });
+}
+
+function secondsIn(stat: string | undefined): number | undefined {
   // The second field, the program's name in brackets, may hold spaces and brackets.
-  const fields = read(`/proc/${pid}/stat`)?.replace(/^.*\) /s, '').split(' ');
+  const fields = stat?.replace(/^.*\) /s, '').split(' ');
   const ticks = Number(fields?.[11]) + Number(fields?.[12]);
   return Number.isFinite(ticks) ? ticks / ticksPerSecond() : undefined;
 }

@@ -85,7 +85,7 @@ describe('what this board can\'t serve yet is refused, not ignored', () => {
   test.concurrent.each([
     [['--share', 'here=/tmp']], [['--floppy', 'x']],
     [['--accel', 'kvm']], [['--cpus', '2']], [['--boot', 'floppy']], [['--boot', 'net']],
-    [['--disk', 'x,bus=ahci']],
+    [['--disk', 'x,bus=scsi']],
   ] as const)('run %j', async (args) => {
     expectRefusal(await run(['run', ...guest, ...args]), 2, /this version/);
   });

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from '@playwright/test';
 import type { Locator, Page } from '@playwright/test';
+import { PNG } from 'pngjs';
 import { waitForPrompt } from '../support/screen-cells.ts';
 import { test } from './open-window.ts';
 
@@ -217,6 +218,11 @@ test('the screen is scaled as the machine\'s settings say, and the window\'s men
   expect(widths['Fill, smooth']).toBeLessThanOrEqual(room + 1);
   expect(widths['Fill, crisp']).toBe(widths['Fill, smooth']);
   await expect(page.getByTestId('guest-canvas')).toHaveAttribute('data-crisp', 'true');
+  // In its original size a screen that is larger than the window is scrolled.
+  await page.getByRole('button', { name: 'View' }).click();
+  await page.getByRole('menuitem', { name: 'Original size' }).click();
+  await page.setViewportSize({ width: 560, height: 420 });
+  await expect.poll(() => page.locator('.room').evaluate((element) => element.scrollWidth - element.clientWidth)).toBeGreaterThan(100);
 });
 
 test('a machine may have its own host key, and keep the mouse free on a click', async ({ page, openWindow }) => {
@@ -295,4 +301,54 @@ test('the media manager checks, compacts and cancels', async ({ page, openWindow
   await resize.getByText('Make it smaller').click();
   await resize.getByRole('button', { name: 'Resize' }).click();
   await expect(dialog.getByRole('status')).toContainText('It took 91 MiB');
+});
+
+test('shortcuts are recorded by keyboard alone and by mouse, refused where they are taken, and work', async ({ page, openWindow }) => {
+  await openWindow(['Debian']);
+  await page.getByRole('button', { name: 'Preferences' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('tab', { name: 'Keyboard' }).focus();
+  await page.keyboard.press('Enter');
+  const dialog = page.getByRole('dialog', { name: 'Preferences' });
+  await dialog.getByRole('button', { name: /^Fullscreen/ }).focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('KeyP');
+  await expect(dialog.getByRole('status').filter({ hasText: 'Pause' })).toBeVisible();
+  await page.keyboard.press('KeyG');
+  await expect(dialog.getByRole('button', { name: /^Fullscreen.*G/ })).toBeVisible();
+  await dialog.getByRole('button', { name: /^Pause/ }).click();
+  await page.keyboard.press('KeyB');
+  await expect(dialog.getByRole('button', { name: /^Pause.*B/ })).toBeVisible();
+  await dialog.getByRole('button', { name: 'Close' }).last().click();
+  await start(page);
+  await page.keyboard.press('ControlRight+KeyB');
+  await expect(page.getByRole('heading', { name: 'Paused' })).toBeVisible();
+});
+
+test.describe('on a screen with two pixels for each of the page', () => {
+  test.use({ deviceScaleFactor: 2 });
+  test('the guest\'s pixels are whole numbers of the screen\'s, and as sharp', async ({ page, openWindow }) => {
+    const shell = await openWindow(['Debian']);
+    await start(page);
+    const canvas = page.getByTestId('guest-canvas');
+    await page.waitForFunction(() => !document.getAnimations().some(({ playState }) => playState === 'running'));
+    const box = await canvas.boundingBox();
+    if (box === null) throw new Error('no screen');
+    const scale = (box.width * 2) / 720;
+    expect(Number.isInteger(scale)).toBe(true);
+    expect(scale).toBeGreaterThan(2);
+    expect([box.x * 2, box.y * 2].map((at) => at % 1)).toEqual([0, 0]);
+    const [shown, real] = [PNG.sync.read(await page.screenshot({ clip: box, scale: 'device' })), PNG.sync.read(Buffer.from(shell.guest('Debian').screenshot()))];
+    expect([shown.width, shown.height]).toEqual([real.width * scale, real.height * scale]);
+    let differing = 0;
+    for (let y = 0; y < shown.height; y++) {
+      for (let x = 0; x < shown.width; x++) {
+        const [of, at] = [(y * shown.width + x) * 4, (Math.floor(y / scale) * real.width + Math.floor(x / scale)) * 4];
+        if (shown.data[of] !== real.data[at] || shown.data[of + 1] !== real.data[at + 1]) differing++;
+      }
+    }
+    // The cursor blinks, and the frame that shows where keys go lies over the edge.
+    const [cursor, frame] = [9 * 16 * scale * scale, 2 * (shown.width + shown.height) * 4];
+    expect(differing).toBeLessThanOrEqual(cursor + frame);
+  });
 });

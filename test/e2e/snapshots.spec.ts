@@ -52,6 +52,30 @@ test('snapshots are taken, named, restored and deleted, and the tree shows where
   await expect(lines).toHaveText([/fresh/, /As it is now/]);
 });
 
+test('one click takes a snapshot, one goes back without losing what is now, and a risky action can have one before it', async ({ page, openWindow }) => {
+  await openWindow(['Debian']);
+  await page.getByRole('option', { name: 'Debian' }).click();
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await waitForPrompt(page, 30_000);
+  await page.keyboard.press('ControlRight');
+  await page.getByRole('tab', { name: 'Snapshots' }).click();
+  const lines = page.getByRole('listbox', { name: 'Snapshots of the machine' }).getByRole('option');
+  await page.getByRole('button', { name: 'Take one now' }).click();
+  await expect(lines).toHaveText([/^Snapshot 1/, /As it is now/]);
+  await expect(page.getByText('Snapshot 1 is taken')).toBeVisible();
+  await lines.nth(0).click();
+  await page.getByRole('button', { name: 'Restore at once' }).click();
+  await expect(lines).toHaveText([/^Snapshot 1/, /Before Snapshot 1 came back/, /As it is now/]);
+  await expect(page.getByText('what it was before is kept as a snapshot')).toBeVisible();
+  await page.getByRole('button', { name: 'Reset…' }).click();
+  const question = page.getByRole('alertdialog', { name: 'Reset Debian?' });
+  await expect(question.getByRole('button', { name: 'Cancel' })).toBeFocused();
+  await question.getByText('Take a snapshot first').click();
+  await question.getByRole('button', { name: 'Reset', exact: true }).click();
+  await expect(question).toBeHidden();
+  await expect(lines).toHaveText([/^Snapshot 1/, /Before Snapshot 1 came back/, /Before the reset/, /As it is now/]);
+});
+
 test('a machine whose state is saved says so, and asks before it drops it', async ({ page, openWindow }) => {
   await openWindow(['Debian']);
   await page.getByRole('option', { name: 'Debian' }).click();

@@ -192,6 +192,12 @@ test('a machine that crashes, hangs or resets over and over says so, and what to
   await expect(page.getByRole('alert')).toContainText('SIGKILL');
   await page.getByText('Last lines of its log').click();
   await expect(page.getByText('error: the last line')).toBeVisible();
+  const report = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Save a report…' }).focus();
+  await page.keyboard.press('Enter');
+  const saved = readFileSync(await (await report).path(), 'utf8');
+  expect(saved).toContain('Error: machines.process-died');
+  expect(saved).toContain('board: ready');
   await page.getByRole('button', { name: 'Start again' }).click();
   await waitForPrompt(page, 30_000);
 });

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CODE_ARENA, CODE_ARENA_BYTES, GLOBAL_CODE_ARENA_NEXT } from '../../src/emulator/cpu/memory-layout.ts';
+import { CODE_ARENA, CODE_ARENA_BYTES, CPU_BLOCKS, GLOBAL_CODE_ARENA_NEXT } from '../../src/emulator/cpu/memory-layout.ts';
 import { instructionTable } from '../../src/emulator/cpu/isa/table.ts';
+import { COUNT_EXCEPTIONS } from '../../src/emulator/cpu/state-layout.ts';
 import { parseEncoding } from '../../src/emulator/cpu/opcode-map.ts';
 import { difference, digestOf, scramble, stateOf } from '../differential/machine-state.ts';
 import { Random } from '../isa/random.ts';
@@ -41,14 +42,18 @@ function code(random: Random, length: number): Uint8Array {
 
 const ZEROS = new Uint8Array(RIG_RAM_BYTES);
 let rig: CpuRig;
+let translator: CpuRig;
 beforeAll(() => {
   rig = new CpuRig();
+  translator = new CpuRig({ translateAfter: 1 });
 });
 
 /** A machine that is the same every time the seed is. */
-function begin(mode: RigMode, seed: number): number {
+function begin(mode: RigMode, seed: number, rig: CpuRig): number {
   const random = new Random(seed);
   rig.load(0, ZEROS);
+  // The machine loop gets its turn after so many exceptions.
+  rig.view.setUint32(CPU_BLOCKS + COUNT_EXCEPTIONS, 0, true);
   const at = mode.bits === 16 ? 0x6e00 + random.below(0x200) : 0x10e00 + random.below(0x200);
   rig.start(mode, at);
   scramble(rig, random, mode);
@@ -64,7 +69,7 @@ describe.each(MODES)('random code in $name', (mode) => {
   it(`neither throws nor hangs nor grows (${STREAMS} streams, seed ${SEED})`, () => {
     for (let number = 0; number < STREAMS; number++) {
       const seed = SEED * 1_000_000 + number;
-      begin(mode, seed);
+      begin(mode, seed, rig);
       const random = new Random(seed + 0.5e9);
       let left = 300;
       try {
@@ -92,7 +97,7 @@ describe.each(MODES)('random code in $name', (mode) => {
   it('does the same in blocks as step by step', () => {
     for (let number = 0; number < STREAMS / 4; number++) {
       const seed = SEED * 2_000_000 + number;
-      const at = begin(mode, seed);
+      const at = begin(mode, seed, rig);
       rig.onWrite = undefined;
       let exit = rig.run(INSTRUCTIONS);
       // Many exceptions make a pause, and nothing else here.
@@ -100,7 +105,7 @@ describe.each(MODES)('random code in $name', (mode) => {
       const count = rig.cpu.instructions;
       const found = stateOf(rig);
       const digest = digestOf(rig);
-      begin(mode, seed);
+      begin(mode, seed, rig);
       rig.onWrite = undefined;
       let last: string = 'budget';
       while (/budget|attention/.test(last) && rig.cpu.instructions < count) last = rig.run(1);
@@ -109,6 +114,33 @@ describe.each(MODES)('random code in $name', (mode) => {
       const where = `seed ${seed}, code at ${at.toString(16)}, ${exit} after ${count}, ${last} after ${rig.cpu.instructions}`;
       if (digestOf(rig) !== digest) expect.fail(`${where} (steps / blocks): ${difference(stateOf(rig), found).join('; ')}`);
       expect(last, where).toBe(exit);
+    }
+  });
+
+  it('does the same translated from the first execution as interpreted, with interrupts between any two slices', () => {
+    for (let number = 0; number < STREAMS / 2; number++) {
+      const seed = SEED * 3_000_000 + number;
+      const at = begin(mode, seed, rig);
+      begin(mode, seed, translator);
+      const random = new Random(seed + 0.5e9);
+      for (let slice = 0; slice < 12; slice++) {
+        const budget = 1 + random.below(40);
+        // What device writes ask for ends a slice early, on both.
+        const exits = [rig, translator].map((one) => one.run(budget));
+        const where = `seed ${seed}, code at ${at.toString(16)}, slice ${slice}, after ${rig.cpu.instructions} / ${translator.cpu.instructions}`;
+        expect(exits[1], where).toBe(exits[0]);
+        expect(translator.cpu.instructions, where).toBe(rig.cpu.instructions);
+        if (digestOf(rig) !== digestOf(translator)) expect.fail(`${where} (interpreter / translator): ${difference(stateOf(rig), stateOf(translator)).join('; ')}`);
+        expect(translator.log, where).toEqual(rig.log);
+        if (exits[0] === 'triple-fault') break;
+        const [vector, nmi, a20] = [random.below(3) === 0 ? 0x20 + random.below(0xe0) : undefined, random.below(10) === 0, random.below(10)];
+        for (const one of [rig, translator]) {
+          if (vector !== undefined) one.interrupt(vector);
+          if (nmi) one.cpu.nmi();
+          if (a20 < 2) one.cpu.setA20(a20 === 0);
+        }
+      }
+      for (const one of [rig, translator]) one.cpu.setA20(true);
     }
   });
 });

@@ -1,8 +1,9 @@
 /** Debian's stock kernels by direct boot to a BusyBox shell, and what they find on the board. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { guestInitrd, guestKernel, SHELL_ON_CONSOLE, type KernelFlavour } from '../support/guest-images.ts';
 import { colorsOf, decodePng } from '../support/png-compare.ts';
-import { BOOT_MILLIS, LONG_TESTS, QUICK_BOOT, removeScratchFiles, runGuest } from './run-guest.ts';
+import { BOOT_MILLIS, LONG_TESTS, QUICK_BOOT, removeScratchFiles, runGuest, scratchFile } from './run-guest.ts';
 
 removeScratchFiles();
 
@@ -56,7 +57,8 @@ poweroff -f
     const args = [
       ...directBoot('cloud-amd64', init, `${SERIAL_CONSOLE} ${QUICK_BOOT}`), '--time', 'instructions', '--seed', '5', '--rtc', '2031-02-03T04:05:00Z',
     ];
-    const runs = await Promise.all([runGuest(args), runGuest(args), runGuest([...args, '--accel', 'translator']), runGuest([...args, '--exit-on', 'sum 42'])]);
+    const listing = scratchFile('regions.txt');
+    const runs = await Promise.all([runGuest(args), runGuest(args), runGuest([...args, '--accel', 'translator', '--regions', listing]), runGuest([...args, '--exit-on', 'sum 42'])]);
     const [first, second, translated, ended] = runs;
     expect(first.serial).toMatch(/^sum 42\nclock 2031-02-03T04:05\nconsole hvc0\nrandom [0-9a-f]{32}\ngenerator virtio_rng\.0\n/m);
     expect(first.serial).toContain('reboot: Power down');
@@ -66,6 +68,7 @@ poweroff -f
     expect(second.stats?.guestSeconds).toBe(first.stats?.guestSeconds);
     expect(translated.stats).toMatchObject({ accelerator: 'translator', instructions: first.stats?.instructions, guestSeconds: first.stats?.guestSeconds });
     expect(translated.serial).toBe(first.serial);
+    expect(readFileSync(listing, 'utf8')).toMatch(/^region at ffffffff[0-9a-f]+: \d+ blocks, \d+ instructions[^]*^ {2}[0-9a-f]{3} {2}push .* i64\.add\(rsp, -8\)$/m);
     // It looks at texts and not at the machine: the way there was the same.
     expect(first.serial.startsWith(ended.serial.trimEnd())).toBe(true);
   }, BOOT_MILLIS);

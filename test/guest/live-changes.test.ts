@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ForkLauncher } from '../../src/main/machines/fork-launcher.ts';
 import { VmConnection } from '../../src/main/machines/vm-connection.ts';
-import type { NetworkSettings, VmChange, VmStart, VmStats } from '../../src/shared/vm-protocol.ts';
+import type { NetworkSettings, NetworkState, VmChange, VmStart, VmStats } from '../../src/shared/vm-protocol.ts';
 import { firmwareFiles } from '../bench/engines.ts';
 import { BOARD_MODULES, guestInitrd, guestKernel, SHELL_ON_CONSOLE } from '../support/guest-images.ts';
+import { inspectCapture } from '../support/tshark.ts';
 import { BOOT_MILLIS, QUICK_BOOT, removeScratchFiles, scratchFile } from './run-guest.ts';
 
 removeScratchFiles();
@@ -82,6 +83,12 @@ class LiveGuest {
     return made.ok ? 'made' : made.error.code;
   }
 
+  async network(): Promise<NetworkState[number]> {
+    const adapters = await this.#connection.networkState();
+    if (!adapters.ok) throw new Error(adapters.error.message);
+    return adapters.value[0]!;
+  }
+
   async stats(): Promise<VmStats> {
     const stats = await this.#connection.stats();
     if (!stats.ok) throw new Error(stats.error.message);
@@ -146,9 +153,27 @@ test('discs, cables, ports, reach and the processor change under a running guest
   expect(await guest.ask(fetch)).toMatch(/refused$/);
   const open: NetworkSettings = { ...NETWORK, reach: 'listed', allow: [{ host: 'loopback', port: greeterPort }, { host: 'loopback', port: listenerPort }] };
   expect(await guest.change({ kind: 'adapter', adapter: 0, settings: open })).toBe('made');
+  // A capture begins and ends under it, in a file that can be there.
+  const capture = scratchFile('live.pcapng');
+  expect((await guest.network()).figures.capturePath).toBeUndefined();
+  expect(await guest.change({ kind: 'capture', adapter: 0, path: join(scratchFile('nowhere'), 'file.pcapng') })).toBe('network.capture-unusable');
+  expect(await guest.change({ kind: 'capture', adapter: 0, path: capture })).toBe('made');
+  expect((await guest.network()).figures.capturePath).toBe(capture);
   expect(await guest.ask(fetch)).toBe('from the host');
+  expect(await guest.change({ kind: 'capture', adapter: 0, path: undefined })).toBe('made');
+  const captured = inspectCapture(capture);
+  expect([captured.errors, captured.warnings, captured.tcpStreams]).toEqual([[], [], 1]);
+  expect(await guest.ask(fetch)).toBe('from the host');
+  expect(inspectCapture(capture).frames).toBe(captured.frames);
   guest.type(`nc 10.0.2.2 ${listenerPort} </dev/zero >/dev/null 2>&1; echo cut $((6*7))`);
   await new Promise((resolve) => { listener.once('connection', resolve); });
+  // What is open is listed, with what it has moved so far.
+  const opened = async () => (await guest.network()).connections.find(({ remote }) => remote.port === listenerPort);
+  await expect.poll(async () => (await opened())?.bytesOut ?? 0, { timeout: BOOT_MILLIS }).toBeGreaterThan(100_000);
+  expect(await opened()).toMatchObject({ protocol: 'tcp', origin: 'guest', state: 'open', guest: { address: '10.0.2.15' }, remote: { address: '10.0.2.2' } });
+  const { figures } = await guest.network();
+  expect(figures.bytesOut).toBeGreaterThan(100_000);
+  expect(figures.tcpOpened).toBeGreaterThanOrEqual(3);
   expect(await guest.change({ kind: 'adapter', adapter: 0, settings: NETWORK })).toBe('made');
   await guest.until(/cut 42/);
   expect(await guest.ask(fetch)).toMatch(/refused$/);

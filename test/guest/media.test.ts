@@ -8,7 +8,7 @@ import { BOOT_MILLIS, LONG_TESTS, longTestsReason, QUICK_BOOT, removeScratchFile
 removeScratchFiles();
 
 type Flavour = Extract<KernelFlavour, 'amd64' | '686'>;
-type Bus = 'ide' | 'virtio';
+type Bus = 'ide' | 'ahci' | 'virtio';
 
 const WRITE_FILES = 'cd / && dd if=/dev/urandom of=data bs=64k count=48 2>/dev/null && md5sum data >sum && echo $((6*7)) files written';
 const READ_FILES = 'cd / && md5sum -c sum && echo on $(mount | grep -o "^/dev/[a-z]*")';
@@ -52,7 +52,7 @@ async function writesAndReadsBack(flavour: Flavour, buses: readonly [Bus, Bus], 
   const disk = await writesFiles(flavour, buses[0], commandLine);
   const read = await bootDisk(flavour, disk, buses[1], READ_FILES);
   expect(read.serial).toMatch(/^data: OK$/m);
-  expect(read.serial).toMatch(buses[1] === 'ide' ? /^on \/dev\/sda/m : /^on \/dev\/vda/m);
+  expect(read.serial).toMatch(buses[1] === 'virtio' ? /^on \/dev\/vda/m : /^on \/dev\/sda/m);
   expectOrderlyEnd(read);
   return disk;
 }
@@ -87,6 +87,16 @@ poweroff -f
     expect(hashOf(disk)).toBe(before);
   }, 2 * BOOT_MILLIS);
 
+  test('amd64 boots from a SATA disk, writes to it with a queue, and reads a SATA disc beside it', async () => {
+    const disk = ownDisk('amd64', QUICK_BOOT);
+    const cd = guestCd({ flavour: '686', init: SHELL_ON_CONSOLE, commandLine: QUICK_BOOT });
+    const commands = `${WRITE_FILES}; dmesg | grep -o 'NCQ (depth [0-9]*'; mount -t iso9660 /dev/sr0 /mnt; sha256sum /mnt/boot/vmlinuz; dmesg | grep -c 'ata.*exception'; echo 3 >/proc/sys/vm/drop_caches; md5sum -c sum`;
+    const run = await runGuest(['--disk', `${disk},bus=ahci`, '--cdrom', `${cd},bus=ahci`, '--type-when', `guest# ::${commands}; sync; poweroff -f\\n`]);
+    expect(run.serial).toMatch(/^42 files written\nNCQ \(depth 32$/m);
+    expect(run.serial).toContain(`${hashOf(guestKernel('686').file)}  /mnt/boot/vmlinuz\n0\ndata: OK\n`);
+    expectOrderlyEnd(run);
+  }, BOOT_MILLIS);
+
   test('686 boots from a CD and reads it', () => bootsFromCd('686', QUICK_BOOT), BOOT_MILLIS);
 });
 
@@ -96,7 +106,7 @@ test('the full matrix of kernels and media', (context) => {
 });
 
 if (LONG_TESTS) describe('every kernel from every medium', () => {
-  const buses: readonly (readonly [Bus, Bus])[] = [['ide', 'virtio'], ['virtio', 'ide']];
+  const buses: readonly (readonly [Bus, Bus])[] = [['ide', 'virtio'], ['virtio', 'ahci'], ['ahci', 'ide']];
   const cases = (['amd64', '686'] as const).flatMap((flavour) => buses.map((pair) => ({ flavour, pair })));
   test.each(cases)('$flavour writes files and reads them after a second boot, by $pair', async ({ flavour, pair }) => {
     const disk = await writesAndReadsBack(flavour, pair, '');

@@ -31,6 +31,8 @@ export interface GuestRunOptions {
   readonly environment?: NodeJS.ProcessEnv;
   /** A program and its arguments that run it, in a network namespace for instance. */
   readonly within?: readonly string[];
+  /** Told of all that was printed as errors so far, with the number of the process. */
+  readonly onErrors?: (errors: string, processId: number) => void;
 }
 
 let scratch: string | undefined;
@@ -52,7 +54,7 @@ export function removeScratchFiles(): void {
 let runs = 0;
 
 /** Runs `guesthouse run` with `args` to its end. Several can run at once. */
-export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_SECONDS, picture = false, environment = {}, within = [] }: GuestRunOptions = {}): Promise<GuestRun> {
+export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_SECONDS, picture = false, environment = {}, within = [], onErrors }: GuestRunOptions = {}): Promise<GuestRun> {
   runs += 1;
   const statsFile = scratchFile(`stats-${runs}.json`);
   const pictureFile = scratchFile(`screen-${runs}.png`);
@@ -64,7 +66,10 @@ export async function runGuest(args: readonly string[], { timeoutSeconds = BOOT_
   let serial = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => { serial += text; });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text; });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+    if (child.pid !== undefined) onErrors?.(errors, child.pid);
+  });
   const status = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);

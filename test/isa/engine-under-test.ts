@@ -1,43 +1,56 @@
 import { BlockDecoder, type CodePages } from '../../src/emulator/cpu/interpreter/block-decoder.ts';
 import { Decoder } from '../../src/emulator/cpu/decoder.ts';
-import { buildInterpreterModule, instructionForms } from '../../src/emulator/cpu/interpreter/build-module.ts';
 import { instructionTable } from '../../src/emulator/cpu/isa/table.ts';
 import { CPU_BLOCKS, GLOBAL_A20_MASK, GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PHYS_MAP } from '../../src/emulator/cpu/memory-layout.ts';
 import {
   BUDGET, CPL, CR0, CR3, CR4, CS, EFER, EFLAGS_REST, EXIT_REASON, EXIT_STEPPED, FAULT_ERROR, FAULT_VECTOR, FLAGS_AUX, FLAGS_RESULT, FPU_CONTROL, FPU_DP, FPU_OPCODE, FPU_REGISTERS, FPU_STATUS,
-  FPU_TAGS, FPU_TOP, GPR, MODE, MXCSR, RIP, RIP_PAGE, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_BYTES, SEGMENT_LIMIT, SEGMENT_SELECTOR, SEGMENTS, STATUS_EXIT, XMM,
+  FPU_TAGS, FPU_TOP, GPR, MODE, MODE_ALIGNED, MXCSR, RIP, RIP_PAGE, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_BYTES, SEGMENT_LIMIT, SEGMENT_SELECTOR, SEGMENTS, STATUS_AGAIN, STATUS_EXIT, STATUS_FAULT, XMM,
 } from '../../src/emulator/cpu/state-layout.ts';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
+import type { CodePage, CodeSource } from '../../src/emulator/cpu/translator/code-source.ts';
+import { DEFAULT_GROWTH, growRegion } from '../../src/emulator/cpu/translator/guest-code.ts';
+import type { WAYS_OUT } from '../../src/emulator/cpu/translator/region-context.ts';
+import { buildRegionModule } from '../../src/emulator/cpu/translator/region-module.ts';
+import { engineModules, forms } from '../support/engine-modules.ts';
 import { CODE_ADDRESS, CODE_PAGE, DATA_PAGE, WINDOW_ADDRESS, WINDOW_BYTES, type HostCase, type HostOutcome } from './host-cpu.ts';
 
 type RuntimeFunctions = Record<string, (...args: (number | bigint)[]) => number> & CodePages;
 
-/** The interpreter in user mode over a few pages of memory, executing single instructions as the host runner does. */
+type RegionFunction = (rip: bigint, budget: number, entry: number) => void;
+
+/**
+ * An engine in user mode over a few pages of memory, executing single instructions as the host runner does: the interpreter, or
+ * regions of the translator that begin with the instruction.
+ */
 export class EngineUnderTest {
+  /** Instructions executed in regions, and cases left to the interpreter by a region that had begun. */
+  readonly translated = { instructions: 0, refused: 0 };
+  private readonly translates: boolean;
   private readonly memory = new WebAssembly.Memory({ initial: (GUEST_RAM >> 16) + 16, maximum: (GUEST_RAM >> 16) + 16, shared: true });
   private readonly view = new DataView(this.memory.buffer);
   private readonly bytes = new Uint8Array(this.memory.buffer);
   private readonly runtime: RuntimeFunctions;
   private readonly engine: { enterRecord(record: number): void };
+  private readonly regionImports: WebAssembly.Imports;
+  private readonly decoder = new Decoder(instructionTable);
   private readonly blocks: BlockDecoder;
 
-  constructor() {
+  constructor({ translates = false } = {}) {
+    this.translates = translates;
     const board = { ioRead: () => -1, ioWrite: () => undefined, ioReadBlock: () => 0, ioWriteBlock: () => 0, mmioRead: () => -1, mmioWrite: () => undefined,
       decodeBlock: () => 0, cpuid: () => undefined, timeStampCounter: () => undefined, coprocessorError: () => undefined, getTaskPriority: () => 0, setTaskPriority: () => undefined,
       apicMsrRead: () => undefined, apicMsrWrite: () => undefined, makeGate: () => 0, regionsDropped: () => undefined, pageTouched: () => undefined, pageChanges: () => undefined };
-    const runtimeModule = new WebAssembly.Module(readFileSync(path.join(import.meta.dirname, '../../dist/wasm/runtime.wasm')));
-    const runtime = new WebAssembly.Instance(runtimeModule, { env: { memory: this.memory, cpuBase: CPU_BLOCKS }, board });
+    const modules = engineModules();
+    const runtime = new WebAssembly.Instance(modules.runtime, { env: { memory: this.memory, cpuBase: CPU_BLOCKS }, board });
     this.runtime = runtime.exports as unknown as RuntimeFunctions;
-    const table = instructionForms();
-    const engine = new WebAssembly.Instance(new WebAssembly.Module(buildInterpreterModule(table, CPU_BLOCKS)), {
+    const engine = new WebAssembly.Instance(modules.interpreter, {
       env: { memory: this.memory },
       // Faults are compared, not delivered.
       runtime: { ...(runtime.exports as Record<string, WebAssembly.ExportValue>), deliverFault: () => STATUS_EXIT },
       decoder: { decodeCrossing: () => 0, hot: () => undefined },
     });
     this.engine = engine.exports as unknown as { enterRecord(record: number): void };
-    this.blocks = new BlockDecoder({ decoder: new Decoder(instructionTable), table, memory: this.memory.buffer, pages: this.runtime, cpuBase: CPU_BLOCKS });
+    this.regionImports = { env: { memory: this.memory }, runtime: runtime.exports, engine: { regions: engine.exports['regions']!, ...this.waysOut() } };
+    this.blocks = new BlockDecoder({ decoder: this.decoder, table: forms, memory: this.memory.buffer, pages: this.runtime, cpuBase: CPU_BLOCKS });
     this.view.setInt32(GLOBAL_A20_MASK, -1, true);
     // Physical pages of the test: two of code, two of data, and the page tables.
     this.map(CODE_PAGE, 0);
@@ -58,6 +71,49 @@ export class EngineUnderTest {
 
   private map(physical: number, page: number): void {
     this.view.setUint32(PHYS_MAP + (physical >>> 12) * 4, (GUEST_RAM + page * 4096) | MAP_READABLE | MAP_WRITABLE, true);
+  }
+
+  /** Where a region leaves, with RIP and the budget left: as the interpreter's module has it, up to where that would go on. */
+  private waysOut(): Record<keyof typeof WAYS_OUT, (rip: bigint, budget: number, status: number) => void> {
+    const stop = (rip: bigint, budget: number): void => {
+      this.runtime['materializeFlags']?.();
+      this.view.setBigUint64(CPU_BLOCKS + RIP, rip, true);
+      this.view.setInt32(CPU_BLOCKS + BUDGET, budget, true);
+    };
+    return {
+      leap: stop, spent: stop, faulted: stop,
+      single: (rip, budget) => {
+        stop(rip, budget);
+        this.translated.refused++;
+        this.interpret(rip);
+      },
+      finished: (rip, budget, status) => {
+        const retired = status !== STATUS_FAULT && status !== STATUS_AGAIN;
+        stop(retired ? this.view.getBigUint64(CPU_BLOCKS + RIP, true) : rip, retired ? budget - 1 : budget);
+      },
+    };
+  }
+
+  /** The region that begins at the code's address; `undefined` where its first instruction is the interpreter's. */
+  private region(mode: number): RegionFunction | undefined {
+    if (mode & MODE_ALIGNED) return undefined;
+    const page = (delta: number): CodePage | undefined => {
+      const memoryOffset = GUEST_RAM + delta * 4096;
+      return delta < 0 || delta > 1 ? undefined : { delta, descriptor: delta + 1, memoryOffset, bytes: this.bytes.slice(memoryOffset, memoryOffset + 4096) };
+    };
+    const source: CodeSource = { page, isTaken: () => false, canEnter: () => false, absorb: () => undefined, arrivals: () => 0 };
+    const code = growRegion(this.decoder, source, [CODE_ADDRESS - CODE_PAGE], mode, { ...DEFAULT_GROWTH, instructions: 2 });
+    if (!code) return undefined;
+    const module = new WebAssembly.Module(buildRegionModule([code], CPU_BLOCKS));
+    return new WebAssembly.Instance(module, this.regionImports).exports['r0'] as RegionFunction;
+  }
+
+  private interpret(rip: bigint): void {
+    const { view } = this;
+    const record = this.blocks.decodeSingle(rip, Number(rip & 4095n), view.getUint32(CPU_BLOCKS + MODE, true), 15, true);
+    view.setInt32(CPU_BLOCKS + BUDGET, 1, true);
+    view.setInt32(CPU_BLOCKS + EXIT_REASON, EXIT_STEPPED, true);
+    this.engine.enterRecord(record);
   }
 
   run(one: HostCase): HostOutcome {
@@ -91,16 +147,15 @@ export class EngineUnderTest {
     view.setInt32(base + FAULT_VECTOR, -1, true);
     this.runtime['setMode']?.();
     this.runtime['flushAll']?.();
-    const mode = view.getUint32(base + MODE, true);
-    const pageOffset = CODE_ADDRESS & 4095;
-    view.setBigUint64(base + RIP_PAGE, BigInt(CODE_ADDRESS - pageOffset), true);
-    // REP runs in parts: go on until the instruction is over.
     let rip = BigInt(CODE_ADDRESS);
+    view.setBigUint64(base + RIP_PAGE, rip & ~4095n, true);
+    const region = this.translates ? this.region(view.getUint32(base + MODE, true)) : undefined;
+    // REP runs in parts: go on until the instruction is over.
     for (let tries = 0; tries < 16; tries++) {
-      const record = this.blocks.decodeSingle(rip, pageOffset, mode, 15, true);
-      view.setInt32(base + BUDGET, 1, true);
-      view.setInt32(base + EXIT_REASON, EXIT_STEPPED, true);
-      this.engine.enterRecord(record);
+      if (region) {
+        this.translated.instructions++;
+        region(rip, 1, 0);
+      } else this.interpret(rip);
       rip = view.getBigUint64(base + RIP, true);
       if (view.getInt32(base + BUDGET, true) === 0 || view.getInt32(base + FAULT_VECTOR, true) >= 0) break;
     }

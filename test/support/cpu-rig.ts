@@ -1,6 +1,6 @@
 import { Interpreter } from '../../src/emulator/cpu/interpreter/interpreter.ts';
 import { DEFAULT_GROWTH } from '../../src/emulator/cpu/translator/guest-code.ts';
-import { ImmediateCompiler } from '../../src/emulator/cpu/translator/region-compiler.ts';
+import { ImmediateCompiler, type RegionCompiler } from '../../src/emulator/cpu/translator/region-compiler.ts';
 import { TranslatedRegions } from '../../src/emulator/cpu/translator/region-store.ts';
 import { CPU_BLOCKS, GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PHYS_MAP } from '../../src/emulator/cpu/memory-layout.ts';
 import {
@@ -14,7 +14,7 @@ import { engineModules, forms } from './engine-modules.ts';
 export const GDT = 0x1000;
 export const IDT = 0x2000;
 const TSS = 0x3000;
-const PAGE_TABLES = 0x4000;
+export const PAGE_TABLES = 0x4000;
 /** Every vector has its handler, a HLT, at HANDLERS + vector * 16. In real mode too (segment 0). */
 export const HANDLERS = 0x9000;
 /** Top of the stack that handlers get when they come from CPL 3. */
@@ -61,15 +61,17 @@ export class CpuRig implements CpuBoard {
   private readonly runtime: RuntimeExports;
   private readonly pageTables = PAGE_TABLES;
 
-  /** Without `translateAfter` the interpreter alone; else code is translated after so many executions of a block. */
-  constructor({ translateAfter }: { readonly translateAfter?: number } = {}) {
+  /** Without `translateAfter` the interpreter alone; else code is translated after so many executions of a block, at once or by `compiler`. */
+  constructor({ translateAfter, compiler }: { readonly translateAfter?: number; readonly compiler?: (memory: ArrayBufferLike, cpuBase: number) => RegionCompiler } = {}) {
     const pages = (GUEST_RAM + RIG_RAM_BYTES) >> 16;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.bytes = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     for (let page = 0; page < RIG_RAM_BYTES >> 12; page++) this.mapPhysical(page << 12, page << 12);
     this.cpu = new Interpreter({ memory, ...engineModules(), forms, board: this, cpu: 0, longMode: true,
-      regions: translateAfter === undefined ? undefined : (parts) => new TranslatedRegions(parts, { threshold: translateAfter, compiler: new ImmediateCompiler(memory.buffer, parts.base, () => performance.now(), { ...DEFAULT_GROWTH, arrivals: 0 }) }),
+      regions: translateAfter === undefined ? undefined : (parts) => new TranslatedRegions(parts, {
+        threshold: translateAfter, compiler: compiler?.(memory.buffer, parts.base) ?? new ImmediateCompiler(memory.buffer, parts.base, () => performance.now(), { ...DEFAULT_GROWTH, arrivals: 0 }),
+      }),
     });
     const imports: WebAssembly.Imports = { env: { memory, cpuBase: CPU_BLOCKS }, board: {} };
     for (const { module, name, kind } of WebAssembly.Module.imports(engineModules().runtime)) {

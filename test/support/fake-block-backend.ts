@@ -63,7 +63,7 @@ export class FakeBlockBackend implements BlockBackend {
     if (request.sector < 0 || request.sector + request.sectorCount > this.sectorCount) return 'out-of-range';
     if (request.kind !== 'read' && this.readOnly) return 'read-only';
     const range = this.sector(request.sector, request.sectorCount);
-    if (request.kind === 'discard') {
+    if (request.kind === 'discard' || request.kind === 'zero') {
       range.fill(0);
       return 'ok';
     }

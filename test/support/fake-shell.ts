@@ -27,6 +27,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.map': 'application/json',
 };
 
+const GENERATION = { id: '20261126T160000000Z-00000000', takenAt: 0, bytes: 91 * MIB, newBytes: MIB };
 const BUNDLED_GUEST = { memoryBytes: 256 * MIB, disks: [{ path: 'disks/disk0.img', bus: 'virtio' }], bundledGuest: 'guesthouse-linux' };
 
 interface FakeMachine { entry: LibraryEntry; readonly guest: FakeGuest; serial: Uint8Array[]; readonly consoles: Set<WebSocket>; readonly changes: MachineChanges[]; snapshots: Snapshot[]; current: string | undefined; readonly pictures: Map<string, Uint8Array<ArrayBuffer>>; readonly captures: Map<number, string> }
@@ -256,6 +257,17 @@ export class FakeShell {
     });
   }
 
+  #takeSnapshot(name: string, machine: FakeMachine, snapshotName: string, notes: string): Snapshot {
+    const id = String(machine.snapshots.length + 1).padStart(12, '0');
+    const isOn = machine.entry.status.state !== 'off';
+    const taken: Snapshot = { id, name: snapshotName, notes, takenAt: Date.now(), hasMemory: isOn, hasThumbnail: isOn, ...(machine.current !== undefined && { parent: machine.current }) };
+    if (isOn) machine.pictures.set(id, machine.guest.screenshot());
+    machine.snapshots.push(taken);
+    machine.current = id;
+    this.#tell({ event: 'snapshots.changed', payload: { name } });
+    return taken;
+  }
+
   #with<T>(name: string, act: (machine: FakeMachine) => T): Promise<Result<T>> {
     const machine = this.#machines.get(name);
     return Promise.resolve(machine === undefined ? fail('library.no-such-machine', `there is no machine "${name}"`, 'see the list') : ok(act(machine)));
@@ -289,6 +301,7 @@ export class FakeShell {
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
+      qemuCommand: ({ name }) => this.#with(name, () => ({ line: `qemu-system-x86_64 -name ${name}`, words: ['qemu-system-x86_64', '-name', name], leftOut: [] })),
       exportOvf: ({ name }) => this.#with(name, () => ({ bytes: 91 * MIB })),
       describeForeign: ({ path }) => Promise.resolve(ok({ source: 'virtualbox', name: path.replace(/^.*\/|\.[^.]*$/g, ''), memoryBytes: 512 * MIB, disks: 1, outside: path.includes('outside') ? ['/elsewhere/disk.vdi'] : [], leftOut: [{ what: 'processors', detail: '4' }] })),
       importForeign: ({ path, name = path.replace(/^.*\/|\.[^.]*$/g, '') }) => {
@@ -296,6 +309,10 @@ export class FakeShell {
         this.#tell({ event: 'library.changed', payload: {} });
         return Promise.resolve(ok({ entry, leftOut: [{ what: 'processors' as const, detail: '4' }] }));
       },
+      inspectBundle: () => Promise.resolve(fail('bundle.damaged', 'there are no bundles here', 'choose another file')),
+      openBundle: () => Promise.resolve(fail('bundle.damaged', 'there are no bundles here', 'choose another file')),
+      keep: ({ name }) => this.#with(name, (fake) => fake.entry),
+      discard: ({ name }) => this.#with(name, () => ({})),
       export: ({ name }) => this.#with(name, () => ({ bytes: 91 * MIB })),
       import: ({ path, name = path.replace(/^.*\/|\.[^.]*$/g, '') }) => {
         const { entry } = this.#add(name, { memoryBytes: 512 * MIB });
@@ -353,7 +370,7 @@ export class FakeShell {
       }),
       changeDisc: ({ name, drive, path }) => this.#with(name, (machine) => {
         const { config } = machine.entry;
-        if (config !== undefined) machine.entry = { ...machine.entry, config: { ...config, cdroms: config.cdroms.map((cdrom, index) => index === drive ? (path === undefined ? {} : { path }) : cdrom) } };
+        if (config !== undefined) machine.entry = { ...machine.entry, config: { ...config, cdroms: config.cdroms.map((cdrom, index) => index === drive ? { bus: cdrom.bus, ...(path === undefined ? {} : { path }) } : cdrom) } };
         this.#tell({ event: 'library.changed', payload: {} });
         return machine.entry;
       }),
@@ -387,17 +404,9 @@ export class FakeShell {
     },
     snapshots: {
       list: ({ name }) => this.#with(name, ({ snapshots, current }) => ({ snapshots, ...(current !== undefined && { current }) })),
-      take: ({ name, snapshotName, notes }) => this.#with(name, (machine) => {
-        const id = String(machine.snapshots.length + 1).padStart(12, '0');
-        const isOn = machine.entry.status.state !== 'off';
-        const taken: Snapshot = { id, name: snapshotName, notes, takenAt: Date.now(), hasMemory: isOn, hasThumbnail: isOn, ...(machine.current !== undefined && { parent: machine.current }) };
-        if (isOn) machine.pictures.set(id, machine.guest.screenshot());
-        machine.snapshots.push(taken);
-        machine.current = id;
-        this.#tell({ event: 'snapshots.changed', payload: { name } });
-        return taken;
-      }),
-      restore: ({ name, snapshot }) => this.#with(name, (machine) => {
+      take: ({ name, snapshotName, notes }) => this.#with(name, (machine) => this.#takeSnapshot(name, machine, snapshotName, notes)),
+      restore: ({ name, snapshot, saveCurrentAs }) => this.#with(name, (machine) => {
+        if (saveCurrentAs !== undefined) this.#takeSnapshot(name, machine, saveCurrentAs, '');
         machine.current = machine.snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id;
         this.#tell({ event: 'snapshots.changed', payload: { name } });
         return machine.entry.status;
@@ -425,6 +434,12 @@ export class FakeShell {
         const png = pictures.get(snapshots.find((one) => one.id === snapshot || one.name === snapshot)?.id ?? '');
         return png === undefined ? {} : { png };
       }),
+    },
+    replicas: {
+      make: ({ name }) => this.#with(name, () => GENERATION),
+      list: () => Promise.resolve(ok({ generations: [GENERATION] })),
+      verify: () => Promise.resolve(ok(GENERATION)),
+      restore: ({ name }) => Promise.resolve(ok(this.#add(name, { memoryBytes: 512 * MIB }).entry)),
     },
     media: {
       recognize: ({ path }) => Promise.resolve(this.mediumFacts.has(path) ? ok(this.mediumFacts.get(path)!) : path.includes('missing') ? fail('media.missing', `the disk ${path} does not exist`, 'check the path')

@@ -2,7 +2,7 @@
  * A VM process without a machine, for tests of what starts and watches VM processes. It speaks the protocol; the kernel
  * command line says how it behaves, as words: `print=TEXT`, `echo` (serial input comes back), `screen=TEXT`, `exit=N`,
  * `power-off-after=MILLIS`, `crash`, `die` (without a word), `fail` (to start), `mute` (no pongs), `stubborn` (ignores
- * power-off), `flood`, `reset-loop`. Underscores in TEXT are spaces, `~` is a line break.
+ * power-off), `flood`, `reset-loop`, `holds-disc`, `ejects` (every disc). Underscores in TEXT are spaces, `~` is a line break.
  */
 import type { VmCommand, VmEvent, VmStart } from '../../src/shared/vm-protocol.ts';
 
@@ -86,6 +86,7 @@ function take(command: VmCommand, ports: readonly Port[] = []): void {
     case 'change':
       send({ kind: 'changed', requestId: command.requestId,
         ...(command.change.kind === 'disc' && !command.change.force && words.includes('holds-disc') ? { error: { code: 'media.held', message: 'the guest holds its disc', advice: 'eject it in the guest' } } : {}) });
+      if (command.change.kind === 'disc' && command.change.path !== undefined && words.includes('ejects')) send({ kind: 'disc-ejected', drive: command.change.drive });
       return;
     case 'ping': if (!words.includes('mute')) send({ kind: 'pong', sentAt: command.sentAt }); return;
     case 'attach-display': {

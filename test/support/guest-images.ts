@@ -27,7 +27,7 @@ const RECIPE_VERSION = 1;
 
 /** Drivers for the board's disks, CD drive, consoles and entropy; names that a flavour lacks are passed over. */
 export const BOARD_MODULES = [
-  'virtio_pci', 'virtio_blk', 'virtio_console', 'virtio-rng', 'ata_piix', 'sd_mod', 'sr_mod', 'isofs', 'crc32c_generic', 'ext4',
+  'virtio_pci', 'virtio_blk', 'virtio_console', 'virtio-rng', 'ata_piix', 'ahci', 'sd_mod', 'sr_mod', 'isofs', 'crc32c_generic', 'ext4',
 ] as const;
 
 const ROOT_LABEL = 'guest-root';

@@ -59,7 +59,7 @@ export class WholeMachine {
     this.#loop = new MachineLoop({
       accelerator: this.cpu, scheduler, timeSource, hostNanos: () => 0, onReset: 'stop',
       mailbox: { take: () => undefined, wait: () => { throw new Error('the machine waits for ever'); }, waitFor: () => { throw new Error('no letter will come'); } },
-      cpuShare: new CpuShare({ hostNanos: () => 0, threadNanos: () => 0 }, 100),
+      cpuShare: new CpuShare({ hostNanos: () => 0, usedNanos: () => 0 }, 100),
       deliver: () => {}, capture: () => {}, reset: (kind) => this.#pc.reset(kind), flush: () => {}, congested: () => false,
       interruptsEnabled: () => this.#pc.interruptsEnabled(), announceState: () => {}, announceReset: () => {},
     });

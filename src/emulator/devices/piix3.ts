@@ -1,6 +1,6 @@
 /**
  * PCI to ISA bridge of the Intel 82371SB PIIX3 (datasheet 290550): routing of the four PCI interrupts to ISA IRQs, and
- * the reset control register. The IDE function of the same chip lies in `ide/`.
+ * the reset control register. The IDE function of the same chip lies in `ata/`.
  *
  * Not emulated: ISA timing, APM and SMI registers (they read what was written), USB (function 2), positive decode of
  * ports, the motherboard device routes MBIRQ.

@@ -12,7 +12,7 @@ import { SMBIOS_ANCHOR_FILE, SMBIOS_TABLES_FILE, smbiosFiles } from './smbios-ta
 
 export interface FirmwareSettings {
   readonly board: BoardDescription;
-  /** Paths from `ideBootPath` and `pciBootPath`, first choice first. A directly booted kernel comes before them all. */
+  /** Paths from `ideBootPath`, `ahciBootPath` and `pciBootPath`, first choice first. A directly booted kernel comes before them all. */
   readonly bootOrder: readonly string[];
   /** How long the firmware offers its boot menu, in milliseconds below 65,536; `undefined`: not at all. */
   readonly bootMenuMillis: number | undefined;
@@ -24,6 +24,11 @@ export interface FirmwareSettings {
 /** A drive of the IDE controller as "bootorder" names it. */
 export function ideBootPath(channel: 0 | 1, drive: 0 | 1): string {
   return `/pci@i0cf8/ide@${PCI_SLOTS.ide.slot},${PCI_SLOTS.ide.function}/drive@${channel}/disk@${drive}`;
+}
+
+/** A drive of the AHCI controller. */
+export function ahciBootPath(port: number): string {
+  return `/pci@i0cf8/sata@${PCI_SLOTS.ahci.slot.toString(16)}/drive@${port}/disk@0`;
 }
 
 /** A PCI card that the firmware boots from, such as a virtio disk. `kind` is for readers only. */

@@ -11,32 +11,38 @@ import { pipeline } from 'node:stream/promises';
 import { openPromise, type Entry, type ZipFile as OpenedZip } from 'yauzl';
 import { ZipFile } from 'yazl';
 import { ImageError } from '../storage/image-error.ts';
-import { syncFolder } from './state-writer.ts';
+import { syncFolder } from './sync-folder.ts';
 
 const MANIFEST = 'manifest.json';
-const CHUNK_BYTES = 1 << 20;
+export const BUNDLE_CHUNK_BYTES = 1 << 20;
+/** Without name and extra fields. */
+export const LOCAL_HEADER_BYTES = 30;
 const MANIFEST_BYTES_MAXIMUM = 256 << 20;
 const MEMBERS_MAXIMUM = 10_000;
 /** Smaller ones are compressed. */
-const STORED_FROM_BYTES = 1 << 16;
+export const STORED_FROM_BYTES = 1 << 16;
 /** Not part of what a machine is. */
 const LEFT_OUT = /^logs\/|\.(?:lock|part|new)$/;
 
-interface Member {
+export interface Member {
   readonly path: string;
   readonly bytes: number;
   /** Of each MiB, in hexadecimal digits. */
   readonly sha256: readonly string[];
 }
 
-interface Manifest {
+export interface Manifest {
   readonly version: 1;
   readonly chunkBytes: number;
   readonly members: readonly Member[];
 }
 
-function damaged(how: string): ImageError {
+export function damagedBundle(how: string): ImageError {
   return new ImageError('bundle.damaged', `the bundle ${how}`, 'get a complete copy of it');
+}
+
+export function tamperedMember(path: string, chunk: number): ImageError {
+  return new ImageError('bundle.tampered', `the bundle's ${printable(path)} is not what its manifest says (MiB ${chunk})`, 'get another copy of it, and not from whoever changed it');
 }
 
 /** Of a machine that is off. The file appears when it is whole. */
@@ -49,13 +55,13 @@ export async function writeBundle(folder: string, path: string, progress: (done:
   const members: Member[] = [];
   for (const inside of paths) {
     const hashes = new ChunkHashes();
-    for await (const piece of createReadStream(join(folder, inside), { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>) {
+    for await (const piece of createReadStream(join(folder, inside), { highWaterMark: BUNDLE_CHUNK_BYTES }) as AsyncIterable<Buffer>) {
       hashes.add(piece);
       progress((done += piece.length) / total);
     }
     members.push({ path: inside, ...hashes.end() });
   }
-  const manifest: Manifest = { version: 1, chunkBytes: CHUNK_BYTES, members };
+  const manifest: Manifest = { version: 1, chunkBytes: BUNDLE_CHUNK_BYTES, members };
   const zip = new ZipFile();
   zip.addBuffer(Buffer.from(JSON.stringify(manifest)), MANIFEST);
   for (const { path: inside, bytes } of members) zip.addFile(join(folder, inside), inside, { compress: bytes < STORED_FROM_BYTES, forceZip64Format: bytes >= 0xffff_ffff, mode: 0o100644 });
@@ -76,65 +82,96 @@ export async function writeBundle(folder: string, path: string, progress: (done:
 
 /** Into a new folder, every byte of it checked. Where that fails nothing is left of it. */
 export async function readBundle(path: string, folder: string, progress: (done: number) => void): Promise<void> {
+  await withBundle(path, async ({ zip, members }) => {
+    try {
+      const total = Math.max(1, members.reduce((sum, { member }) => sum + member.bytes, 0));
+      let done = 0;
+      await mkdir(folder);
+      for (const { member, entry } of members) await extractMember(zip, entry, member, join(folder, ...member.path.split('/')), (bytes) => { progress((done += bytes) / total); });
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  });
+}
+
+/** A bundle whose list of members is what its manifest says; their contents are checked as they are read. */
+export interface ListedBundle {
+  readonly zip: OpenedZip;
+  readonly manifestSha256: string;
+  readonly members: readonly { readonly member: Member; readonly entry: Entry }[];
+}
+
+/** Throws `ImageError`, also for whatever goes wrong in reading a zip file. */
+export async function withBundle<T>(path: string, work: (bundle: ListedBundle) => Promise<T>): Promise<T> {
   let zip: OpenedZip;
   try {
     zip = await openPromise(path, { lazyEntries: true, validateEntrySizes: true, strictFileNames: true, autoClose: false });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new ImageError('media.missing', `${path} does not exist`, 'check the path');
-    throw damaged('is cut off, or no bundle');
+    throw damagedBundle('is cut off, or no bundle');
   }
   try {
     const entries = await entriesOf(zip);
-    const manifest = await manifestOf(zip, entries.get(MANIFEST));
-    const total = Math.max(1, manifest.members.reduce((sum, { bytes }) => sum + bytes, 0));
-    if (entries.size !== manifest.members.length + 1) throw damaged('holds what its manifest doesn\'t name');
-    let done = 0;
-    await mkdir(folder);
-    for (const member of manifest.members) {
+    const { manifest, manifestSha256 } = await manifestOf(zip, entries.get(MANIFEST));
+    if (entries.size !== manifest.members.length + 1) throw damagedBundle('holds what its manifest doesn\'t name');
+    const members = manifest.members.map((member) => {
       const entry = entries.get(member.path);
-      if (entry === undefined || entry.uncompressedSize !== member.bytes) throw damaged(`lacks ${printable(member.path)}, or has another one`);
-      await extract(zip, entry, member, join(folder, ...member.path.split('/')), (bytes) => { progress((done += bytes) / total); });
-    }
+      if (entry === undefined || entry.uncompressedSize !== member.bytes) throw damagedBundle(`lacks ${printable(member.path)}, or has another one`);
+      return { member, entry };
+    });
+    mustNotOverlap(entries.values());
+    return await work({ zip, manifestSha256, members });
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
     if (error instanceof ImageError || 'code' in (error as Error)) throw error;
-    throw damaged(`can't be read (${error instanceof Error ? printable(error.message) : 'unknown error'})`);
+    throw damagedBundle(`can't be read (${error instanceof Error ? printable(error.message) : 'unknown error'})`);
   } finally {
     zip.close();
   }
 }
 
+/** Members that share bytes let a small file pretend to be a huge one. */
+function mustNotOverlap(entries: Iterable<Entry>): void {
+  const ordered = [...entries].toSorted((one, other) => one.relativeOffsetOfLocalHeader - other.relativeOffsetOfLocalHeader);
+  for (const [index, entry] of ordered.entries()) {
+    const next = ordered[index + 1];
+    const end = entry.relativeOffsetOfLocalHeader + LOCAL_HEADER_BYTES + entry.compressedSize;
+    if (next !== undefined && end > next.relativeOffsetOfLocalHeader) throw damagedBundle(`has members that overlap (${printable(entry.fileName)})`);
+  }
+}
+
 async function entriesOf(zip: OpenedZip): Promise<Map<string, Entry>> {
-  if (zip.entryCount > MEMBERS_MAXIMUM) throw damaged('has far too many members');
+  if (zip.entryCount > MEMBERS_MAXIMUM) throw damagedBundle('has far too many members');
   const entries = new Map<string, Entry>();
   for await (const entry of zip.eachEntry()) {
     // yauzl has refused absolute names and those that lead out.
-    if (entries.has(entry.fileName) || entry.fileName.endsWith('/') || entry.isEncrypted()) throw damaged(`has the member ${printable(entry.fileName)} twice, or of a kind that no bundle has`);
+    if (entries.has(entry.fileName) || entry.fileName.endsWith('/') || entry.isEncrypted()) throw damagedBundle(`has the member ${printable(entry.fileName)} twice, or of a kind that no bundle has`);
     entries.set(entry.fileName, entry);
   }
   return entries;
 }
 
-async function manifestOf(zip: OpenedZip, entry: Entry | undefined): Promise<Manifest> {
+async function manifestOf(zip: OpenedZip, entry: Entry | undefined): Promise<{ manifest: Manifest; manifestSha256: string }> {
   if (entry === undefined || entry.uncompressedSize > MANIFEST_BYTES_MAXIMUM) throw new ImageError('bundle.no-manifest', 'the file is no bundle of Guesthouse: it has no manifest', 'choose a file that "guesthouse export" has made');
   const pieces: Buffer[] = [];
   for await (const piece of await zip.openReadStreamPromise(entry) as AsyncIterable<Buffer>) pieces.push(piece);
+  const bytes = Buffer.concat(pieces);
   let manifest: Partial<Manifest>;
   try {
-    manifest = JSON.parse(Buffer.concat(pieces).toString('utf8')) as Partial<Manifest>;
+    manifest = JSON.parse(bytes.toString('utf8')) as Partial<Manifest>;
   } catch {
-    throw damaged('has a damaged manifest');
+    throw damagedBundle('has a damaged manifest');
   }
   if (typeof manifest.version === 'number' && manifest.version > 1) throw new ImageError('bundle.newer', `the bundle has the version ${manifest.version}, and this Guesthouse knows version 1`, 'use a newer Guesthouse');
   const { members } = manifest;
-  const isSound = manifest.version === 1 && manifest.chunkBytes === CHUNK_BYTES && Array.isArray(members) && members.length <= MEMBERS_MAXIMUM && members.every((member: Partial<Member> | null) => (
-    typeof member?.path === 'string' && isPathInside(member.path) && Number.isSafeInteger(member.bytes) && Array.isArray(member.sha256)
-    && member.sha256.length === Math.ceil(member.bytes! / CHUNK_BYTES) && member.sha256.every((hash) => typeof hash === 'string')));
-  if (!isSound) throw damaged('has a manifest that makes no sense');
-  return manifest as Manifest;
+  const isSound = manifest.version === 1 && manifest.chunkBytes === BUNDLE_CHUNK_BYTES && Array.isArray(members) && members.length <= MEMBERS_MAXIMUM && members.every((member: Partial<Member> | null) => (
+    typeof member?.path === 'string' && isPathInside(member.path) && Number.isSafeInteger(member.bytes) && member.bytes! >= 0 && Array.isArray(member.sha256)
+    && member.sha256.length === Math.ceil(member.bytes! / BUNDLE_CHUNK_BYTES) && member.sha256.every((hash) => typeof hash === 'string')));
+  if (!isSound) throw damagedBundle('has a manifest that makes no sense');
+  return { manifest: manifest as Manifest, manifestSha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-async function extract(zip: OpenedZip, entry: Entry, { path, sha256 }: Member, target: string, progress: (bytes: number) => void): Promise<void> {
+export async function extractMember(zip: OpenedZip, entry: Entry, { path, sha256 }: Member, target: string, progress: (bytes: number) => void): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   const file = await open(target, 'wx');
   try {
@@ -150,7 +187,7 @@ async function extract(zip: OpenedZip, entry: Entry, { path, sha256 }: Member, t
     await file.truncate(at);
     await file.sync();
     const wrong = hashes.end().sha256.findIndex((hash, chunk) => hash !== sha256[chunk]);
-    if (wrong >= 0) throw new ImageError('bundle.tampered', `the bundle's ${printable(path)} is not what its manifest says (MiB ${wrong})`, 'get another copy of it, and not from whoever changed it');
+    if (wrong >= 0) throw tamperedMember(path, wrong);
   } finally {
     await file.close();
   }
@@ -164,11 +201,11 @@ class ChunkHashes {
 
   add(piece: Uint8Array): void {
     for (let from = 0; from < piece.length;) {
-      const part = piece.subarray(from, from + CHUNK_BYTES - this.#filled);
+      const part = piece.subarray(from, from + BUNDLE_CHUNK_BYTES - this.#filled);
       this.#hash.update(part);
       this.#filled += part.length;
       from += part.length;
-      if (this.#filled === CHUNK_BYTES) this.#next();
+      if (this.#filled === BUNDLE_CHUNK_BYTES) this.#next();
     }
     this.#bytes += piece.length;
   }

@@ -7,6 +7,8 @@ export interface CompileThreadStart {
   readonly memory: WebAssembly.Memory;
   readonly cpuBase: number;
   readonly port: MessagePort;
+  /** A file that gets a listing of each region. */
+  readonly listingPath: string | undefined;
 }
 
 /** What the compile thread is sent. */
@@ -22,9 +24,9 @@ export class CompileThread {
     this.#worker.unref();
   }
 
-  compilerFor(memory: WebAssembly.Memory, cpuBase: number): RegionCompiler {
+  compilerFor(memory: WebAssembly.Memory, cpuBase: number, listingPath?: string): RegionCompiler {
     const { port1, port2 } = new MessageChannel();
-    this.#worker.postMessage({ memory, cpuBase, port: port2 } satisfies CompileThreadStart, [port2]);
+    this.#worker.postMessage({ memory, cpuBase, port: port2, listingPath } satisfies CompileThreadStart, [port2]);
     return new CompilePort(port1);
   }
 

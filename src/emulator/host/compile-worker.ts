@@ -1,7 +1,9 @@
 /** The compile thread's module: a worker that compiles what the machine thread asks for, as much at a time as waits. */
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { parentPort } from 'node:worker_threads';
 import { RegionBuilder, type CompiledBatch, type CompileRequest } from '../cpu/translator/region-compiler.ts';
+import { listRegion } from '../cpu/translator/region-listing.ts';
 import type { CompileOrder, CompileThreadStart } from './compile-thread.ts';
 import { compileBehindTheGuest } from './thread-priority.ts';
 
@@ -18,8 +20,13 @@ parentPort!.once('message', (given: CompileThreadStart) => {
   compileFor(given);
 });
 
-function compileFor({ memory, cpuBase, port }: CompileThreadStart): void {
-  const newBuilder = (): RegionBuilder => new RegionBuilder(memory.buffer, cpuBase, () => performance.now());
+function compileFor({ memory, cpuBase, port, listingPath }: CompileThreadStart): void {
+  const newBuilder = (): RegionBuilder => {
+    const made = new RegionBuilder(memory.buffer, cpuBase, () => performance.now());
+    if (listingPath !== undefined) made.onRegion = (code, rip) => { appendFileSync(listingPath, `region at ${rip.toString(16)}: ${listRegion(code, cpuBase, 'inside')}\n`); };
+    return made;
+  };
+  if (listingPath !== undefined) writeFileSync(listingPath, '');
   let builder = newBuilder();
   let waiting: CompileRequest[] = [];
 

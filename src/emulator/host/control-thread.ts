@@ -10,7 +10,9 @@ import type { DiskImage } from '../interfaces/disk-image.ts';
 import { driveSerial } from '../machine/drive-bays.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
 import { filesToTransfer, readBoardFiles } from './board-files.ts';
+import { MountedBundle } from './bundle-members.ts';
 import { DiskService } from './disk-service.ts';
+import { DiskTroubles } from './disk-troubles.ts';
 import { DisplayService } from './display-service.ts';
 import type { EngineModules } from './engine-modules.ts';
 import { LiveChanges } from './live-changes.ts';
@@ -19,6 +21,7 @@ import { openDisk } from './open-disk.ts';
 import { NetworkService } from './network-service.ts';
 import { MailboxSender } from './port-mailbox.ts';
 import { StartError } from './start-error.ts';
+import { ImageError } from '../storage/image-error.ts';
 import { damagedState, StateError } from '../snapshot/state-error.ts';
 import { ChunkTable } from '../snapshot/state-format.ts';
 import { resumedState, StateService } from './state-service.ts';
@@ -59,6 +62,7 @@ interface RunningMachine {
   readonly mailbox: MailboxSender;
   /** By their numbers. Empty drives have none; discs that were taken out keep theirs. */
   readonly disks: (DiskService | undefined)[];
+  readonly troubles: DiskTroubles;
   readonly changes: LiveChanges;
   readonly networks: readonly NetworkService[];
   readonly display: DisplayService;
@@ -180,6 +184,13 @@ export class ControlThread {
       case 'save-state':
         void machine.states.save(command).then((answer) => { from.send({ kind: 'state-saved', requestId: command.requestId, layersInUse: machine.states.layersInUse, ...answer }); });
         break;
+      case 'pause':
+        machine.troubles.pausedByUser();
+        machine.mailbox.post(command);
+        break;
+      case 'resume':
+        if (machine.troubles.resumedByUser()) machine.mailbox.post(command);
+        break;
       default:
         machine.mailbox.post(command);
     }
@@ -210,8 +221,9 @@ export class ControlThread {
       const reading = Promise.all([readBoardFiles(start), this.#engine]);
       // Heard of below, unless something else fails before.
       reading.catch(() => {});
-      for (const attachment of start.disks) images.push(attachment.path === undefined ? undefined : await openDisk(attachment));
-      resumed = await StateService.openFor(start, images.map(diskFacts));
+      const bundle = start.bundle === undefined ? undefined : await MountedBundle.open(start.bundle);
+      for (const attachment of start.disks) images.push(attachment.path === undefined ? undefined : await openDisk(attachment, bundle));
+      resumed = await StateService.openFor(start, images.map(diskFacts), bundle);
       const [files, engine] = await reading;
       const memory = allocateMemory(Math.ceil((GUEST_RAM + start.memoryBytes) / WASM_PAGE_BYTES));
       const log: DeviceLog = { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) };
@@ -221,7 +233,7 @@ export class ControlThread {
       restoreNetworks(networks, resumed?.sections);
       await Promise.all(networks.map((network) => network.ready));
       if (this.#ending) throw new StartError('machines.stopped', 'the machine was stopped while it started', 'start it again');
-      this.#startMachine(start, files, engine, memory, images, networks, resumed);
+      this.#startMachine(start, files, engine, memory, images, networks, resumed, bundle);
     } catch (error) {
       await resumed?.file[Symbol.asyncDispose]().catch(() => {});
       for (const network of networks) await network.close();
@@ -231,15 +243,30 @@ export class ControlThread {
   }
 
   #startMachine(start: VmStart, files: BoardFiles, engine: EngineModules, memory: WebAssembly.Memory, images: readonly (DiskImage | undefined)[], networks: readonly NetworkService[],
-    resumed: OpenState | undefined): void {
+    resumed: OpenState | undefined, bundle: MountedBundle | undefined): void {
     const shared = new Uint8Array(memory.buffer);
     const letters = new MessageChannel();
     const posts = new MessageChannel();
     const mailbox = new MailboxSender(letters.port2, memory.buffer);
     const facts = images.map(diskFacts);
-    const disks = images.map((image, index) => image === undefined ? undefined : new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum));
+    const troubles = new DiskTroubles({
+      pause: () => {
+        mailbox.post({ kind: 'pause' });
+        // In instruction time the machine thread waits for the very request, and says nothing.
+        this.#transport.send({ kind: 'state', state: 'paused' });
+      },
+      resume: () => { mailbox.post({ kind: 'resume' }); },
+      tell: (disk, trouble) => { this.#transport.send({ kind: 'disk-trouble', disk, ...(trouble === undefined ? {} : { error: { code: trouble.code, message: trouble.message, advice: trouble.advice } }) }); },
+    });
+    const disks = images.map((image, index) => {
+      if (image === undefined) return undefined;
+      const disk: DiskService = new DiskService(image, shared, start.disks[index]!.bytesPerSecondMaximum, {
+        troubled: (trouble) => { troubles.troubled(index, disk, trouble); }, mended: () => { troubles.mended(index); },
+      });
+      return disk;
+    });
     const states = new StateService({
-      start, shared: memory.buffer as SharedArrayBuffer, disks, facts,
+      start, shared: memory.buffer as SharedArrayBuffer, disks, facts, bundle,
       log: { log: (level, topic, message) => this.#transport.send({ kind: 'log', level, topic, message }) },
       post: (letter) => { mailbox.post(letter); },
       ownSections: () => [networkSection(networks)],
@@ -256,6 +283,7 @@ export class ControlThread {
       disks,
       networks,
       states,
+      troubles,
       changes: new LiveChanges({ shared, mailbox, disks, networks }),
       display: new DisplayService(memory.buffer),
       finalScreen: start.finalScreen === true,
@@ -336,6 +364,7 @@ export class ControlThread {
     const machine = this.#machine;
     let last = ended;
     machine?.display.stop();
+    machine?.troubles.close();
     // A machine thread that still runs could write to the guest's RAM while its disks are being flushed.
     await this.#worker.terminate();
     if (machine !== undefined) {
@@ -423,7 +452,7 @@ function diskFacts(image: DiskImage | undefined, index: number): DiskFacts | und
 }
 
 function startFailed(error: unknown): Ended {
-  const facts = error instanceof StartError || error instanceof StateError
+  const facts = error instanceof StartError || error instanceof StateError || error instanceof ImageError
     ? { code: error.code, message: error.message, advice: error.advice }
     : { code: 'machines.start-failed', message: describe(error), advice: 'see the machine\'s log' };
   return { kind: 'ended', reason: 'start-failed', error: facts };

@@ -6,6 +6,7 @@ import type { BlockRequest, BlockStatus } from '../interfaces/block-backend.ts';
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { ByteRate } from '../network/byte-rate.ts';
+import { troubleOf, type DiskTrouble } from './disk-troubles.ts';
 
 /** Requests of one disk that are executed at the same time. */
 const MAX_IN_FLIGHT = 8;
@@ -13,6 +14,16 @@ const MAX_IN_FLIGHT = 8;
 interface Waiting {
   readonly request: BlockRequest;
   readonly done: (status: BlockStatus) => void;
+  /** It failed and waited for the host to be mended. */
+  readonly wasHeld: boolean;
+}
+
+/** Told of what the host can mend; without one the guest is told of everything. */
+export interface TroubleListener {
+  /** Nothing more is started until `retry`. */
+  troubled(trouble: DiskTrouble): void;
+  /** All that failed has been done, or been told to the guest. */
+  mended(): void;
 }
 
 export class DiskService {
@@ -28,14 +39,19 @@ export class DiskService {
   readonly #rate = new ByteRate(() => performance.now() * 1e6);
   #later: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #isTroubled = false;
+  /** Requests that failed and have not ended yet. */
+  #heldRequests = 0;
+  readonly #listener: TroubleListener | undefined;
   bytesRead = 0;
   bytesWritten = 0;
 
   /** `shared` is the whole shared memory; requests name segments of it. */
-  constructor(image: DiskImage, shared: Uint8Array, bytesPerSecondMaximum?: number) {
+  constructor(image: DiskImage, shared: Uint8Array, bytesPerSecondMaximum?: number, listener?: TroubleListener) {
     this.#image = image;
     this.#shared = shared;
     this.#rate.limit(bytesPerSecondMaximum);
+    this.#listener = listener;
   }
 
   get isDisc(): boolean {
@@ -43,7 +59,7 @@ export class DiskService {
   }
 
   submit(request: BlockRequest, done: (status: BlockStatus) => void): void {
-    this.#queue.push({ request, done });
+    this.#queue.push({ request, done, wasHeld: false });
     this.#startMore();
   }
 
@@ -79,10 +95,17 @@ export class DiskService {
     this.#startMore();
   }
 
+  /** Tries again what failed. */
+  retry(): void {
+    this.#isTroubled = false;
+    this.#startMore();
+  }
+
   /** Finishes what is queued, flushes and closes the image. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#isTroubled = false;
     this.limit(undefined);
     while (this.#inFlight > 0 || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     try {
@@ -95,7 +118,7 @@ export class DiskService {
   #startMore(): void {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
       const isFlush = next.request.kind === 'flush';
-      if (this.#held || this.#flushing || this.#inFlight >= MAX_IN_FLIGHT || (isFlush && this.#inFlight > 0)) return;
+      if (this.#held || this.#isTroubled || this.#flushing || this.#inFlight >= MAX_IN_FLIGHT || (isFlush && this.#inFlight > 0)) return;
       if (!isFlush && this.#mustWait()) return;
       this.#queue.shift();
       this.#rate.take(next.request.sectorCount * this.#image.sectorBytes);
@@ -113,17 +136,38 @@ export class DiskService {
     return wait > 0;
   }
 
-  async #execute({ request, done }: Waiting): Promise<void> {
+  async #execute(waiting: Waiting): Promise<void> {
+    const { request, done, wasHeld } = waiting;
     let status: BlockStatus;
     try {
       status = await this.#transfer(request);
     } catch (error) {
+      const trouble = this.#listener === undefined || this.#isClosed ? undefined : troubleOf(error, request.kind);
+      if (trouble !== undefined && !(trouble.isForGood && wasHeld)) {
+        this.#hold(waiting, trouble);
+        return;
+      }
       const { code } = error as NodeJS.ErrnoException;
       status = code === 'ENOSPC' || code === 'image.full' ? 'no-space' : 'io-error';
     }
+    done(status);
+    this.#ended(request);
+    if (wasHeld && --this.#heldRequests === 0 && !this.#isTroubled) this.#listener?.mended();
+  }
+
+  /** Before all that waits: what comes later may count on it. */
+  #hold(waiting: Waiting, trouble: DiskTrouble): void {
+    this.#queue.unshift({ ...waiting, wasHeld: true });
+    if (!waiting.wasHeld) this.#heldRequests++;
+    const isFirst = !this.#isTroubled;
+    this.#isTroubled = true;
+    this.#ended(waiting.request);
+    if (isFirst) this.#listener?.troubled(trouble);
+  }
+
+  #ended(request: BlockRequest): void {
     this.#inFlight--;
     if (request.kind === 'flush') this.#flushing = false;
-    done(status);
     this.#startMore();
     if (this.#inFlight === 0 && (this.#queue.length === 0 || this.#held)) {
       const idle = this.#idle;
@@ -143,6 +187,10 @@ export class DiskService {
     if (request.kind !== 'read' && image.readOnly) return 'read-only';
     if (request.kind === 'discard') {
       await image.discard(sector, sectorCount);
+      return 'ok';
+    }
+    if (request.kind === 'zero') {
+      await image.writeZeroes(sector, sectorCount);
       return 'ok';
     }
     const bytes = sectorCount * image.sectorBytes;

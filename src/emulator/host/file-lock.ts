@@ -20,6 +20,9 @@ interface Owner {
   readonly host: string | undefined;
 }
 
+/** What the other one does with the file: beside a reader there is room for readers. */
+type Use = 'reads' | 'writes';
+
 /** Of an open file; `undefined` where its folder can't be written. */
 export type FileLock = AsyncDisposable | undefined;
 
@@ -42,7 +45,7 @@ export async function lockForWriting(path: string): Promise<FileLock> {
     }
     return released(lockPath);
   }
-  throw new StartError('media.in-use', `${path} is being opened by another machine`, adviceFor(undefined, lockPath));
+  throw new StartError('media.in-use', `${path} is being opened by another machine`, adviceFor(undefined, lockPath, 'writes'));
 }
 
 /** Throws `StartError` where somebody writes the file. */
@@ -89,7 +92,7 @@ function released(lockPath: string): AsyncDisposable {
 async function refuseWriter(path: string, lockPath: string): Promise<void> {
   const contents = await readFile(lockPath, 'utf8').catch(() => undefined);
   const owner = contents === undefined ? undefined : await ownerOf(contents);
-  if (owner !== undefined) throw inUse(path, owner, lockPath);
+  if (owner !== undefined) throw inUse(path, owner, lockPath, 'writes');
 }
 
 async function refuseReaders(path: string, lockPath: string, except?: number): Promise<void> {
@@ -101,7 +104,7 @@ async function refuseReaders(path: string, lockPath: string, except?: number): P
     const contents = await readFile(readerPath, 'utf8').catch(() => undefined);
     if (contents === undefined) continue;
     const owner = await ownerOf(contents);
-    if (owner !== undefined && owner.pid !== except) throw inUse(path, owner, readerPath);
+    if (owner !== undefined && owner.pid !== except) throw inUse(path, owner, readerPath, 'reads');
     // Names of readers are used once: nobody else can have put a new one there.
     if (owner === undefined && contents !== '') await rm(readerPath, { force: true });
   }
@@ -111,20 +114,20 @@ async function refuseReaders(path: string, lockPath: string, except?: number): P
 async function refuseOwner(path: string, lockPath: string): Promise<void> {
   const contents = await readFile(lockPath, 'utf8').catch(() => '');
   const owner = await ownerOf(contents);
-  if (owner !== undefined) throw inUse(path, owner, lockPath);
-  // An empty lock is one that its owner is about to write, unless it died on the way.
-  if (contents === '' && Date.now() - ((await stat(lockPath).catch(() => undefined))?.mtimeMs ?? 0) < EMPTY_LOCK_MILLIS) await delay(RETRY_MILLIS);
+  if (owner !== undefined) throw inUse(path, owner, lockPath, 'writes');
+  // An empty lock is one that its owner is about to write, unless it died on the way. One from the future was written before the clock went back.
+  if (contents === '' && Math.abs(Date.now() - ((await stat(lockPath).catch(() => undefined))?.mtimeMs ?? 0)) < EMPTY_LOCK_MILLIS) await delay(RETRY_MILLIS);
   else await removeStaleLock(lockPath, contents);
 }
 
-function inUse(path: string, owner: Owner, lockPath: string): StartError {
-  return new StartError('media.in-use', `${path} is in use by process ${owner.pid}${owner.host === undefined ? '' : ` on the computer ${owner.host}`}`, adviceFor(owner, lockPath));
+function inUse(path: string, owner: Owner, lockPath: string, use: Use): StartError {
+  return new StartError('media.in-use', `${path} is in use by process ${owner.pid}${owner.host === undefined ? '' : ` on the computer ${owner.host}`}`, adviceFor(owner, lockPath, use));
 }
 
-function adviceFor(owner: Owner | undefined, lockPath: string): string {
+function adviceFor(owner: Owner | undefined, lockPath: string, use: Use): string {
   // Nobody here can know whether that process lives.
   if (owner?.host !== undefined) return `stop the machine there; if it runs no more, remove ${lockPath}`;
-  return 'stop the machine that uses it, or attach it read-only';
+  return use === 'reads' ? 'stop the machine that uses it, or attach it read-only' : 'stop the machine that uses it';
 }
 
 /** The process that a lock names, unless it is one of this host that is gone. */

@@ -2,6 +2,7 @@
 import type { BlockRequest } from '../interfaces/block-backend.ts';
 import type { MessagePort } from 'node:worker_threads';
 import type { VmEvent, VmStart, VmStats } from '../../shared/vm-protocol.ts';
+import type { MemberPlace } from './bundle-members.ts';
 import type { EngineModules } from './engine-modules.ts';
 import type { MachineEnd } from '../machine/machine-loop.ts';
 import type { CharacterLine } from '../machine/mailbox.ts';
@@ -31,7 +32,7 @@ export interface ResumedState {
   readonly sections: readonly SavedPart[];
   /** A `ChunkTable`, and the files that its entries name. */
   readonly chunks: Uint8Array<ArrayBuffer>;
-  readonly files: readonly string[];
+  readonly files: readonly (string | MemberPlace)[];
 }
 
 /** Files that the control thread has read for the board. */

@@ -106,6 +106,7 @@ export class MachineSession {
       createAccelerator: (board) => createAccelerator(memory, board),
       requestReset: () => this.#loop.requestReset('guest'),
       requestEnd: (end) => this.#loop.requestEnd(end),
+      discEjected: (drive) => this.#tell({ kind: 'disc-ejected', drive }),
     });
     this.#parts = {
       pc: this.#pc, scheduler: this.#scheduler, timeSource, disks: this.#disks, lines,
@@ -119,7 +120,7 @@ export class MachineSession {
       mailbox,
       hostNanos,
       onReset: start.onReset,
-      cpuShare: new CpuShare({ hostNanos, threadNanos }, start.cpuLimitPercent ?? 100),
+      cpuShare: new CpuShare({ hostNanos, usedNanos: processNanos }, start.cpuLimitPercent ?? 100),
       deliver: (letter) => this.#deliver(letter),
       capture: (letter) => {
         const from = hostNanos();
@@ -222,7 +223,7 @@ export class MachineSession {
   }
 
   #stats(): MachineStats {
-    return machineStats(this.#pc.accelerator, this.#pc.instructions, hostNanos() - this.#startNanos, this.#scheduler.now(), this.#loop.haltedNanos, threadNanos());
+    return machineStats(this.#pc.accelerator, this.#pc.instructions, hostNanos() - this.#startNanos, this.#scheduler.now(), this.#loop.haltedNanos, processNanos());
   }
 
   #tell(event: VmEvent): void {
@@ -235,8 +236,8 @@ function hostNanos(): number {
   return Math.floor(performance.now() * 1e6);
 }
 
-/** Processor time of this thread. */
-function threadNanos(): number {
-  const { user, system } = process.threadCpuUsage();
+/** Processor time of the whole process: what translates for the guest and serves it counts against its limit. */
+function processNanos(): number {
+  const { user, system } = process.cpuUsage();
   return (user + system) * 1000;
 }

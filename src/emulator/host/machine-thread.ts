@@ -34,6 +34,6 @@ parentPort!.on('message', (order: MachineThreadOrder) => {
     board,
     cpu: 0,
     longMode: start.architecture === 'x86_64',
-    regions: isTranslated ? (parts) => new TranslatedRegions(parts, { threshold: HOT_THRESHOLD, compiler: compileThread.compilerFor(memory, parts.base) }) : undefined,
+    regions: isTranslated ? (parts) => new TranslatedRegions(parts, { threshold: HOT_THRESHOLD, compiler: compileThread.compilerFor(memory, parts.base, start.regionListingPath), nowMillis: () => performance.now() }) : undefined,
   }));
 });

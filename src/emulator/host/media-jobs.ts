@@ -1,6 +1,7 @@
 /** What a media process does with images, one function for each kind of job. */
+import { dirname, relative, sep } from 'node:path';
 import type { ForeignMachine } from '../../shared/foreign-machine.ts';
-import type { MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
+import type { GenerationFacts, MediaCheck, MediaDone, MediaImage, MediaInfo, MediaJob, MediaTarget } from '../../shared/media-protocol.ts';
 import type { MediumFacts } from '../../shared/medium-facts.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { copyImage } from '../storage/copy-image.ts';
@@ -8,13 +9,15 @@ import { qemuFormatName, type NewImage } from '../storage/create-image.ts';
 import { ImageError, unsupported } from '../storage/image-error.ts';
 import { checkImage } from '../storage/check-image.ts';
 import { describeImage } from '../storage/describe-image.ts';
-import { checkRawBase, openImage } from '../storage/open-image.ts';
+import { openImage } from '../storage/open-image.ts';
 import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
+import { keepMembers, MountedBundle, openBundle, type OpenedBundle } from './bundle-members.ts';
 import { readBundle, writeBundle } from './bundle.ts';
+import { listGenerations, replicate, restoreGeneration, verifyGeneration } from './replica/replicate.ts';
 import { PartImageFiles } from './part-image-files.ts';
 import { HostByteFile, hostBytes } from './file-bytes.ts';
-import { HostImageFiles } from './image-files.ts';
+import { checkRawFile, HostImageFiles } from './image-files.ts';
 import { recognizeMedium } from './recognize-medium.ts';
 import { nameOfBacking, NewImageFile } from './new-image-file.ts';
 import { zlibCompression } from './zlib-compression.ts';
@@ -23,7 +26,7 @@ import { zlibCompression } from './zlib-compression.ts';
 export type Progress = (done: number) => void;
 
 /** Throws `ImageError`, `StartError`, what the file system throws, and what `progress` throws. */
-export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ readonly bytes: number } | ForeignMachine | MediaInfo | MediaCheck | MediaDone | MediumFacts> {
+export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ readonly bytes: number } | OpenedBundle | { readonly generations: readonly GenerationFacts[] } | ForeignMachine | MediaInfo | MediaCheck | MediaDone | MediumFacts> {
   switch (job.kind) {
     case 'info': return info(job.image);
     case 'recognize': return recognizeMedium(job.path);
@@ -36,10 +39,16 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ 
     // Loaded where they are needed: schemas and XML take longer than most jobs.
     case 'describe-foreign': return (await import('./foreign/describe-foreign.ts')).describeForeign(job.path, progress);
     case 'export-ovf': return (await import('./foreign/write-ovf.ts')).writeOvf(job.path, job.machine, (image) => open(image, 'read-only'), progress);
+    case 'replicate': return replicate(job.folder, job.source, job.keep, progress);
+    case 'list-generations': return listGenerations(job.folder);
+    case 'verify-generation': return verifyGeneration(job.folder, job.id, progress);
+    case 'restore-generation': return restoreGeneration(job.folder, job.id, job.target, progress);
     case 'export-bundle': return writeBundle(job.folder, job.path, progress);
     case 'import-bundle':
       await readBundle(job.path, job.folder, progress);
       return { bytes: 0 };
+    case 'open-bundle': return openBundle(job.path, job.folder);
+    case 'keep-bundle': return keepMembers(job.bundle, job.members, progress);
   }
 }
 
@@ -64,9 +73,11 @@ async function create({ target, bytes, backing }: MediaJob & { kind: 'create' })
   let below: NewImage['backing'];
   let size = bytes;
   if (backing !== undefined) {
-    const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders, { isLooking: true }) });
-    if (described.format === 'raw') checkRawBase(backing.path);
-    below = { name: await nameOfBacking(target.path, backing.path), format: described.format, uuid: described.uuid };
+    const bundle = backing.bundle === undefined ? undefined : await MountedBundle.open(backing.bundle);
+    const described = await describeImage({ path: backing.path, format: backing.format, files: new HostImageFiles(backing.backingFolders, { isLooking: true, bundle }) });
+    const isInBundle = bundle?.memberAt(backing.path) !== undefined;
+    if (described.format === 'raw') await checkRawFile(backing.path, bundle);
+    below = { name: isInBundle ? relative(dirname(target.path), backing.path).split(sep).join('/') : await nameOfBacking(target.path, backing.path), format: described.format, uuid: described.uuid };
     size ??= described.virtualBytes;
   }
   if (size === undefined) throw new ImageError('disk.no-size', 'a new image needs a size', 'give one, such as 20G');

@@ -3,6 +3,7 @@ import { CHUNK_BYTES, MemoryRegions } from '../snapshot/memory-regions.ts';
 import { LOADED, MemoryGuard, type GuardWords } from '../snapshot/memory-guard.ts';
 import { StateError } from '../snapshot/state-error.ts';
 import { ChunkTable } from '../snapshot/state-format.ts';
+import { ImageError } from '../storage/image-error.ts';
 import type { CaptureLetter, CharacterLine } from '../machine/mailbox.ts';
 import type { Pc, SavedPart } from '../machine/pc.ts';
 import type { Scheduler } from '../machine/scheduler.ts';
@@ -99,7 +100,7 @@ export class GuardedMemory {
         this.#chunks!.load(this.#table!.get(chunk), target);
         return;
       } catch (error) {
-        this.#damaged(error instanceof StateError ? error : new StateError('state.unreadable', `the saved state can't be read (${error instanceof Error ? error.message : String(error)})`, 'check the disk it is on'));
+        this.#damaged(error instanceof StateError ? error : error instanceof ImageError ? new StateError(error.code, error.message, error.advice) : new StateError('state.unreadable', `the saved state can't be read (${error instanceof Error ? error.message : String(error)})`, 'check the disk it is on'));
       }
     }
   }

@@ -1,6 +1,6 @@
 /** Reads the files of saved states: opens and checks them, and gives sections and chunks of memory. Everything in them is hostile. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import type { StateFilePlace } from '../../shared/vm-protocol.ts';
@@ -8,6 +8,7 @@ import { CHUNK_BYTES } from '../snapshot/memory-regions.ts';
 import { decodePlain, encodePlain } from '../snapshot/plain-data.ts';
 import { damagedState, StateError } from '../snapshot/state-error.ts';
 import { CHUNK_ENCODING, decodeHeader, decodeIndex, encodeIndex, HEADER_BYTES, type ChunkPlace, type ChunkTable, type StateHeader, type StateIndex } from '../snapshot/state-format.ts';
+import { MemberFile, SynchronousMember, type MemberPlace, type MountedBundle } from './bundle-members.ts';
 import { describeFileError } from './file-bytes.ts';
 
 const zstdDecompressAsync = promisify(zstdDecompress);
@@ -17,31 +18,31 @@ export class StateFile implements AsyncDisposable {
   readonly path: string;
   readonly index: StateIndex;
   readonly header: StateHeader;
-  readonly #handles: readonly FileHandle[];
-  readonly #paths: readonly string[];
+  readonly #handles: readonly StateBytes[];
+  readonly #places: readonly (string | MemberPlace)[];
 
-  private constructor(path: string, header: StateHeader, index: StateIndex, handles: readonly FileHandle[], paths: readonly string[]) {
+  private constructor(path: string, header: StateHeader, index: StateIndex, handles: readonly StateBytes[], places: readonly (string | MemberPlace)[]) {
     this.path = path;
     this.header = header;
     this.index = index;
     this.#handles = handles;
-    this.#paths = paths;
+    this.#places = places;
   }
 
   /** `others`: where files may be that this one counts on. Throws `StateError`, and `StartError` of files that can't be opened. */
-  static async open(path: string, others: readonly StateFilePlace[]): Promise<StateFile> {
-    const handles: FileHandle[] = [];
+  static async open(path: string, others: readonly StateFilePlace[], bundle?: MountedBundle): Promise<StateFile> {
+    const handles: StateBytes[] = [];
     try {
-      const { header, index } = await openChecked(path, handles);
-      const paths = [path];
+      const { header, index } = await openChecked(path, bundle, handles);
+      const places = [bundle?.memberAt(path) ?? path];
       for (const { id, bytes } of index.otherFiles) {
         const place = others.find((other) => other.id === id);
         if (place === undefined) throw new StateError('state.incomplete', 'the saved state counts on an earlier snapshot that is not there', 'put its files back into the VM folder\'s snapshots, or start the machine without the state: guesthouse start NAME --cold');
-        const other = await openChecked(place.path, handles);
+        const other = await openChecked(place.path, bundle, handles);
         if (other.index.id !== id || other.header.fileBytes !== bytes) throw damagedState('counts on an earlier snapshot whose file is another one now');
-        paths.push(place.path);
+        places.push(bundle?.memberAt(place.path) ?? place.path);
       }
-      return new StateFile(path, header, index, handles, paths);
+      return new StateFile(path, header, index, handles, places);
     } catch (error) {
       for (const handle of handles) await handle.close();
       throw error;
@@ -49,8 +50,8 @@ export class StateFile implements AsyncDisposable {
   }
 
   /** This file and then the others: where chunks are by their `file`. */
-  get paths(): readonly string[] {
-    return this.#paths;
+  get places(): readonly (string | MemberPlace)[] {
+    return this.#places;
   }
 
   /** The state of a section. Throws `StateError` for a damaged one. */
@@ -91,6 +92,14 @@ export class StateFile implements AsyncDisposable {
   }
 }
 
+/** A file of a state, or a bundle's member that is one. */
+interface StateBytes {
+  /** How many bytes it read: none at its end. */
+  read(target: Uint8Array, done: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+  size(): Promise<number>;
+  close(): Promise<void>;
+}
+
 export interface StateSection {
   readonly id: string;
   readonly version: number;
@@ -99,17 +108,18 @@ export interface StateSection {
 
 /** The same chunks for a thread that can't wait for promises. */
 export class SynchronousChunks {
-  readonly #files: readonly number[];
+  readonly #files: readonly (number | SynchronousMember)[];
 
-  constructor(paths: readonly string[]) {
-    this.#files = paths.map((path) => openSync(path, 'r'));
+  constructor(places: readonly (string | MemberPlace)[]) {
+    this.#files = places.map((place) => (typeof place === 'string' ? openSync(place, 'r') : new SynchronousMember(place)));
   }
 
   /** Throws `StateError` for a damaged chunk, and what the file system throws. */
   load(place: ChunkPlace, target: Uint8Array): void {
     const stored = new Uint8Array(place.bytes);
     for (let done = 0; done < stored.length;) {
-      const bytesRead = readSync(this.#files[place.file]!, stored, done, stored.length - done, place.offset + done);
+      const file = this.#files[place.file]!;
+      const bytesRead = typeof file === 'number' ? readSync(file, stored, done, stored.length - done, place.offset + done) : file.read(stored, done, stored.length - done, place.offset + done);
       if (bytesRead === 0) throw damagedState('is cut off');
       done += bytesRead;
     }
@@ -125,7 +135,10 @@ export class SynchronousChunks {
   }
 
   close(): void {
-    for (const file of this.#files) closeSync(file);
+    for (const file of this.#files) {
+      if (typeof file === 'number') closeSync(file);
+      else file.close();
+    }
   }
 }
 
@@ -142,15 +155,15 @@ function checked({ checksum }: ChunkPlace, contents: Uint8Array | undefined): Ui
   return contents;
 }
 
-async function openChecked(path: string, handles: FileHandle[]): Promise<{ header: StateHeader; index: StateIndex }> {
-  let handle: FileHandle;
+async function openChecked(path: string, bundle: MountedBundle | undefined, handles: StateBytes[]): Promise<{ header: StateHeader; index: StateIndex }> {
+  let handle: StateBytes;
   try {
-    handle = await open(path, 'r');
+    handle = await openBytes(path, bundle);
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? new StateError('state.missing', `the file ${path} of the saved state is missing`, 'put it back, or start the machine without the state: guesthouse start NAME --cold') : describeFileError(error, path, 'read-only');
   }
   handles.push(handle);
-  const { size } = await handle.stat();
+  const size = await handle.size();
   const head = new Uint8Array(Math.min(size, HEADER_BYTES));
   await readWhole(handle, 0, head);
   const header = decodeHeader(head, size, crc32);
@@ -159,7 +172,25 @@ async function openChecked(path: string, handles: FileHandle[]): Promise<{ heade
   return { header, index: decodeIndex(index, header, crc32) };
 }
 
-async function readWhole(handle: FileHandle, position: number, target: Uint8Array): Promise<void> {
+async function openBytes(path: string, bundle: MountedBundle | undefined): Promise<StateBytes> {
+  const place = bundle?.memberAt(path);
+  if (place === undefined) {
+    const file = await open(path, 'r');
+    return { read: (target, done, length, position) => file.read(target, done, length, position), size: async () => (await file.stat()).size, close: () => file.close() };
+  }
+  const member = await MemberFile.open(place);
+  return {
+    async read(target, done, length, position) {
+      const bytesRead = Math.min(length, Math.max(0, place.bytes - position));
+      await member.read(position, target.subarray(done, done + bytesRead));
+      return { bytesRead };
+    },
+    size: () => member.size(),
+    close: () => member[Symbol.asyncDispose](),
+  };
+}
+
+async function readWhole(handle: StateBytes, position: number, target: Uint8Array): Promise<void> {
   for (let done = 0; done < target.length;) {
     const { bytesRead } = await handle.read(target, done, target.length - done, position + done);
     if (bytesRead === 0) throw damagedState('is cut off');

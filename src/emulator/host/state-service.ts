@@ -12,10 +12,11 @@ import { ABSENT, LOADED, LOADING, makeGuardWords, type GuardWords } from '../sna
 import { CHUNK_BYTES, MemoryRegions } from '../snapshot/memory-regions.ts';
 import { encodePlain } from '../snapshot/plain-data.ts';
 import { StateError } from '../snapshot/state-error.ts';
-import { checkRawBase } from '../storage/open-image.ts';
+import type { MountedBundle } from './bundle-members.ts';
 import type { DiskService } from './disk-service.ts';
 import { errorOf } from './host-error.ts';
 import type { CapturedState, DiskFacts, MachinePost, ResumedState } from './machine-post.ts';
+import { checkRawFile } from './image-files.ts';
 import { NewImageFile } from './new-image-file.ts';
 import { openDisk } from './open-disk.ts';
 import { StateFile, type StateSection } from './state-reader.ts';
@@ -34,6 +35,7 @@ export interface StateServiceParts {
   /** By their numbers; empty drives have none. */
   readonly disks: readonly (DiskService | undefined)[];
   readonly facts: readonly (DiskFacts | undefined)[];
+  readonly bundle: MountedBundle | undefined;
   readonly log: DeviceLog;
   readonly post: (letter: Letter) => void;
   /** Sections that are the control thread's own. */
@@ -72,10 +74,10 @@ export class StateService {
   }
 
   /** Opens a machine's state and checks that it fits. Throws `StateError` and `StartError`. */
-  static async openFor(start: VmStart, facts: readonly (DiskFacts | undefined)[]): Promise<{ readonly file: StateFile; readonly sections: readonly StateSection[] } | undefined> {
+  static async openFor(start: VmStart, facts: readonly (DiskFacts | undefined)[], bundle?: MountedBundle): Promise<{ readonly file: StateFile; readonly sections: readonly StateSection[] } | undefined> {
     const { resumeFrom } = start;
     if (resumeFrom === undefined) return undefined;
-    const file = await StateFile.open(resumeFrom.path, resumeFrom.others);
+    const file = await StateFile.open(resumeFrom.path, resumeFrom.others, bundle);
     try {
       checkBoard(file.index.board, boardOf(start, facts));
       const regions = new MemoryRegions(start.memoryBytes).all.map(({ name, chunks }) => `${name} ${chunks}`).join();
@@ -133,7 +135,7 @@ export class StateService {
         const facts = this.#parts.facts[layer.disk];
         if (below?.path === undefined || facts === undefined || below.readOnly || below.discardChanges) throw new StateError('snapshot.no-layer', `the disk ${below?.path ?? layer.disk} can't get a layer`, 'attach it for writing');
         const format = this.#parts.disks[layer.disk]!.format;
-        if (format === 'raw') checkRawBase(below.path);
+        if (format === 'raw') await checkRawFile(below.path);
         await using made = await NewImageFile.make(layer.path, false);
         await made.create({ format: 'qcow2', bytes: facts.sectorCount * facts.sectorBytes, backing: { name: layer.backingName, format } });
         await made.finish();
@@ -198,7 +200,7 @@ export class StateService {
     const last = this.#last;
     if (written.status === 'fulfilled' && switched.status === 'fulfilled' && command.isKept) {
       this.#remember(written.value, command.path, []);
-      this.#last = await StateFile.open(command.path, this.#knownPlaces());
+      this.#last = await StateFile.open(command.path, this.#knownPlaces(), this.#parts.bundle);
       this.#lost = undefined;
       if (last !== undefined && this.#isAllLoaded()) await last[Symbol.asyncDispose]();
     } else {
@@ -226,7 +228,7 @@ export class StateService {
       for (const layer of layers) {
         const below = this.#attachments[layer.disk] as DiskAttachment;
         const above: DiskAttachment = { ...below, path: layer.path, format: 'qcow2', backingFolders: [...below.backingFolders, dirname(below.path)] };
-        await this.#parts.disks[layer.disk]!.replace(() => openDisk(above), () => openDisk(below));
+        await this.#parts.disks[layer.disk]!.replace(() => openDisk(above, this.#parts.bundle), () => openDisk(below, this.#parts.bundle));
         this.#attachments[layer.disk] = above;
         done.push(layer);
       }
@@ -255,7 +257,7 @@ export class StateService {
 
 /** For the machine thread. */
 export function resumedState(file: StateFile, sections: readonly StateSection[]): ResumedState {
-  return { sections, chunks: file.index.chunks.bytes, files: file.paths };
+  return { sections, chunks: file.index.chunks.bytes, files: file.places };
 }
 
 const ADVICE = 'give the machine the hardware it had, or start it without the state: guesthouse start NAME --cold';

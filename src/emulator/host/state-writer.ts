@@ -12,6 +12,7 @@ import { CHUNK_BYTES, type MemoryRegions } from '../snapshot/memory-regions.ts';
 import { CHUNK_ENCODING, ChunkTable, encodeHeader, encodeIndex, HEADER_BYTES, OTHER_FILES_MAXIMUM, type ChunkPlace, type OtherFile, type SectionPlace, type StateIndex } from '../snapshot/state-format.ts';
 import { encodePlain } from '../snapshot/plain-data.ts';
 import type { StateFile, StateSection } from './state-reader.ts';
+import { syncFolder } from './sync-folder.ts';
 
 const zstdCompressAsync = promisify(zstdCompress);
 /** Level 1: memory compresses to a third, at the speed of a fast disk. */
@@ -205,15 +206,4 @@ export class StateWriter {
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => { setImmediate(resolve); });
-}
-
-/** Names are on stable storage when their folder is, where the system knows that of folders. */
-export async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

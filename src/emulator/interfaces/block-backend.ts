@@ -15,11 +15,12 @@ export interface BlockBackend {
 }
 
 export interface BlockRequest {
-  readonly kind: 'read' | 'write' | 'flush' | 'discard';
+  /** `zero`: the sectors read as zeros afterwards; `discard`: besides, they are no longer needed. */
+  readonly kind: 'read' | 'write' | 'flush' | 'discard' | 'zero';
   /** First sector and number of sectors; both 0 for `flush`. */
   readonly sector: number;
   readonly sectorCount: number;
-  /** Where the data lies in the shared memory, in order: sectorCount * sectorBytes bytes; empty for flush, discard. */
+  /** Where the data lies in the shared memory, in order: sectorCount * sectorBytes bytes; empty where no data moves. */
   readonly segments: readonly MemorySegment[];
 }
 

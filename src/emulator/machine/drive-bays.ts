@@ -1,12 +1,13 @@
 /** Which place each attached disk and disc gets, and how the firmware calls it. Guests name their disks by it. */
-import { ideBootPath, pciBootPath } from '../firmware/firmware-items.ts';
+import type { DiskBus } from '../../shared/disk-bus.ts';
+import { ahciBootPath, ideBootPath, pciBootPath } from '../firmware/firmware-items.ts';
 import type { BlockBackend } from '../interfaces/block-backend.ts';
-import { PCI_VIRTIO_DISK_SLOTS } from './pc-layout.ts';
+import { AHCI_PORT_COUNT, PCI_VIRTIO_DISK_SLOTS } from './pc-layout.ts';
 
 export interface AttachedDisk {
   /** `undefined` is an empty CD drive. */
   readonly backend: BlockBackend | undefined;
-  readonly bus: 'ide' | 'virtio';
+  readonly bus: DiskBus;
   readonly kind: 'disk' | 'cdrom';
 }
 
@@ -23,6 +24,8 @@ export interface IdePlace {
 
 export interface DriveBays {
   readonly ide: readonly IdePlace[];
+  /** By port. */
+  readonly ahci: readonly AttachedDisk[];
   /** By PCI slot. */
   readonly virtio: readonly { readonly slot: number; readonly disk: AttachedDisk }[];
   /** Firmware paths in the order in which they are tried. */
@@ -36,6 +39,7 @@ const DISC_PLACES = [[1, 0], [1, 1], [0, 1], [0, 0]] as const;
 /** `undefined` where there are more disks than places. */
 export function assignDriveBays(disks: readonly AttachedDisk[], bootOrder: readonly ('hd' | 'cd')[]): DriveBays | undefined {
   const ide: IdePlace[] = [];
+  const ahci: AttachedDisk[] = [];
   const virtio: { slot: number; disk: AttachedDisk }[] = [];
   const paths: { kind: 'hd' | 'cd'; path: string }[] = [];
   for (const disk of disks) {
@@ -47,6 +51,12 @@ export function assignDriveBays(disks: readonly AttachedDisk[], bootOrder: reado
       paths.push({ kind, path: pciBootPath(slot) });
       continue;
     }
+    if (disk.bus === 'ahci') {
+      if (ahci.length === AHCI_PORT_COUNT) return undefined;
+      paths.push({ kind, path: ahciBootPath(ahci.length) });
+      ahci.push(disk);
+      continue;
+    }
     const place = (disk.kind === 'disk' ? DISK_PLACES : DISC_PLACES).find(([channel, drive]) => !ide.some((taken) => taken.channel === channel && taken.drive === drive));
     if (place === undefined) return undefined;
     const [channel, drive] = place;
@@ -54,5 +64,5 @@ export function assignDriveBays(disks: readonly AttachedDisk[], bootOrder: reado
     paths.push({ kind, path: ideBootPath(channel, drive) });
   }
   const order = bootOrder.length > 0 ? bootOrder : (['hd', 'cd'] as const);
-  return { ide, virtio, bootPaths: order.flatMap((kind) => paths.filter((path) => path.kind === kind).map(({ path }) => path)) };
+  return { ide, ahci, virtio, bootPaths: order.flatMap((kind) => paths.filter((path) => path.kind === kind).map(({ path }) => path)) };
 }

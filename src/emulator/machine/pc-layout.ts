@@ -158,13 +158,16 @@ export const PCI_SLOTS = {
   virtioConsole: { slot: 4, function: 0 },
   virtioEntropy: { slot: 5, function: 0 },
   virtioBalloon: { slot: 6, function: 0 },
+  /** Only where something is attached to it. */
+  ahci: { slot: 7, function: 0 },
 } as const;
+export const AHCI_PORT_COUNT = 6;
 /** virtio disks take these slots in the order of the machine's configuration. */
 export const PCI_VIRTIO_DISK_SLOTS: readonly number[] = [8, 9, 10, 11, 12, 13, 14, 15];
 /** Network adapters take these in the order of the machine's configuration. */
 export const PCI_NETWORK_SLOTS: readonly number[] = [PCI_SLOTS.network.slot, 16, 17, 18];
 /** Cards that come later (sound, USB). */
-export const PCI_SPARE_SLOTS: readonly number[] = [7, 19, 20, 21, 22, 23];
+export const PCI_SPARE_SLOTS: readonly number[] = [19, 20, 21, 22, 23];
 
 export const PCI_IDS = {
   hostBridge: { vendorId: 0x8086, deviceId: 0x1237, revision: 0x02, classCode: 0x060000 },

@@ -19,10 +19,11 @@ import { Dma8237Pair } from '../devices/dma.ts';
 import { E1000 } from '../devices/e1000/e1000.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
 import { I440fx } from '../devices/i440fx.ts';
-import { AtaDisk } from '../devices/ide/ata-disk.ts';
-import { AtapiDrive } from '../devices/ide/atapi-drive.ts';
-import { Piix3Ide } from '../devices/ide/ide.ts';
-import type { IdeDrive } from '../devices/ide/ide-drive.ts';
+import { Ich9Ahci } from '../devices/ata/ahci.ts';
+import { AtaDisk } from '../devices/ata/ata-disk.ts';
+import { AtapiDrive } from '../devices/ata/atapi-drive.ts';
+import { Piix3Ide } from '../devices/ata/ide.ts';
+import type { IdeDrive } from '../devices/ata/ide-drive.ts';
 import { IoApic82093AA } from '../devices/ioapic.ts';
 import { LocalApic } from '../devices/lapic.ts';
 import { PciBus } from '../devices/pci/pci.ts';
@@ -118,6 +119,8 @@ export interface PcOptions {
   readonly createAccelerator: (board: CpuBoard) => Accelerator;
   readonly requestReset: () => void;
   readonly requestEnd: (end: MachineEnd) => void;
+  /** The guest opened the tray of the drive that is disk `drive`. */
+  readonly discEjected?: (drive: number) => void;
 }
 
 /** A part of the machine's state. */
@@ -328,6 +331,13 @@ export class Pc {
     this.ports.claim('ide.secondary', layout.IDE_SECONDARY_COMMAND.base, layout.IDE_SECONDARY_COMMAND.length, secondary.commandBlock);
     this.ports.claim('ide.secondary', layout.IDE_SECONDARY_CONTROL.base, layout.IDE_SECONDARY_CONTROL.length, secondary.controlBlock);
 
+    // SATA disks and CD drives, where there are any: a board without them stays as it was.
+    const ahci = bays.ahci.length === 0 ? undefined : new Ich9Ahci({
+      id: 'ahci', ...SUBSYSTEM, memory: this.memory,
+      drives: bays.ahci.map((disk, port) => ({ drive: this.#drive(`ahci.${port}`, disk), disk: disk.kind === 'disk' ? backendOf(disk) : undefined })),
+    });
+    if (ahci !== undefined) plug(layout.PCI_SLOTS.ahci, ahci);
+
     // Virtio cards: disks, entropy, and a console (guests find it as hvc0).
     const virtio = [
       { slot: layout.PCI_SLOTS.virtioConsole.slot, card: new VirtioConsole({ id: 'virtio-console', memory: this.memory, log, channel: options.virtioConsole }) },
@@ -364,7 +374,7 @@ export class Pc {
     }
 
     this.#devices.push(
-      hostBridge, isaBridge, powerManagement, pci, ide, ...virtio.map(({ card }) => card), ...adapters, vga, acpi, pit, systemControl, coprocessorError, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
+      hostBridge, isaBridge, powerManagement, pci, ide, ...(ahci === undefined ? [] : [ahci]), ...virtio.map(({ card }) => card), ...adapters, vga, acpi, pit, systemControl, coprocessorError, dma, rtc, com1, ps2, port92, fwCfg, ioapic, slave, master,
     );
     this.#lapic = lapic;
     this.accelerator = options.createAccelerator(this.#cpuBoard(lapic, coprocessorError));
@@ -501,11 +511,15 @@ export class Pc {
 
   #ideDrive(bays: DriveBays, channel: 0 | 1, drive: 0 | 1): IdeDrive | undefined {
     const disk = bays.ide.find((place) => place.channel === channel && place.drive === drive)?.disk;
-    if (disk === undefined) return undefined;
-    const id = `ide${channel}.${drive}`;
+    return disk === undefined ? undefined : this.#drive(`ide${channel}.${drive}`, disk);
+  }
+
+  #drive(id: string, disk: AttachedDisk): IdeDrive {
     if (disk.kind === 'disk') return new AtaDisk({ id, memory: this.memory, backend: backendOf(disk) });
     const index = this.#options.disks.indexOf(disk);
-    const discDrive = new AtapiDrive({ id, memory: this.memory, serial: driveSerial(index), ...(disk.backend === undefined ? {} : { medium: disk.backend }) });
+    const discDrive = new AtapiDrive({ id, memory: this.memory, serial: driveSerial(index), ...(disk.backend === undefined ? {} : { medium: disk.backend }),
+      trayMoved: (open) => { if (open) this.#options.discEjected?.(index); },
+    });
     this.#discDrives.set(index, discDrive);
     return discDrive;
   }

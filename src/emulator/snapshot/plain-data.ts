@@ -130,7 +130,8 @@ class Reader {
         const value = this.#view.getBigUint64(this.#take(8), true);
         return isNegative ? BigInt.asIntN(64, value) : value;
       }
-      case TAG.bytes: return this.#blob().slice();
+      // Not `slice`, which is a view where the bytes are a Buffer.
+      case TAG.bytes: return new Uint8Array(this.#blob());
       case TAG.array: return Array.from({ length: this.#count() }, () => this.value(depth + 1));
       case TAG.object: {
         const members: [string, unknown][] = [];

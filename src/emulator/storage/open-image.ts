@@ -1,6 +1,7 @@
 /** Opens an image with everything below it. The rules are in README.md, "Opening". */
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { ByteFile, Compression, DiskImage } from '../interfaces/disk-image.ts';
+import { isZero } from './byte-fields.ts';
 import type { ImageFiles } from './image-files.ts';
 import { damaged, ImageError, printable, unsupported } from './image-error.ts';
 import { probeFormat } from './probe.ts';
@@ -18,11 +19,22 @@ import { readVhdFooter, readVhdHeader } from './vhd/vhd-structures.ts';
 
 export const CHAIN_MAXIMUM = 16;
 /** Any file can be read as raw: below another image only one that is called a disk. */
+const SECTOR_BYTES = 512;
+/** LUKS and XFS, which fill a disk without a boot sector. */
+const VOLUME_SIGNATURES: readonly (readonly number[])[] = [[0x4c, 0x55, 0x4b, 0x53, 0xba, 0xbe], [0x58, 0x46, 0x53, 0x42]];
 const RAW_NAME = /\.(?:img|raw|dd|iso)$/i;
 
-/** Throws `ImageError` where a raw file may not lie below another image. */
-export function checkRawBase(path: string): void {
-  if (!RAW_NAME.test(path)) throw new ImageError('image.foreign-file', `${printable(path)} is said to be a raw disk below another image, and its name says otherwise`, 'give it a name that ends in .img, .raw, .dd or .iso');
+/** Throws `ImageError` where a raw file may not lie below another image: any file can be read as raw. */
+export async function checkRawBase(path: string, file: ByteFile): Promise<void> {
+  if (!RAW_NAME.test(path) && !await beginsAsDisk(file)) throw new ImageError('image.foreign-file', `${printable(path)} is said to be a raw disk below another image, and neither its name nor its first sector looks like one`, 'give it a name that ends in .img, .raw, .dd or .iso');
+}
+
+/** Whether the first sector is nothing that a file of other contents would begin with: empty, a boot sector, or a volume's header. */
+async function beginsAsDisk(file: ByteFile): Promise<boolean> {
+  if (await file.size() < SECTOR_BYTES) return false;
+  const sector = new Uint8Array(SECTOR_BYTES);
+  await file.read(0, sector);
+  return isZero(sector) || (sector[510] === 0x55 && sector[511] === 0xaa) || VOLUME_SIGNATURES.some((signature) => signature.every((byte, at) => sector[at] === byte));
 }
 
 export interface OpenImageOptions {
@@ -76,7 +88,7 @@ class ChainOpener {
     const format = stated ?? await probeFormat(file);
     switch (format) {
       case 'raw':
-        if (isBelow) checkRawBase(path);
+        if (isBelow) await checkRawBase(path, file);
         return new RawImage({ file, fileBytes: await sizeOf(file), wasGuessed: stated === undefined });
       case 'qcow2': {
         let header = await readQcow2Header(file);

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { DISK_BUSES } from '../../shared/disk-bus.ts';
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import { ACCELERATORS, ARCHITECTURES, checkMachineName } from '../../shared/machine-config.ts';
 import { mediaInfoSchema } from '../../shared/media-protocol.ts';
@@ -13,7 +14,7 @@ import { withCore } from './core.ts';
 import { runDiskJob } from './disk/disk-job.ts';
 import { EXIT_USAGE, printJson, printLine, unwrap, usageFailure } from './outcome.ts';
 import { planAdapters } from './run/network-options.ts';
-import { parseDiskOption } from './run/plan.ts';
+import { oneOf, parseCdromOption, parseDiskOption } from './run/plan.ts';
 
 interface CreateOptions {
   memory: string; arch: string; accel: string; newDisk?: string; bus: string; disk: string[]; net: string[]; nic?: string; forward: string[]; cdrom: string[]; boot?: string;
@@ -30,9 +31,9 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
     .option('--arch <name>', 'x86_64 or i386', 'x86_64')
     .option('--accel <name>', 'auto, translator or interpreter', 'auto')
     .option('--new-disk <size>', 'an empty disk of this size inside the VM folder')
-    .option('--bus <name>', 'bus of the new disk: ide or virtio', 'ide')
+    .option('--bus <name>', `bus of the new disk: ${DISK_BUSES.join(', ')}`, 'ide')
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, readonly, discard-changes', collect, [])
-    .option('--cdrom <file>', 'attach a CD image', collect, [])
+    .option('--cdrom <file>', 'attach a CD image: FILE[,bus=ide|ahci]', collect, [])
     .option('--net <kind[,setting...]>', 'none, nat, host-only, nat-network=NAME or internal=NAME, with reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, delay=MILLIS, jitter=MILLIS, loss=PERCENT', collect, [])
     .option('--nic <model>', 'network adapter: virtio, e1000 or rtl8139')
     .option('--forward <rule>', 'lead a port of this host into the guest: tcp|udp:[ADDRESS:]HOSTPORT:GUESTPORT', collect, [])
@@ -50,7 +51,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
       const accelerator = ACCELERATORS.find((candidate) => candidate === options.accel);
       if (accelerator === undefined) throw usageFailure(`--accel "${options.accel}" is not known`, `give one of ${ACCELERATORS.join(', ')}`);
       if (accelerator === 'kvm') throw usageFailure(`--accel ${accelerator} is not available in this version`, 'use --accel auto');
-      if (options.bus !== 'ide' && options.bus !== 'virtio') throw usageFailure(`--bus "${options.bus}" is not known`, 'give ide or virtio');
+      const bus = oneOf(options.bus, DISK_BUSES, '--bus');
       if (options.boot !== undefined && options.boot !== 'hd' && options.boot !== 'cd') throw usageFailure(`--boot ${options.boot} is not available in this version`, 'use --boot hd or cd');
       if (options.kernel === undefined && (options.initrd !== undefined || options.append !== undefined)) throw usageFailure('--initrd and --append need a kernel', 'give --kernel FILE');
       const memoryBytes = unwrap(parseMemorySize(options.memory), EXIT_USAGE);
@@ -60,7 +61,6 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
       const planned = planAdapters(options);
       if (planned.some(({ capturePath }) => capturePath !== undefined)) throw usageFailure('--net capture is for one run', 'use it with guesthouse run');
       const adapters = planned.map(({ config }) => config);
-      const { bus } = options;
       const directBoot = options.kernel === undefined ? undefined
         : { kernel: resolve(options.kernel), ...(options.initrd === undefined ? {} : { initrd: resolve(options.initrd) }), commandLine: options.append ?? '' };
       const bootOrder: ('hd' | 'cd')[] = options.boot === 'cd' ? ['cd', 'hd'] : ['hd', 'cd'];
@@ -69,7 +69,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
           ? await core.client.library.createFromBundledGuest({ id: GUESTHOUSE_LINUX, name })
           : await core.client.library.create({
               name, architecture, accelerator, memoryBytes, ...(newDiskBytes === undefined ? {} : { newDiskBytes }), newDiskBus: bus, disks,
-              cdroms: options.cdrom.map((file) => ({ path: resolve(file) })), adapters, bootOrder, ...(directBoot === undefined ? {} : { directBoot }),
+              cdroms: options.cdrom.map(parseCdromOption).map(({ path, bus: cdromBus }) => ({ path, bus: cdromBus })), adapters, bootOrder, ...(directBoot === undefined ? {} : { directBoot }),
             });
         return result.ok ? ok(result.value) : result;
       }));

@@ -19,6 +19,13 @@ export async function exportOvf(context: CommandLineContext, name: string, file:
   await withJob(context, 'exporting', (core, id) => core.client.library.exportOvf({ name, path: resolve(file), id }));
 }
 
+/** On standard output the line alone, so that a script can run it. */
+export async function printQemuCommand(context: CommandLineContext, name: string): Promise<void> {
+  const { line, leftOut } = unwrap(await withCore(context, (core) => core.client.library.qemuCommand({ name })));
+  printLine(line);
+  for (const { what, detail } of leftOut) process.stderr.write(`left out: ${what}${detail === '' ? '' : `: ${detail}`}\n`);
+}
+
 /** Prints the machine's name, and what there was no place for. */
 export async function importForeign(context: CommandLineContext, file: string, name: string | undefined, allowed: readonly string[], json: boolean): Promise<void> {
   const { entry, leftOut } = await withJob(context, 'importing', (core, id) => core.client.library.importForeign({

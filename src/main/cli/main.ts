@@ -14,6 +14,8 @@ import { addKeyVerb } from './key.ts';
 import { addListVerb } from './list.ts';
 import { addLogsVerb } from './logs.ts';
 import { addPauseVerb } from './pause.ts';
+import { addReplicateVerbs } from './replicate.ts';
+import { addTemplateVerb } from './template.ts';
 import { addResetVerb } from './reset.ts';
 import { addResumeVerb } from './resume.ts';
 import { addRunVerb } from './run.ts';
@@ -39,7 +41,7 @@ const program = new Command('guesthouse')
 // In the order of the help: what one begins with first.
 for (const addVerb of [
   addListVerb, addInfoVerb, addCreateVerb, addDeleteVerb, addStartVerb, addStopVerb, addPauseVerb, addResumeVerb, addSaveVerb, addResetVerb,
-  addSnapshotVerb, addCloneVerb, addBundleVerbs,
+  addSnapshotVerb, addCloneVerb, addTemplateVerb, addBundleVerbs, addReplicateVerbs,
   addRunVerb, addDiskVerb, addScreenshotVerb, addTypeVerb, addKeyVerb, addConsoleVerb, addLogsVerb, addServeVerb, addBackgroundServiceVerb,
 ]) addVerb(program, context);
 

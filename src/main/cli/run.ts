@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { ForkLauncher } from '../machines/fork-launcher.ts';
 import { checkOutputFile, fileError } from '../machines/media-check.ts';
 import { checkVmStart } from '../machines/vm-start.ts';
+import { runBundle } from './bundles.ts';
 import type { CommandLineContext } from './context.ts';
 import { CommandFailure, EXIT_FAILED, printError, unwrap, usageFailure } from './outcome.ts';
 import { EphemeralMachine } from './run/ephemeral-machine.ts';
@@ -16,6 +17,8 @@ const collect = (value: string, earlier: string[]): string[] => [...earlier, val
 export function addRunVerb(program: Command, context: CommandLineContext): void {
   program.command('run')
     .description('run an ephemeral machine with its serial console on this terminal; nothing is kept')
+    .argument('[bundle]', 'a bundle (NAME.guestvmz), which runs in place as a machine of the library until "guesthouse keep" or "discard"')
+    .option('--yes', 'don\'t ask before a bundle runs')
     .option('--memory <size>', 'memory of the machine', '256M')
     .option('--cpus <count>', 'CPUs of the machine', '1')
     .option('--accel <name>', 'auto, translator, interpreter or kvm', 'auto')
@@ -24,7 +27,7 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .option('--initrd <file>', 'its initial RAM disk')
     .option('--append <text>', 'its command line')
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, format=raw|qcow2|..., readonly, discard-changes, backing-folder=FOLDER', collect, [])
-    .option('--cdrom <file>', 'attach a CD image', collect, [])
+    .option('--cdrom <file>', 'attach a CD image: FILE[,bus=ide|ahci]', collect, [])
     .option('--floppy <file>', 'attach a floppy image (not in this version)')
     .option('--boot <device>', 'boot first from hd or cd')
     .option('--bios <file>', 'firmware in place of the built-in one')
@@ -46,9 +49,14 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .option('--fail-on <text>', 'end with status 1 when a text appears on console or screen', collect, [])
     .option('--timeout <seconds>', 'end with status 124 after this time')
     .option('--stats <file.json>', 'write figures of the run here')
+    .option('--regions <file>', 'write what the translator makes here: guest code beside WebAssembly')
     .option('--verbose', 'print the machine\'s log on standard error')
     .addHelpText('after', '\nCtrl-] ends the machine when the console is a terminal.\nExit status: 0 the guest powered off or --exit-on; 1 --fail-on or a crash; 2 wrong usage; 124 timeout; N from --exit-port.')
-    .action(async (options: RunOptions) => {
+    .action(async (bundle: string | undefined, { yes = false, ...options }: RunOptions & { yes?: boolean }) => {
+      if (bundle !== undefined) {
+        await runBundle(context, bundle, yes);
+        return;
+      }
       const plan = planRun(options, context.paths);
       unwrap(checkVmStart(plan.start));
       for (const path of outputFiles(plan)) unwrap(checkOutputFile(path));

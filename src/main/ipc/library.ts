@@ -1,4 +1,5 @@
 import type { ApiHandlers, LibraryEntry } from '../../shared/api.ts';
+import type { LeftOut } from '../../shared/foreign-machine.ts';
 import { mediaDoneSchema } from '../../shared/media-protocol.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
@@ -10,8 +11,11 @@ import { checkMedium } from '../machines/media-check.ts';
 import { runMediaJob } from '../media/media-process.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { MachineSettings } from './machine-settings.ts';
+import { BundlesInPlace } from '../library/in-place.ts';
 import { exportBundle, importBundle } from '../library/exchange.ts';
 import { mapForeignMachine } from '../library/foreign-machine.ts';
+import { qemuCommand, shellLine } from '../library/qemu-command.ts';
+import { startOf } from './machines.ts';
 import { exportOvf } from '../library/export-ovf.ts';
 import { describeForeign, importForeign } from '../library/import-foreign.ts';
 import { mustHaveNoClones } from '../snapshots/clones.ts';
@@ -24,6 +28,7 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
   const { library, supervisor, snapshots, jobs } = services;
 
   const settings = new MachineSettings(services);
+  const inPlace = new BundlesInPlace(library, snapshots, services.paths.mediaProcess);
   const entryOf = (found: FoundMachine): Promise<LibraryEntry> => settings.entryOf(found);
   const changed = async (result: Result<FoundMachine>): Promise<Result<LibraryEntry>> => {
     if (!result.ok) return result;
@@ -107,6 +112,10 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       const isHardware = Object.entries(changes).some(([key, value]) => value !== undefined && HARDWARE.includes(key));
       const free = isHardware ? await mustHaveNoState(name) : ok({});
       if (!free.ok) return free;
+      if (changes.isTemplate === true) {
+        const off = mustBeOff(name);
+        if (!off.ok) return off;
+      }
       const memory = changes.memoryBytes === undefined ? ok(0) : checkMemory(changes.memoryBytes);
       if (!memory.ok) return memory;
       const media = checkMedia(changes.disks ?? [], changes.cdroms ?? [], changes.directBoot ?? undefined);
@@ -129,6 +138,17 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       return off.ok ? jobs.run(id, (progress, signal) => exportOvf(library, services.paths.mediaProcess, name, path, progress, signal)) : Promise.resolve(off);
     },
 
+    async qemuCommand({ name }) {
+      const present = await snapshots.settingsNow(name);
+      if (!present.ok) return present;
+      const { config } = present.value;
+      const start = startOf(services, name, config);
+      if (!start.ok) return start;
+      const command = qemuCommand(name, start.value, config);
+      const saved: LeftOut[] = present.value.resumeFrom === undefined ? [] : [{ what: 'snapshots', detail: 'saved state' }];
+      return ok({ line: shellLine(command), words: [command.program, ...command.arguments], leftOut: [...command.leftOut, ...saved] });
+    },
+
     async describeForeign({ path, id }) {
       const described = await jobs.run(id, (progress, signal) => describeForeign(services.paths.mediaProcess, path, progress, signal));
       if (!described.ok) return described;
@@ -142,6 +162,32 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
         const found = made.ok ? await changed(await library.find(made.value.name)) : made;
         return made.ok && found.ok ? ok({ entry: found.value, leftOut: [...made.value.leftOut] }) : found as Extract<typeof found, { ok: false }>;
       });
+    },
+
+    async inspectBundle({ path }) {
+      return inPlace.inspect(path);
+    },
+
+    async openBundle({ path, manifestSha256 }) {
+      const opened = await inPlace.open(path, manifestSha256);
+      return opened.ok ? changed(await library.find(opened.value)) : opened;
+    },
+
+    async keep({ name }) {
+      const off = mustBeOff(name);
+      if (!off.ok) return off;
+      const kept = await inPlace.keep(name);
+      return kept.ok ? changed(await library.find(name)) : kept;
+    },
+
+    async discard({ name }) {
+      const off = mustBeOff(name);
+      if (!off.ok) return off;
+      const discarded = await inPlace.discard(name);
+      if (!discarded.ok) return discarded;
+      supervisor.forget(name);
+      services.emit({ event: 'library.changed', payload: {} });
+      return ok({});
     },
 
     async clone({ name, newName, linked, snapshot }) {

@@ -2,8 +2,10 @@ import { join } from 'node:path';
 import type { ApiHandlers } from '../../shared/api.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
-import type { VmCommand } from '../../shared/vm-protocol.ts';
+import type { MachineConfig } from '../../shared/machine-config.ts';
+import type { VmCommand, VmStart } from '../../shared/vm-protocol.ts';
 import { readBundledGuest } from '../library/bundled-guests.ts';
+import { readInPlace, type InPlace } from '../library/in-place-record.ts';
 import { lastLines } from '../machines/machine-log.ts';
 import type { RunningMachine } from '../machines/running-machine.ts';
 import { vmStartOf } from '../machines/vm-start.ts';
@@ -11,15 +13,22 @@ import type { StartMachine } from '../snapshots/snapshots.ts';
 import { MachineSettings } from './machine-settings.ts';
 import type { Services } from './services.ts';
 
+/** What a machine of the library is started with, by its settings with the images that its disks write now. */
+export function startOf({ library, paths }: Services, name: string, config: MachineConfig, inPlace?: InPlace): Result<VmStart> {
+  const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
+  if (guest?.ok === false) return guest;
+  return vmStartOf(name, config, library.folderOf(name), guest?.value.directBoot, paths, inPlace);
+}
+
 /** Starts a machine of the library with the images that its disks write now, perhaps from a saved state. */
-export function starterOf({ library, supervisor, paths }: Services, name: string, overcommit: boolean): StartMachine {
+export function starterOf(services: Services, name: string, overcommit: boolean): StartMachine {
+  const { library, supervisor } = services;
   return async ({ config, configNow, resumeFrom }) => {
-    const folder = library.folderOf(name);
-    const guest = config.bundledGuest === undefined || config.directBoot !== undefined ? undefined : readBundledGuest(paths.guestFolder, config.bundledGuest);
-    if (guest?.ok === false) return guest;
-    const start = vmStartOf(name, configNow, folder, guest?.value.directBoot, paths);
+    const inPlace = await readInPlace(library.folderOf(name));
+    if (!inPlace.ok) return inPlace;
+    const start = startOf(services, name, configNow, inPlace.value);
     if (!start.ok) return start;
-    return supervisor.start(name, { ...start.value, resumeFrom }, { logFolder: join(folder, 'logs'), logSerial: config.serial.logToFile, config, overcommit });
+    return supervisor.start(name, { ...start.value, resumeFrom }, { logFolder: join(library.folderOf(name), 'logs'), logSerial: config.serial.logToFile, config, overcommit });
   };
 }
 
@@ -64,7 +73,7 @@ export function machineHandlers(services: Services): ApiHandlers['machines'] {
       if (!found.ok) return found;
       const { cdroms } = found.value.config;
       if (cdroms[drive] === undefined) return fail('machines.no-such-part', `the machine ${name} has no CD drive ${drive + 1}`, 'add one in its settings');
-      return settings.change(name, { cdroms: cdroms.map((cdrom, index) => index !== drive ? cdrom : path === undefined ? {} : { path }) }, force);
+      return settings.change(name, { cdroms: cdroms.map((cdrom, index) => index !== drive ? cdrom : { ...cdrom, path }) }, force);
     },
 
     async reset({ name }) {

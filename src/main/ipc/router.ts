@@ -12,6 +12,7 @@ import { libraryHandlers } from './library.ts';
 import { machineHandlers } from './machines.ts';
 import { mediaHandlers } from './media.ts';
 import { preferenceHandlers } from './preferences.ts';
+import { replicaHandlers } from './replicas.ts';
 import type { Services } from './services.ts';
 import { snapshotHandlers } from './snapshots.ts';
 
@@ -20,6 +21,7 @@ export function handlersOf(services: Services): ApiHandlers {
     library: libraryHandlers(services),
     machines: machineHandlers(services),
     snapshots: snapshotHandlers(services),
+    replicas: replicaHandlers(services),
     media: mediaHandlers(services),
     preferences: preferenceHandlers(services),
     host: hostHandlers(services),

@@ -5,6 +5,7 @@ import type { Result } from '../../shared/result.ts';
 import type { AppPaths } from '../app-paths.ts';
 import type { RunningJobs } from '../media/running-jobs.ts';
 import type { Library } from '../library/library.ts';
+import type { Replication } from '../replication/replication.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
 
@@ -21,6 +22,7 @@ export interface Services {
   readonly library: Library;
   readonly supervisor: Supervisor;
   readonly snapshots: Snapshots;
+  readonly replication: Replication;
   /** Long jobs of callers, by the names that they gave them. */
   readonly jobs: RunningJobs;
   readonly preferences: PreferencesStore;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { BundledGuest } from '../../shared/api.ts';
+import { DISK_BUSES, type DiskBus } from '../../shared/disk-bus.ts';
 import { ARCHITECTURES, describeIssues } from '../../shared/machine-config.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
@@ -18,13 +19,13 @@ const guestFileSchema = z.object({
   memoryBytes: z.number().int().positive(),
   architecture: z.enum(ARCHITECTURES).default('x86_64'),
   diskBytes: z.number().int().positive().max(DISK_BYTES_MAXIMUM),
-  diskBus: z.enum(['ide', 'virtio']).default('virtio'),
+  diskBus: z.enum(DISK_BUSES).default('virtio'),
 });
 
 export interface InstalledGuest {
   readonly facts: BundledGuest;
   readonly directBoot: ResolvedDirectBoot;
-  readonly diskBus: 'ide' | 'virtio';
+  readonly diskBus: DiskBus;
 }
 
 /** Error: `guests.missing` where the app came without it, or it is damaged. */

@@ -11,14 +11,17 @@ import { moveFolder } from '../files/atomic-file.ts';
 import { fileError } from '../machines/media-check.ts';
 import { runMediaJob } from '../media/media-process.ts';
 import { SnapshotFolder } from '../snapshots/snapshot-folder.ts';
+import { readInPlace } from './in-place-record.ts';
 import type { Library } from './library.ts';
 
-const BUNDLE_SUFFIX = '.guestvmz';
+export const BUNDLE_SUFFIX = '.guestvmz';
 
 /** A machine that is off. Errors: `bundle.outside`, `output.exists`, those of the job. */
 export async function exportBundle(library: Library, program: string, name: string, path: string): Promise<Result<{ bytes: number }>> {
   const found = await library.findWhole(name);
   if (!found.ok) return found;
+  const inPlace = await readInPlace(found.value.folder);
+  if (!inPlace.ok || inPlace.value !== undefined) return fail('bundle.in-place', `the machine ${name} runs in its bundle`, 'keep it first: guesthouse keep NAME');
   const outside = await outsideOf(found.value.folder, found.value.config);
   if (!outside.ok) return outside;
   if (!isAbsolute(path)) return fail('bundle.no-path', 'the bundle needs a full path', 'give one');
@@ -53,7 +56,7 @@ export async function importBundle(library: Library, program: string, path: stri
 }
 
 /** A bundle holds all that its machine needs, and its machine reaches for nothing else on the host. */
-async function outsideOf(folder: string, config: MachineConfig): Promise<Result<Record<string, never>>> {
+export async function outsideOf(folder: string, config: MachineConfig): Promise<Result<Record<string, never>>> {
   const opened = await SnapshotFolder.open(folder);
   if (!opened.ok) return opened;
   for (const { disks, cdroms, directBoot, linkedTo } of [config, ...opened.value.tree.nodes.map((node) => node.config)]) {

@@ -12,7 +12,7 @@ export function withoutReachOutside(config: MachineConfig): MachineConfig {
   return {
     ...rest, ...boot,
     disks: config.disks.filter(({ path }) => isInside(path)).map((disk) => ({ ...disk, backingFolders: [] })),
-    cdroms: config.cdroms.map((cdrom) => (isInside(cdrom.path) ? cdrom : {})),
+    cdroms: config.cdroms.map((cdrom) => (isInside(cdrom.path) ? cdrom : { bus: cdrom.bus })),
     adapters: config.adapters.map((adapter) => ({ ...adapter, allow: [], forwards: [] })),
   };
 }

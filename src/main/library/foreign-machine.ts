@@ -3,7 +3,7 @@ import type { ForeignAdapter, ForeignMachine, LeftOut } from '../../shared/forei
 import type { DiskConfig, MachineConfigInput } from '../../shared/machine-config.ts';
 import { ADAPTERS_MAXIMUM } from '../../shared/network-config.ts';
 import type { AdapterConfig, PortForwardConfig } from '../../shared/network-config.ts';
-import { IDE_DRIVES_MAXIMUM } from '../../shared/machine-rules.ts';
+import { DRIVES_MAXIMUM } from '../../shared/disk-bus.ts';
 import { formatSize, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAXIMUM, MEMORY_BYTES_MINIMUM, MIB } from '../../shared/sizes.ts';
 
 const DISKS_MAXIMUM = 8;
@@ -24,7 +24,7 @@ export function mapForeignMachine(machine: ForeignMachine): MappedMachine {
   if (memoryBytes !== machine.memoryBytes) leftOut.push({ what: 'memory', detail: formatSize(machine.memoryBytes) });
   const disks = placeDisks(machine, leftOut);
   // Discs get what IDE places the disks leave.
-  const drives = machine.cdroms.slice(0, Math.min(CD_DRIVES_MAXIMUM, IDE_DRIVES_MAXIMUM - disks.filter((disk) => disk?.bus === 'ide').length));
+  const drives = machine.cdroms.slice(0, Math.min(CD_DRIVES_MAXIMUM, DRIVES_MAXIMUM.ide - disks.filter((disk) => disk?.bus === 'ide').length));
   for (const { path } of machine.cdroms.slice(drives.length)) leftOut.push({ what: 'disc', detail: path ?? '' });
   return {
     config: {
@@ -42,7 +42,7 @@ function memoryOf(bytes: number): number {
 
 function placeDisks({ disks, cdroms }: ForeignMachine, leftOut: LeftOut[]): MappedMachine['disks'] {
   // A drive for discs is kept free where there is one: systems are installed from it.
-  let ideLeft = IDE_DRIVES_MAXIMUM - (cdroms.length > 0 ? 1 : 0);
+  let ideLeft = DRIVES_MAXIMUM.ide - (cdroms.length > 0 ? 1 : 0);
   return disks.map((disk, index) => {
     if (index >= DISKS_MAXIMUM) {
       leftOut.push({ what: 'disk', detail: disk.file?.path ?? formatSize(disk.bytes) });

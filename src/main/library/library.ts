@@ -3,6 +3,7 @@ import { constants, existsSync, watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { access, cp, lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { DiskBus } from '../../shared/disk-bus.ts';
 import { checkMachineName, describeIssues, MACHINE_FILE, MACHINE_FOLDER_SUFFIX, MACHINE_SCHEMA_VERSION, machineConfigSchema, parseMachineConfig } from '../../shared/machine-config.ts';
 import type { MachineConfig, MachineConfigInput } from '../../shared/machine-config.ts';
 import { fail, ok } from '../../shared/result.ts';
@@ -26,7 +27,7 @@ export interface FoundMachine {
 }
 
 /** A first disk inside the VM folder: an empty one, or what `importTo` makes, a qcow2 image. */
-export type NewDisk = { readonly bus: 'ide' | 'virtio' } & ({ readonly bytes: number } | { importTo(path: string): Promise<Result<unknown>> });
+export type NewDisk = { readonly bus: DiskBus } & ({ readonly bytes: number } | { importTo(path: string): Promise<Result<unknown>> });
 
 export class Library {
   readonly folder: string;

@@ -9,7 +9,7 @@ import { checkMedium } from './media-check.ts';
 import { mediumPath, networkSettingsOf } from './vm-start.ts';
 
 /** What the VM process has nothing to do with. */
-type Unseen = 'schemaVersion' | 'display' | 'input' | 'linkedTo' | 'resetToSnapshot' | keyof typeof descriptionShape;
+type Unseen = 'schemaVersion' | 'display' | 'input' | 'linkedTo' | 'resetToSnapshot' | 'replication' | 'isTemplate' | keyof typeof descriptionShape;
 type Section = Exclude<keyof MachineConfig, Unseen>;
 /** Every setting that the machine was started with, but for what can be changed in it since. */
 type Frozen = { readonly [S in Section]: unknown };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { MACHINE_OFF } from '../../shared/api.ts';
 import type { ConsoleKind, MachineState, MachineStatus } from '../../shared/api.ts';
 import { fail, ok } from '../../shared/result.ts';
-import type { Result } from '../../shared/result.ts';
+import type { MachineError, Result } from '../../shared/result.ts';
 import type { DisplayFrame, VmCommand, VmEvent, VmStart } from '../../shared/vm-protocol.ts';
 import { ConsoleHub } from './console-hub.ts';
 import { DisplayHub } from './display-hub.ts';
@@ -24,6 +24,8 @@ export interface MachineListener {
   warning(message: string): void;
   /** The state that the machine went on from is not needed any more. */
   memoryLoaded(): void;
+  /** The guest opened the tray of the drive that is disk `drive` of the start. */
+  discEjected(drive: number): void;
 }
 
 export class RunningMachine {
@@ -209,17 +211,30 @@ export class RunningMachine {
       case 'display-frame':
         if (this.#hub?.frame(event.frame) === false) this.#writeLog('a frame of the display was ignored: its rectangles make no sense');
         return;
+      case 'disc-ejected':
+        this.#listener.discEjected(event.drive);
+        return;
+      case 'disk-trouble':
+        this.#diskTrouble(event.disk, event.error);
+        return;
       case 'memory-loaded':
         this.#listener.memoryLoaded();
         return;
       case 'log':
-        if (event.level === 'warning' && event.topic === 'input') this.#listener.warning(event.message);
+        if ((event.level === 'warning' && event.topic === 'input') || (event.level === 'error' && event.topic === 'memory')) this.#listener.warning(event.message);
         return;
       case 'guest-reset':
         this.#reset(event.cause, event.countInLastMinute);
         return;
       default:
     }
+  }
+
+  #diskTrouble(disk: number, error: MachineError | undefined): void {
+    const { diskTrouble: _before, ...status } = this.#status;
+    this.#setStatus(error === undefined ? status : { ...status, diskTrouble: error });
+    this.#writeLog(error === undefined ? `disk ${disk + 1}: all is well again` : `disk ${disk + 1}: ${error.message}: ${error.advice}`);
+    if (error !== undefined) this.#listener.warning(`disk ${disk + 1}: ${error.message}: ${error.advice}`);
   }
 
   #reset(cause: 'guest' | 'triple-fault' | 'user', countInLastMinute: number): void {

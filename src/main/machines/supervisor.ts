@@ -14,6 +14,8 @@ export interface SupervisorListener {
   status(name: string, status: MachineStatus): void;
   warning(name: string, message: string): void;
   memoryLoaded(name: string): void;
+  /** The guest put out the disc of one of its CD drives, which are counted from 0. */
+  discEjected(name: string, cdrom: number): void;
 }
 
 export interface StartOptions {
@@ -57,6 +59,7 @@ export class Supervisor {
         status: (status) => { this.#listener.status(name, status); },
         warning: (message) => { this.#listener.warning(name, message); },
         memoryLoaded: () => { this.#listener.memoryLoaded(name); },
+        discEjected: (drive) => { this.#listener.discEjected(name, drive - (this.startedConfig(name)?.disks.length ?? 0)); },
       });
       this.#machines.set(name, machine);
     }
@@ -82,7 +85,7 @@ export class Supervisor {
     const free = options.overcommit === true ? memory : checkFreeMemory(start.memoryBytes, this.#freeMemory());
     if (!free.ok) return free;
     const conflict = findSharedDisk(start, others);
-    if (conflict !== undefined) return fail('media.in-use', `the disk ${conflict.path} is in use by the machine ${conflict.user}`, 'stop that machine, or attach the disk read-only');
+    if (conflict !== undefined) return fail('media.in-use', `the disk ${conflict.path} is in use by the machine ${conflict.user}`, conflict.isWritten ? 'stop that machine' : 'stop that machine, or attach the disk read-only');
     this.#starts.set(name, start);
     if (options.config === undefined) this.#configs.delete(name);
     else this.#configs.set(name, options.config);
@@ -136,12 +139,12 @@ function isWritten(disk: VmStart['disks'][number]): boolean {
 }
 
 /** A disk that one machine writes must be nobody else's. */
-function findSharedDisk(start: VmStart, others: readonly VmStart[]): { path: string; user: string } | undefined {
+function findSharedDisk(start: VmStart, others: readonly VmStart[]): { readonly path: string; readonly user: string; readonly isWritten: boolean } | undefined {
   for (const disk of start.disks) {
     for (const other of others) {
       const { path } = disk;
-      const shared = path !== undefined && other.disks.some((theirs) => theirs.path !== undefined && (isWritten(disk) || isWritten(theirs)) && sameFile(path, theirs.path));
-      if (shared) return { path, user: other.name };
+      const shared = path === undefined ? undefined : other.disks.find((theirs) => theirs.path !== undefined && (isWritten(disk) || isWritten(theirs)) && sameFile(path, theirs.path));
+      if (path !== undefined && shared !== undefined) return { path, user: other.name, isWritten: isWritten(shared) };
     }
   }
   return undefined;

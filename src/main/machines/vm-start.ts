@@ -1,14 +1,15 @@
 /** From a machine's description to what its VM process needs, everything checked that main may check. */
 import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
+import { DISK_BUSES, DRIVES_MAXIMUM } from '../../shared/disk-bus.ts';
 import type { MachineConfig } from '../../shared/machine-config.ts';
 import { macAddressOf, type AdapterConfig } from '../../shared/network-config.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
-import { IDE_DRIVES_MAXIMUM } from '../../shared/machine-rules.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { DiskAttachment, EmptyDrive, NetworkAdapterStart, NetworkSettings, VmStart } from '../../shared/vm-protocol.ts';
 import type { AppPaths } from '../app-paths.ts';
+import { isInBundle, type InPlace } from '../library/in-place-record.ts';
 import { checkHostMemory } from './host-memory.ts';
 import { checkMedium, hasNameOfFormat } from './media-check.ts';
 
@@ -16,7 +17,7 @@ import { checkMedium, hasNameOfFormat } from './media-check.ts';
 export interface ResolvedDirectBoot { readonly kernelPath: string; readonly initrdPath: string | undefined; readonly commandLine: string }
 
 /** `folder` is the VM folder that relative media are in. Errors: those of `checkVmStart`, and `media.outside-folder`. */
-export function vmStartOf(name: string, config: MachineConfig, folder: string, bundledBoot: ResolvedDirectBoot | undefined, paths: AppPaths): Result<VmStart> {
+export function vmStartOf(name: string, config: MachineConfig, folder: string, bundledBoot: ResolvedDirectBoot | undefined, paths: AppPaths, inPlace?: InPlace): Result<VmStart> {
   const disks: (DiskAttachment | EmptyDrive)[] = [];
   for (const disk of config.disks) {
     const path = mediumPath(folder, disk.path);
@@ -26,7 +27,7 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
   for (const cdrom of config.cdroms) {
     const path = cdrom.path === undefined ? ok(undefined) : mediumPath(folder, cdrom.path);
     if (!path.ok) return path;
-    disks.push({ path: path.value, format: 'iso', bus: 'ide', kind: 'cdrom', readOnly: true, discardChanges: false, backingFolders: [] });
+    disks.push({ path: path.value, format: 'iso', bus: cdrom.bus, kind: 'cdrom', readOnly: true, discardChanges: false, backingFolders: [] });
   }
   let directBoot: ResolvedDirectBoot | undefined = bundledBoot;
   if (config.directBoot !== undefined) {
@@ -58,7 +59,8 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
     debugPort: undefined,
     onReset: config.onReset,
     cpuLimitPercent: config.cpuLimitPercent,
-  });
+    bundle: inPlace?.bundle,
+  }, inPlace);
 }
 
 /** `capturePath` is a pcapng file for the adapter's frames. */
@@ -81,7 +83,7 @@ export function networkSettingsOf({ model: _model, mac: _mac, mode, network: _ne
  * Errors: those of `checkMedium` and `checkHostMemory`, `firmware.missing`, `machines.no-kvm`, `machines.too-many-drives`, `media.twice`,
  * `network.instruction-time`, `network.no-gateway`, `network.port-twice`.
  */
-export function checkVmStart(start: VmStart): Result<VmStart> {
+export function checkVmStart(start: VmStart, inPlace?: InPlace): Result<VmStart> {
   if (start.accelerator === 'kvm') return fail('machines.no-kvm', 'the accelerator kvm is not available in this version', 'use the accelerator auto');
   const memory = checkHostMemory(start.memoryBytes, 0);
   if (!memory.ok) return memory;
@@ -97,7 +99,8 @@ export function checkVmStart(start: VmStart): Result<VmStart> {
     if (!initrd.ok) return initrd;
     if (initrd.value >= start.memoryBytes) return fail('memory.too-small', `the initrd ${directBoot.initrdPath ?? ''} does not fit into the machine's memory`, 'give the machine more memory');
   }
-  if (start.disks.filter((disk) => disk.bus === 'ide').length > IDE_DRIVES_MAXIMUM) return fail('machines.too-many-drives', `more than ${IDE_DRIVES_MAXIMUM} IDE drives don't fit`, 'attach disks with bus=virtio');
+  const full = DISK_BUSES.find((bus) => start.disks.filter((disk) => disk.bus === bus).length > DRIVES_MAXIMUM[bus]);
+  if (full !== undefined) return fail('machines.too-many-drives', `more than ${DRIVES_MAXIMUM[full]} drives don't fit on the bus ${full}`, `attach some with another bus: ${DISK_BUSES.join(', ')}`);
   const adapters = start.adapters ?? [];
   if (adapters.length > 0 && start.time !== 'host') {
     return fail('network.instruction-time', 'a machine in instruction time can have no network: what comes from outside can\'t be repeated', 'give it host time, or no network');
@@ -110,7 +113,7 @@ export function checkVmStart(start: VmStart): Result<VmStart> {
   if (twice !== undefined) return fail('network.port-twice', `the host's ${twice} is forwarded twice`, 'forward it once');
   const written = new Set<string>();
   for (const disk of start.disks) {
-    if (disk.path === undefined) continue;
+    if (disk.path === undefined || isInBundle(inPlace, disk.path)) continue;
     const writable = !disk.readOnly && !disk.discardChanges;
     const checked = checkMedium(disk.path, disk.kind === 'cdrom' ? 'CD image' : isTakenAsRaw(disk) ? 'raw disk' : 'disk', writable);
     if (!checked.ok) return checked;

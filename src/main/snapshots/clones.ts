@@ -21,7 +21,7 @@ export async function copyMachine(library: Library, source: SnapshotFolder, conf
   return build(library, newName, async (folder) => {
     await copyFolder(source.folder, folder, (path) => path === MACHINE_FILE || path.startsWith('logs/') || /\.(?:lock(?:-\d+-\w+)?|part|new)$/.test(path));
     await mkdir(join(folder, 'logs'), { recursive: true });
-    await writeConfig(folder, { ...config, adapters: withoutAddresses(config) });
+    await writeConfig(folder, { ...ordinary(config), adapters: withoutAddresses(config) });
     return ok({});
   });
 }
@@ -60,7 +60,7 @@ export async function linkMachine(library: Library, source: SnapshotFolder, mach
       await mkdir(join(folder, 'snapshots'));
       await writeFileAtomically(join(folder, TREE_FILE), `${JSON.stringify(tree, null, 1)}\n`);
     }
-    await writeConfig(folder, { ...node.config, disks, cdroms, adapters: withoutAddresses(node.config), linkedTo: { machine, snapshot: node.id } });
+    await writeConfig(folder, { ...ordinary(node.config), disks, cdroms, adapters: withoutAddresses(node.config), linkedTo: { machine, snapshot: node.id } });
     return ok({});
   });
 }
@@ -102,6 +102,11 @@ async function build(library: Library, newName: string, fill: (folder: string) =
 
 async function writeConfig(folder: string, config: MachineConfig): Promise<void> {
   await writeFileAtomically(join(folder, MACHINE_FILE), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/** A machine that starts, of one that may be there to be cloned alone. */
+function ordinary({ isTemplate: _, ...config }: MachineConfig): MachineConfig {
+  return config;
 }
 
 /** Two adapters of one address would not be told apart: a clone's follow from its name. */

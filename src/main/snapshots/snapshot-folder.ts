@@ -8,6 +8,7 @@ import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { StateFilePlace } from '../../shared/vm-protocol.ts';
 import { makeFolder, writeFileAtomically } from '../files/atomic-file.ts';
+import { readInPlace, type InPlace } from '../library/in-place-record.ts';
 import { fileError } from '../machines/media-check.ts';
 import { activeImage, EMPTY_TREE, parseTree, TREE_FILE, withoutOrphans } from './snapshot-tree.ts';
 import type { Tree } from './snapshot-tree.ts';
@@ -15,14 +16,21 @@ import type { Tree } from './snapshot-tree.ts';
 const TREE_BYTES_MAXIMUM = 64 << 20;
 /** Of layers, which nobody else gives to a file. */
 const LAYER_NAME = /\.layer-[0-9a-f]{8}\.qcow2$/;
+export function isLayerName(path: string): boolean {
+  return LAYER_NAME.test(path);
+}
+
 const STATES_FOLDER = 'state';
 const SNAPSHOTS_FOLDER = 'snapshots';
 
 export class SnapshotFolder {
   readonly folder: string;
+  /** Below it, where the machine was opened in place. */
+  readonly inPlace: InPlace | undefined;
   #tree: Tree;
 
-  private constructor(folder: string, tree: Tree) {
+  private constructor(folder: string, tree: Tree, inPlace: InPlace | undefined) {
+    this.inPlace = inPlace;
     this.folder = folder;
     this.#tree = tree;
   }
@@ -30,16 +38,18 @@ export class SnapshotFolder {
   /** Errors: those of `parseTree`, and of reading a file. */
   static async open(folder: string): Promise<Result<SnapshotFolder>> {
     const path = join(folder, TREE_FILE);
+    const inPlace = await readInPlace(folder);
+    if (!inPlace.ok) return inPlace;
     let text: string;
     try {
       text = await readFile(path, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ok(new SnapshotFolder(folder, EMPTY_TREE));
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ok(new SnapshotFolder(folder, EMPTY_TREE, inPlace.value));
       return fileError(error, path, 'tree of snapshots');
     }
     if (text.length > TREE_BYTES_MAXIMUM) return fail('snapshot.tree-damaged', 'the machine\'s tree of snapshots is far too large', 'restore snapshots/tree.json from a copy');
     const tree = parseTree(text);
-    return tree.ok ? ok(new SnapshotFolder(folder, tree.value)) : tree;
+    return tree.ok ? ok(new SnapshotFolder(folder, tree.value, inPlace.value)) : tree;
   }
 
   get tree(): Tree {

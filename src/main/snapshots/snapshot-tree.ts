@@ -126,11 +126,11 @@ export interface Merge {
   readonly above: readonly string[];
 }
 
-/** `undefined` when every image is needed as it is. */
-export function nextMerge(tree: Tree): Merge | undefined {
+/** `undefined` when every image is needed as it is. Nobody may write those that are fixed. */
+export function nextMerge(tree: Tree, isFixed: (image: string) => boolean = () => false): Merge | undefined {
   const named = new Set(tree.nodes.flatMap(({ images }) => images.map(({ image }) => image)));
   for (const { path: upper, backing: lower, disk } of tree.layers) {
-    if (named.has(lower) || tree.layers.filter(({ backing }) => backing === lower).length !== 1) continue;
+    if (isFixed(lower) || named.has(lower) || tree.layers.filter(({ backing }) => backing === lower).length !== 1) continue;
     return { disk, lower, upper, above: tree.layers.filter(({ backing }) => backing === upper).map(({ path }) => path) };
   }
   return undefined;

@@ -93,6 +93,8 @@ export class Snapshots {
   start(name: string, cold: boolean, start: StartMachine): Promise<Result<MachineStatus>> {
     return this.#inTurn(name, async () => {
       if (this.#options.supervisor.isOn(name)) return fail('machines.already-on', `the machine ${name} is already on`, 'stop it first to start it anew');
+      const present = await this.#open(name);
+      if (present.ok && present.value.config.isTemplate === true) return fail('machines.is-template', `the machine ${name} is a template`, 'make a machine of it with "guesthouse clone", or make it an ordinary one with "guesthouse template NAME --off"');
       const settings = await this.settingsNow(name);
       // A state that isn't there is dropped as well as one that is.
       if (!settings.ok && !(cold && settings.error.code === 'state.missing')) return settings;
@@ -297,6 +299,7 @@ export class Snapshots {
       const opened = await this.#open(name);
       if (!opened.ok) return opened;
       const { folder, config } = opened.value;
+      if (folder.inPlace !== undefined) return fail('bundle.in-place', `the machine ${name} runs in its bundle`, 'keep it first: guesthouse keep NAME');
       if (!linked) {
         if (supervisor.isOn(name)) return fail('machines.already-on', `the machine ${name} is on`, 'stop or save it first, or make a linked clone');
         if (config.linkedTo !== undefined) return fail('clone.of-linked', `the machine ${name} is a linked clone itself`, 'make a linked clone of it');
@@ -393,7 +396,8 @@ export class Snapshots {
 
   /** Images that are needed by one other alone become part of it. Interrupted, it goes on another time. */
   async #mergeImages(folder: SnapshotFolder): Promise<Result<Nothing>> {
-    for (let merge = nextMerge(folder.tree); merge !== undefined; merge = nextMerge(folder.tree)) {
+    const isFixed = (image: string): boolean => folder.inPlace?.members.some(({ path }) => path === image) === true;
+    for (let merge = nextMerge(folder.tree, isFixed); merge !== undefined; merge = nextMerge(folder.tree, isFixed)) {
       const { disk } = merge;
       const lower = this.#mediaImage(folder, disk, merge.lower);
       const upper = this.#mediaImage(folder, disk, merge.upper);
@@ -409,14 +413,28 @@ export class Snapshots {
   #mediaImage(folder: SnapshotFolder, disk: string, image: string): MediaImage {
     const settings = [...folder.tree.nodes.map(({ config }) => config), this.#configs.get(folder.folder)].flatMap((config) => config?.disks ?? []).find(({ path }) => path === disk);
     const backingFolders = settings === undefined ? [folder.folder] : folder.backingFolders(settings);
-    return { path: folder.path(image), format: image === disk ? settings?.format : 'qcow2', backingFolders };
+    return { path: folder.path(image), format: image === disk ? settings?.format : 'qcow2', backingFolders, bundle: folder.inPlace?.bundle };
   }
 
   /** The machines' settings as they were read last, by folder. */
   readonly #configs = new Map<string, MachineConfig>();
 
   async #makeLayer(folder: SnapshotFolder, { path, backing, settings }: PlannedLayer): Promise<Result<unknown>> {
-    return this.#runJob(newLayerJob(folder.path(path), { path: folder.path(backing), format: backing === settings.path ? settings.format : 'qcow2', backingFolders: folder.backingFolders(settings) }));
+    return this.#runJob(newLayerJob(folder.path(path), { path: folder.path(backing), format: backing === settings.path ? settings.format : 'qcow2', backingFolders: folder.backingFolders(settings), bundle: folder.inPlace?.bundle }));
+  }
+
+  /** What a machine's disks hold stays as it is: from now on they write layers. Of a folder that isn't in the library yet. */
+  async freezeDisks(path: string, config: MachineConfig): Promise<Result<Nothing>> {
+    const opened = await SnapshotFolder.open(path);
+    if (!opened.ok) return opened;
+    const folder = opened.value;
+    const layers = layersFor(folder, config, folder.tree);
+    for (const layer of layers) {
+      const made = await this.#makeLayer(folder, layer);
+      if (!made.ok) return made;
+    }
+    const committed = await folder.commit(withLayers(folder.tree, layers));
+    return committed.ok ? ok({}) : committed;
   }
 
   #runJob(job: MediaJob): Promise<Result<unknown>> {

@@ -5,7 +5,7 @@ import type { LibraryEntry, MachineStatus } from '../../shared/api.ts';
 type Look = 'off' | 'saved' | 'busy' | 'running' | 'paused' | 'trouble';
 
 function lookOf(status: MachineStatus): Look {
-  if (status.state === 'crashed' || status.unresponsive || status.resetLoop) return 'trouble';
+  if (status.state === 'crashed' || status.unresponsive || status.resetLoop || status.diskTrouble !== undefined) return 'trouble';
   if (status.state === 'starting' || status.state === 'saving' || status.state === 'stopping') return 'busy';
   if (status.state === 'running') return status.haltedForever ? 'paused' : 'running';
   return status.state;

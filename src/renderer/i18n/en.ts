@@ -5,6 +5,7 @@ import { newMachineTexts } from './en/new-machine.ts';
 import { machineTexts } from './en/machine.ts';
 import { preferencesTexts } from './en/preferences.ts';
 import { settingsTexts } from './en/settings.ts';
+import { exchangeTexts } from './en/exchange.ts';
 import { errorsTexts } from './en/errors.ts';
 
 export const en = {
@@ -14,6 +15,7 @@ export const en = {
   ...machineTexts,
   ...preferencesTexts,
   ...settingsTexts,
+  ...exchangeTexts,
   ...errorsTexts,
 } as const satisfies TextTree;
 

@@ -53,6 +53,8 @@ export interface CompiledBatch {
   /** Requests for code that a region has in its middle: where control keeps coming there, it is to be asked for again. */
   readonly taken: readonly number[];
   readonly millis: number;
+  /** Of WebAssembly. */
+  readonly moduleBytes?: number;
   /** Compiling broke off. */
   readonly failed?: boolean;
 }
@@ -109,6 +111,8 @@ export class RegionBuilder {
   private readonly nowMillis: () => number;
   private readonly limits: GrowthLimits;
   private readonly bridgeLimits: GrowthLimits;
+  /** Looks on: at each region before it is compiled, with RIP of its first page. */
+  onRegion: ((code: GuestCode, rip: bigint) => void) | undefined;
   private readonly known = new Map<number, KnownRegion>();
   /** By `keyOf` of each instruction: its region, and its offset there. */
   private readonly taken = new Map<number, { readonly region: KnownRegion; readonly offset: number }>();
@@ -166,7 +170,9 @@ export class RegionBuilder {
     }
     if (made.size === 0) return { regions: [], cold, taken, millis: this.nowMillis() - started };
     const found = [...made.values()];
-    const module = new WebAssembly.Module(buildRegionModule(found.map(({ code }) => code), this.cpuBase));
+    for (const { plan, code } of found) this.onRegion?.(code, plan.rip);
+    const bytes = buildRegionModule(found.map(({ code }) => code), this.cpuBase);
+    const module = new WebAssembly.Module(bytes);
     const regions = found.map(({ plan, code }, number): CompiledRegion => ({
       id: plan.region.id,
       replaces: plan.replaces,
@@ -176,7 +182,7 @@ export class RegionBuilder {
       module,
       exportName: `r${number}`,
     }));
-    return { regions, cold, taken, millis: this.nowMillis() - started };
+    return { regions, cold, taken, moduleBytes: bytes.length, millis: this.nowMillis() - started };
   }
 
   /** What to compile for a request; `undefined` where a region has the code and the way in is still to prove its worth. */

@@ -34,10 +34,35 @@ interface Installed {
   readonly gates: readonly { readonly record: number; readonly page: number }[];
 }
 
+/** How long the machine thread has stood still to take in what was compiled: counts by size, each class a quarter longer than the last. */
+class Pauses {
+  private readonly classes = new Uint32Array(80);
+  private number = 0;
+  private longest = 0;
+
+  add(millis: number): void {
+    const micros = Math.max(1, millis * 1000);
+    const found = Math.min(this.classes.length - 1, Math.floor(Math.log(micros) / Math.log(1.25)));
+    this.classes[found] = (this.classes[found] ?? 0) + 1;
+    this.number++;
+    this.longest = Math.max(this.longest, micros);
+  }
+  /** The 99th percentile is the upper end of its class. */
+  counts(): { readonly pauses: number; readonly pauseP99Micros: number; readonly pauseLongestMicros: number } {
+    let beyond = this.number - Math.ceil(this.number * 0.99);
+    let last = this.classes.length - 1;
+    while (last > 0 && (this.classes[last] ?? 0) <= beyond) beyond -= this.classes[last--] ?? 0;
+    const p99 = this.number === 0 ? 0 : Math.min(this.longest, 1.25 ** (last + 1));
+    return { pauses: this.number, pauseP99Micros: Math.round(p99), pauseLongestMicros: Math.round(this.longest) };
+  }
+}
+
 export interface TranslatorOptions {
   /** Executions of a block's beginning until it is translated. */
   readonly threshold: number;
   readonly compiler: RegionCompiler;
+  /** For the length of pauses, which are not measured without. */
+  readonly nowMillis?: () => number;
 }
 
 export class TranslatedRegions implements RegionStore {
@@ -60,12 +85,15 @@ export class TranslatedRegions implements RegionStore {
   private free: number[] = [];
   /** Elements of regions that are gone: the jump cache may still name them. */
   private retired: number[] = [];
-  private readonly made = { translated: 0, translatedInstructions: 0, cold: 0, outdated: 0, regionsDropped: 0, compilationsFailed: 0 };
+  private readonly made = { translated: 0, translatedInstructions: 0, cold: 0, outdated: 0, regionsDropped: 0, compilationsFailed: 0, moduleBytes: 0 };
+  private readonly pauses = new Pauses();
+  private readonly nowMillis: (() => number) | undefined;
 
   constructor(parts: EngineParts, options: TranslatorOptions) {
     this.parts = parts;
     this.threshold = options.threshold;
     this.compiler = options.compiler;
+    this.nowMillis = options.nowMillis;
     this.runtime = parts.runtime as unknown as StoreExports;
     this.table = parts.engine?.['regions'] as unknown as WebAssembly.Table;
     this.noRegion = parts.engine?.['noRegion'];
@@ -77,7 +105,8 @@ export class TranslatedRegions implements RegionStore {
     return this.made.translated - this.made.regionsDropped;
   }
   counts(): Readonly<Record<string, number>> {
-    return this.made;
+    const arenaBytes = Math.max(0, this.view.getUint32(GLOBAL_CODE_ARENA_NEXT, true) - CODE_ARENA);
+    return { ...this.made, arenaBytes, ...this.pauses.counts() };
   }
 
   hot(gate: number): void {
@@ -100,12 +129,17 @@ export class TranslatedRegions implements RegionStore {
   }
 
   collect(): void {
-    for (let batch = this.compiler.take(); batch; batch = this.compiler.take()) this.takeIn(batch);
+    const from = this.nowMillis?.();
+    let batch = this.compiler.take();
+    if (!batch) return;
+    for (; batch; batch = this.compiler.take()) this.takeIn(batch);
+    if (this.nowMillis && from !== undefined) this.pauses.add(this.nowMillis() - from);
   }
 
-  private takeIn({ regions, cold, taken, millis, failed }: CompiledBatch): void {
+  private takeIn({ regions, cold, taken, millis, moduleBytes = 0, failed }: CompiledBatch): void {
     if (failed) this.made.compilationsFailed++;
     this.compileMillis += millis;
+    this.made.moduleBytes += moduleBytes;
     this.made.cold += cold.length;
     for (const id of cold) this.asked.delete(id);
     for (const id of taken) this.countAnew(id);

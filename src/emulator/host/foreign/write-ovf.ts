@@ -9,7 +9,7 @@ import { unfinishedPrefix } from '../../../shared/unfinished-image.ts';
 import type { DiskImage } from '../../interfaces/disk-image.ts';
 import { ImageError } from '../../storage/image-error.ts';
 import { NewImageFile } from '../new-image-file.ts';
-import { syncFolder } from '../state-writer.ts';
+import { syncFolder } from '../sync-folder.ts';
 import { fileDigest } from './file-digest.ts';
 import { ovfDescriptor } from './ovf-descriptor.ts';
 import type { DescribedDisk } from './ovf-descriptor.ts';

@@ -125,6 +125,10 @@ export class EphemeralMachine {
         this.#lastResetCause = event.cause;
         this.#tellOfResetLoop(event.countInLastMinute);
         return;
+      case 'disk-trouble':
+        this.#terminal.writeError(event.error === undefined ? `guesthouse: disk ${event.disk + 1} is well again: the machine goes on\n`
+          : `guesthouse: disk ${event.disk + 1}: ${event.error.message}; the machine waits: ${event.error.advice}\n`);
+        return;
       case 'log':
         if (event.topic === 'input' && event.level === 'warning' && !this.#plan.verbose) this.#terminal.writeError(`guesthouse: ${event.message}\n`);
         return;

@@ -1,5 +1,6 @@
 /** `guesthouse run`'s options, read and checked: from text to a `RunPlan`, or wrong usage. */
 import { resolve } from 'node:path';
+import { DISC_BUSES, DISK_BUSES, type DiscBus } from '../../../shared/disk-bus.ts';
 import { DISK_FORMATS } from '../../../shared/disk-format.ts';
 import { ACCELERATORS, ARCHITECTURES } from '../../../shared/machine-config.ts';
 import { parseMemorySize } from '../../../shared/sizes.ts';
@@ -17,7 +18,7 @@ export interface RunOptions {
   net: string[]; nic?: string; forward: string[]; share: string[];
   serial: string; debugPort?: string; screenshot?: string; screenshotOnExit?: string;
   time: string; rtc?: string; seed?: string; onReset: string; exitPort?: string;
-  typeWhen: string[]; exitOn: string[]; failOn: string[]; timeout?: string; stats?: string; verbose?: boolean;
+  typeWhen: string[]; exitOn: string[]; failOn: string[]; timeout?: string; stats?: string; regions?: string; verbose?: boolean;
 }
 
 export interface TypeRule { readonly text: string; readonly keys: string }
@@ -41,7 +42,7 @@ export interface RunPlan {
 export function outputFiles({ start, serial, debug, screenshotPath, screenshotOnExitPath, statsPath }: RunPlan): string[] {
   const captures = (start.adapters ?? []).map(({ capturePath }) => capturePath);
   const streams = [serial, debug].flatMap((output) => (output?.to === 'file' ? [output.path] : []));
-  return [...streams, ...[screenshotPath, screenshotOnExitPath, statsPath, ...captures].filter((path) => path !== undefined)];
+  return [...streams, ...[screenshotPath, screenshotOnExitPath, statsPath, start.regionListingPath, ...captures].filter((path) => path !== undefined)];
 }
 
 const MACHINE_NAME = 'run';
@@ -53,8 +54,7 @@ const TIMEOUT_SECONDS_MAXIMUM = 2_000_000;
 export function planRun(options: RunOptions, paths: AppPaths): RunPlan {
   refuseWhatIsNotThereYet(options);
   if (options.kernel === undefined && (options.initrd !== undefined || options.append !== undefined)) throw usageFailure('--initrd and --append need a kernel', 'give --kernel FILE');
-  const disks = [...options.disk.map(parseDiskOption), ...options.cdrom.map((file): DiskAttachment => (
-    { path: resolve(nonEmpty(file, '--cdrom')), format: 'iso', bus: 'ide', kind: 'cdrom', readOnly: true, discardChanges: false, backingFolders: [] }))];
+  const disks = [...options.disk.map(parseDiskOption), ...options.cdrom.map(parseCdromOption)];
   const debug = options.debugPort === undefined ? undefined : parseDebugPort(options.debugPort);
   const start: VmStart = {
     name: MACHINE_NAME,
@@ -77,6 +77,7 @@ export function planRun(options: RunOptions, paths: AppPaths): RunPlan {
     exitPort: options.exitPort === undefined ? undefined : parsePort(options.exitPort, '--exit-port'),
     debugPort: debug?.port,
     onReset: oneOf(options.onReset, ['reboot', 'stop'] as const, '--on-reset'),
+    regionListingPath: options.regions === undefined ? undefined : resolve(nonEmpty(options.regions, '--regions')),
     finalScreen: options.screenshotOnExit !== undefined || options.screenshot !== undefined || options.exitOn.length + options.failOn.length > 0,
   };
   if (start.exitPort !== undefined && start.exitPort === start.debugPort) throw usageFailure('--exit-port and --debug-port are the same port', 'give one of them another');
@@ -109,7 +110,7 @@ function refuseWhatIsNotThereYet(options: RunOptions): void {
   if (options.boot === 'floppy' || options.boot === 'net') throw usageFailure(`--boot ${options.boot} is not available in this version`, 'use --boot hd or cd');
 }
 
-/** `FILE[,format=NAME][,bus=ide|virtio][,readonly][,discard-changes][,backing-folder=FOLDER]`; a comma in the file's name is written twice. */
+/** `FILE[,format=NAME][,bus=ide|ahci|virtio][,readonly][,discard-changes][,backing-folder=FOLDER]`; a comma in the file's name is written twice. */
 export function parseDiskOption(text: string): DiskAttachment {
   const [file = '', ...settings] = text.replaceAll(',,', '\0').split(',').map((part) => part.replaceAll('\0', ','));
   let bus: DiskAttachment['bus'] = 'ide';
@@ -124,8 +125,7 @@ export function parseDiskOption(text: string): DiskAttachment {
     } else if (key === 'backing-folder') {
       backingFolders.push(resolve(nonEmpty(value ?? '', '--disk backing-folder')));
     } else if (key === 'bus') {
-      if (value === 'ahci') throw usageFailure('--disk bus=ahci is not available in this version', 'use bus=ide or bus=virtio');
-      bus = oneOf(value ?? '', ['ide', 'virtio'] as const, '--disk bus');
+      bus = oneOf(value ?? '', DISK_BUSES, '--disk bus');
     } else if (setting === 'readonly') {
       readOnly = true;
     } else if (setting === 'discard-changes') {
@@ -135,6 +135,15 @@ export function parseDiskOption(text: string): DiskAttachment {
     }
   }
   return { path: resolve(nonEmpty(file, '--disk')), format, bus, kind: 'disk', readOnly, discardChanges, backingFolders };
+}
+
+/** `FILE[,bus=ide|ahci]`: other commas belong to the file's name. */
+export function parseCdromOption(text: string): DiskAttachment & { readonly bus: DiscBus } {
+  const [, file = '', bus] = /^(.*?)(?:,bus=([^,]*))?$/s.exec(text) ?? [];
+  return {
+    path: resolve(nonEmpty(file, '--cdrom')), format: 'iso', bus: bus === undefined ? 'ide' : oneOf(bus, DISC_BUSES, '--cdrom bus'),
+    kind: 'cdrom', readOnly: true, discardChanges: false, backingFolders: [],
+  };
 }
 
 function bootOrder(first: string | undefined): VmStart['bootOrder'] {
@@ -211,7 +220,7 @@ function wholeNumber(text: string, option: string, minimum: number, maximum: num
   return value;
 }
 
-function oneOf<const T extends string>(text: string, allowed: readonly T[], option: string): T {
+export function oneOf<const T extends string>(text: string, allowed: readonly T[], option: string): T {
   const found = allowed.find((value) => value === text);
   if (found === undefined) throw usageFailure(`${option} "${text}" is not known`, `give one of ${allowed.join(', ')}`);
   return found;

@@ -17,6 +17,7 @@ import { METRICS } from './rates.ts';
 import type { Metric } from './rates.ts';
 import { useHistory } from './use-history.ts';
 
+const BYTES: ReadonlySet<Metric> = new Set(['memory', 'disk', 'network']);
 const PAGES = [{ id: 'graphs', icon: 'pulse', Page: Graphs }, { id: 'network', icon: 'network', Page: NetworkTraffic }, { id: 'inventory', icon: 'table', Page: Inventory }, { id: 'logs', icon: 'list', Page: LogViewer }] as const;
 
 /** What the machines do now, what they are, and what they said. */
@@ -62,7 +63,7 @@ function Graphs() {
       <SelectInput label={t('monitor.machine')} value={names.length === 1 && chosen !== '' ? chosen : ''} onChange={setChosen}
         options={[{ value: '', label: t('monitor.all', { number: on.length }) }, ...on.map((name) => ({ value: name, label: name }))]} />
       <ul className="legend">{names.map((name, index) => <li key={name}><span className="legend-line" style={{ background: strokeOf(index) }} />{name}</li>)}</ul>
-      {METRICS.map((metric) => <LineGraph key={metric} title={t(`monitor.metric.${metric}`)} summary={summary(metric)} names={names} times={times} series={series[metric]} format={formats[metric]} />)}
+      {METRICS.map((metric) => <LineGraph key={metric} title={t(`monitor.metric.${metric}`)} summary={summary(metric)} names={names} times={times} series={series[metric]} format={formats[metric]} isBytes={BYTES.has(metric)} />)}
     </>
   );
 }

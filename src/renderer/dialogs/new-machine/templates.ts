@@ -1,5 +1,6 @@
 /** What each family of guest systems does well with, and whether this PC can offer it. */
 import type { NewMachine } from '../../../shared/api.ts';
+import type { DiskBus } from '../../../shared/disk-bus.ts';
 import type { GuestSystem } from '../../../shared/machine-description.ts';
 import { GIB, MIB } from '../../../shared/sizes.ts';
 import type { en } from '../../i18n/en.ts';
@@ -10,7 +11,7 @@ export interface Template {
   readonly memoryBytes: number;
   readonly diskBytes: number;
   /** What the system's installer has drivers for. */
-  readonly diskBus: 'ide' | 'virtio';
+  readonly diskBus: DiskBus;
   /** Absent: it has no driver for an adapter that there is. */
   readonly adapter: 'virtio' | 'e1000' | 'rtl8139' | undefined;
   /** Why this PC can't run it as it should. */

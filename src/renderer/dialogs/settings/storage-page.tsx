@@ -2,8 +2,8 @@
 import { useState } from 'react';
 import { Header, ListBox, ListBoxItem, ListBoxSection, Text } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
+import { BUS_NAMES, DISC_BUSES, DISK_BUSES, DRIVES_MAXIMUM, type DiskBus } from '../../../shared/disk-bus.ts';
 import { DISK_FORMATS } from '../../../shared/disk-format.ts';
-import { IDE_DRIVES_MAXIMUM } from '../../../shared/machine-rules.ts';
 import { AppButton } from '../../components/button.tsx';
 import { CheckBox } from '../../components/check-box.tsx';
 import { Icon } from '../../components/icon.tsx';
@@ -14,8 +14,9 @@ import { PathSetting, RateSetting } from './fields.tsx';
 import { fileName, formatOfName } from './file-names.ts';
 import { NewDiskDialog } from './new-disk-dialog.tsx';
 
+const BUS_HINT = { ide: 'busIde', ahci: 'busAhci', virtio: 'busVirtio' } as const;
 const DISKS_MAXIMUM = 8;
-const DRIVES_MAXIMUM = 4;
+const DISC_DRIVES_MAXIMUM = 4;
 
 export function StoragePage() {
   const { t } = useTranslation();
@@ -23,20 +24,21 @@ export function StoragePage() {
   const { disks, cdroms } = draft;
   const [chosen, setChosen] = useState<string>();
   const [isMaking, setMaking] = useState(false);
-  const ideCount = disks.filter(({ bus }) => bus === 'ide').length + cdroms.length;
+  const hasPlace = (bus: DiskBus): boolean => [...disks, ...cdroms].filter((drive) => drive.bus === bus).length < DRIVES_MAXIMUM[bus];
+  const discBus = DISC_BUSES.find(hasPlace);
 
   const attach = (path: string, format: (typeof DISK_FORMATS)[number]): void => {
-    const bus = ideCount < IDE_DRIVES_MAXIMUM ? 'ide' as const : 'virtio' as const;
+    const bus = DISK_BUSES.find(hasPlace) ?? 'ide';
     set('disks', [...disks, { path, format, bus, readOnly: false, discardChanges: false, backingFolders: [] }]);
     setChosen(`disks.${disks.length}`);
   };
   const picker = usePickFile(t('settings.pickDisk'), 'disk-image', (path) => { attach(path, formatOfName(path)); });
   const items = [
     ...disks.map(({ path, bus }, index) => ({ id: `disks.${index}`, bus, icon: 'disk' as const, label: path === '' ? t('settings.diskItem') : fileName(path), text: t('settings.diskItem') })),
-    ...cdroms.map(({ path }, index) => ({ id: `cdroms.${index}`, bus: 'ide' as const, icon: 'disc' as const, label: path === undefined ? t('settings.emptyDrive') : fileName(path), text: t('settings.discItem') })),
+    ...cdroms.map(({ path, bus }, index) => ({ id: `cdroms.${index}`, bus, icon: 'disc' as const, label: path === undefined ? t('settings.emptyDrive') : fileName(path), text: t('settings.discItem') })),
   ];
   const present = items.some(({ id }) => id === chosen) ? chosen : items[0]?.id;
-  const sections = (['ide', 'virtio'] as const).map((bus) => ({ bus, label: t(`settings.${bus}`), items: items.filter((item) => item.bus === bus) })).filter((section) => section.items.length > 0);
+  const sections = DISK_BUSES.map((bus) => ({ bus, label: t(`settings.${bus}`), items: items.filter((item) => item.bus === bus) })).filter((section) => section.items.length > 0);
 
   return (
     <div className="storage">
@@ -63,8 +65,8 @@ export function StoragePage() {
         <div className="storage-actions">
           <AppButton label={t('settings.createDisk')} icon="plus" isDisabled={disks.length >= DISKS_MAXIMUM} onPress={() => { setMaking(true); }} />
           <AppButton label={t('settings.attachDisk')} icon="disk" isDisabled={disks.length >= DISKS_MAXIMUM} onPress={picker.pick} />
-          <AppButton label={t('settings.addDrive')} icon="disc" isDisabled={cdroms.length >= DRIVES_MAXIMUM || ideCount >= IDE_DRIVES_MAXIMUM || isOn}
-            onPress={() => { set('cdroms', [...cdroms, {}]); setChosen(`cdroms.${cdroms.length}`); }} />
+          <AppButton label={t('settings.addDrive')} icon="disc" isDisabled={cdroms.length >= DISC_DRIVES_MAXIMUM || discBus === undefined || isOn}
+            onPress={() => { set('cdroms', [...cdroms, { bus: discBus ?? 'ide' }]); setChosen(`cdroms.${cdroms.length}`); }} />
         </div>
       </div>
       <div className="form storage-detail">
@@ -88,7 +90,7 @@ function DiskDetail({ index }: { readonly index: number }) {
       <div className="form-columns">
         <SelectInput label={t('settings.format')} value={disk.format} onChange={(value) => { set(`${at}.format`, value); }} options={DISK_FORMATS.map((value) => ({ value, label: value }))} />
         <SelectInput label={t('settings.bus')} value={disk.bus} onChange={(value) => { set(`${at}.bus`, value); }} hint={reason(`${at}.bus`)}
-          options={[{ value: 'ide', label: 'IDE', hint: t('settings.busIde') }, { value: 'virtio', label: 'virtio', hint: t('settings.busVirtio') }]} />
+          options={DISK_BUSES.map((value) => ({ value, label: BUS_NAMES[value], hint: t(`settings.${BUS_HINT[value]}`) }))} />
       </div>
       <CheckBox label={t('settings.readOnly')} isSelected={disk.readOnly} onChange={(isSelected) => { set(`${at}.readOnly`, isSelected); }} />
       <CheckBox label={t('settings.discardChanges')} hint={t('settings.discardChangesHint')} isSelected={disk.discardChanges} isDisabled={disk.readOnly} onChange={(isSelected) => { set(`${at}.discardChanges`, isSelected); }} />
@@ -100,13 +102,17 @@ function DiskDetail({ index }: { readonly index: number }) {
 
 function DriveDetail({ index }: { readonly index: number }) {
   const { t } = useTranslation();
-  const { draft, set, isOn } = useDraft();
+  const { draft, set, isOn, reason } = useDraft();
   const drive = draft.cdroms[index];
   if (drive === undefined) return null;
   const at = `cdroms.${index}.path`;
   return (
     <>
       <PathSetting path={at} label={t('newMachine.image')} value={drive.path} purpose="cd-image" isOptional title={t('newMachine.pickImage')} hint={t('newMachine.imageHint')} />
+      {isOn ? null : (
+        <SelectInput label={t('settings.bus')} value={drive.bus} onChange={(value) => { set(`cdroms.${index}.bus`, value); }} hint={reason(`cdroms.${index}.bus`)}
+          options={DISC_BUSES.map((value) => ({ value, label: BUS_NAMES[value], hint: t(`settings.${BUS_HINT[value]}`) }))} />
+      )}
       <div className="storage-actions"><AppButton label={t('settings.eject')} icon="eject" isDisabled={drive.path === undefined} onPress={() => { set(at, undefined); }} /></div>
       {isOn ? null : <Removal onRemove={() => { set('cdroms', draft.cdroms.filter((_, other) => other !== index)); }} />}
     </>

@@ -14,7 +14,7 @@ import { showNotice } from '../../state/notices.ts';
 
 export type Question = { readonly kind: 'take' } | { readonly kind: 'restore' | 'branch' | 'edit' | 'delete'; readonly snapshot: Snapshot };
 
-const NAME_MAXIMUM = 200;
+export const SNAPSHOT_NAME_MAXIMUM = 200;
 
 export interface SnapshotQuestionProps {
   readonly entry: LibraryEntry;
@@ -35,7 +35,7 @@ export function SnapshotQuestion({ entry, question, nextName, onDone, onClose }:
   const [isPending, setPending] = useState(false);
   const hasName = question.kind === 'take' || question.kind === 'branch' || question.kind === 'edit';
   const hasNotes = question.kind === 'take' || question.kind === 'edit';
-  const nameError = name.trim() === '' ? t('snapshots.nameEmpty') : name.trim().length > NAME_MAXIMUM ? t('snapshots.nameTooLong') : undefined;
+  const nameError = name.trim() === '' ? t('snapshots.nameEmpty') : name.trim().length > SNAPSHOT_NAME_MAXIMUM ? t('snapshots.nameTooLong') : undefined;
 
   const answer = async (): Promise<void> => {
     if (hasName && nameError !== undefined) return;

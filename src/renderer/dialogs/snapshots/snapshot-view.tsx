@@ -3,14 +3,15 @@ import { useCallback, useEffect, useState } from 'react';
 import { ListBox, ListBoxItem } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import type { LibraryEntry, Snapshot, SnapshotTree } from '../../../shared/api.ts';
-import type { MachineError } from '../../../shared/result.ts';
+import type { MachineError, Result } from '../../../shared/result.ts';
 import { AppButton } from '../../components/button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon } from '../../components/icon.tsx';
 import { LivePreview } from '../../display/live-preview.tsx';
 import { isOn } from '../../display/use-display.ts';
 import { useApp } from '../../state/app-state.ts';
-import { SnapshotQuestion } from './snapshot-question.tsx';
+import { showNotice } from '../../state/notices.ts';
+import { SNAPSHOT_NAME_MAXIMUM, SnapshotQuestion } from './snapshot-question.tsx';
 import type { Question } from './snapshot-question.tsx';
 import { NOW, treeLines } from './snapshot-order.ts';
 import { Thumbnail } from './thumbnail.tsx';
@@ -36,6 +37,24 @@ export function SnapshotView({ entry }: { readonly entry: LibraryEntry }) {
   const time = (millis: number): string => new Intl.DateTimeFormat(i18n.language, { dateStyle: 'medium', timeStyle: 'short' }).format(millis);
   const snapshot = tree?.snapshots.find(({ id }) => id === chosen);
   const nextName = t('snapshots.defaultName', { number: (tree?.snapshots.length ?? 0) + 1 });
+  const [isActing, setActing] = useState(false);
+  /** What needs no question, since nothing is lost. */
+  const act = async (work: Promise<Result<unknown>>, done: string): Promise<void> => {
+    setActing(true);
+    const answer = await work;
+    setActing(false);
+    if (!answer.ok) {
+      setError(answer.error);
+      return;
+    }
+    showNotice({ kind: 'info', text: done });
+    setChosen(NOW);
+    await read();
+  };
+  const takeNow = (): void => { void act(shell.client.snapshots.take({ name, snapshotName: nextName }), t('snapshots.taken', { name: nextName })); };
+  const restoreNow = ({ id, name: to }: Snapshot): void => {
+    void act(shell.client.snapshots.restore({ name, snapshot: id, saveCurrentAs: t('snapshots.beforeRestore', { name: to }).slice(0, SNAPSHOT_NAME_MAXIMUM) }), t('snapshots.restoredAndKept', { machine: name, name: to }));
+  };
   const canTake = entry.status.state === 'running' || entry.status.state === 'paused' || !isOn(entry.status.state);
 
   return (
@@ -44,7 +63,10 @@ export function SnapshotView({ entry }: { readonly entry: LibraryEntry }) {
       {tree === undefined ? (error === undefined ? <p className="field-hint" role="status">{t('app.loading')}</p> : null) : (
         <div className="snapshot-columns">
           <div className="snapshot-tree">
-            <AppButton label={t('snapshots.take')} icon="camera" kind="primary" isDisabled={!canTake} onPress={() => { setQuestion({ kind: 'take' }); }} />
+            <div className="snapshot-take">
+              <AppButton label={t('snapshots.takeNow')} icon="camera" kind="primary" isDisabled={!canTake || isActing} isPending={isActing} onPress={takeNow} />
+              <AppButton label={t('snapshots.take')} isDisabled={!canTake || isActing} onPress={() => { setQuestion({ kind: 'take' }); }} />
+            </div>
             <ListBox className="file-list snapshot-list" aria-label={t('snapshots.tree')} selectionMode="single" selectionBehavior="replace" disallowEmptySelection selectedKeys={[snapshot === undefined ? NOW : chosen]}
               onSelectionChange={(keys) => {
                 const [key] = keys === 'all' ? [] : [...keys];
@@ -63,7 +85,7 @@ export function SnapshotView({ entry }: { readonly entry: LibraryEntry }) {
           </div>
           <div className="snapshot-detail">
             {snapshot === undefined ? <NowDetail isFirst={tree.snapshots.length === 0} /> : (
-              <SnapshotDetail machine={name} snapshot={snapshot} takenAt={time(snapshot.takenAt)} isCurrent={tree.current === snapshot.id} onAsk={(kind) => { setQuestion({ kind, snapshot }); }} />
+              <SnapshotDetail machine={name} snapshot={snapshot} takenAt={time(snapshot.takenAt)} isCurrent={tree.current === snapshot.id} canRestore={canTake && !isActing} onRestore={() => { restoreNow(snapshot); }} onAsk={(kind) => { setQuestion({ kind, snapshot }); }} />
             )}
           </div>
         </div>
@@ -90,10 +112,13 @@ interface SnapshotDetailProps {
   readonly takenAt: string;
   /** The machine as it is came from it. */
   readonly isCurrent: boolean;
+  readonly canRestore: boolean;
+  /** At once: what the machine is now becomes a snapshot. */
+  readonly onRestore: () => void;
   readonly onAsk: (kind: Exclude<Question['kind'], 'take'>) => void;
 }
 
-function SnapshotDetail({ machine, snapshot, takenAt, isCurrent, onAsk }: SnapshotDetailProps) {
+function SnapshotDetail({ machine, snapshot, takenAt, isCurrent, canRestore, onRestore, onAsk }: SnapshotDetailProps) {
   const { t } = useTranslation();
   return (
     <>
@@ -104,11 +129,13 @@ function SnapshotDetail({ machine, snapshot, takenAt, isCurrent, onAsk }: Snapsh
       </div>
       {snapshot.notes === '' ? null : <p className="snapshot-notes">{snapshot.notes}</p>}
       <div className="storage-actions">
-        <AppButton label={t('snapshots.restore')} icon="reset" kind="primary" onPress={() => { onAsk('restore'); }} />
+        <AppButton label={t('snapshots.restoreNow')} icon="reset" kind="primary" isDisabled={!canRestore} onPress={onRestore} />
         <AppButton label={t('snapshots.branch')} icon="branch" onPress={() => { onAsk('branch'); }} />
         <AppButton label={t('snapshots.edit')} icon="note" onPress={() => { onAsk('edit'); }} />
+        <AppButton label={t('snapshots.restore')} icon="reset" kind="danger" onPress={() => { onAsk('restore'); }} />
         <AppButton label={t('snapshots.delete')} icon="trash" kind="danger" onPress={() => { onAsk('delete'); }} />
       </div>
+      <p className="field-hint">{t('snapshots.restoreNowHint')}</p>
     </>
   );
 }

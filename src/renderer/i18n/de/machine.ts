@@ -50,6 +50,8 @@ export const machineTexts: Pick<Texts, 'machine' | 'hostKey' | 'closeMachine' | 
     pausedTitle: 'Angehalten',
     pausedText: 'Für den Gast steht die Zeit still.',
     crashedTitle: '{{name}} ist abgestürzt',
+    saveReport: 'Bericht speichern …',
+    reportSaved: 'Der Bericht liegt bei deinen Downloads: {{file}}',
     crashedText: 'Andere Maschinen sind nicht betroffen. Die Dateien dieser Maschine sind so, wie der Gast sie hinterließ.',
     logLines: 'Letzte Zeilen ihres Protokolls',
     unresponsiveText: 'Die Maschine antwortet seit einer Weile nicht. Warte etwas, oder schalte sie aus.',

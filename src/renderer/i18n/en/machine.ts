@@ -48,6 +48,8 @@ export const machineTexts = {
     pausedTitle: 'Paused',
     pausedText: 'Time stands still for the guest.',
     crashedTitle: '{{name}} crashed',
+    saveReport: 'Save a report…',
+    reportSaved: 'The report is in your downloads: {{file}}',
     crashedText: 'Other machines are not affected. The files of this one are as the guest left them.',
     logLines: 'Last lines of its log',
     unresponsiveText: 'The machine has not answered for a while. Wait a little, or power it off.',

@@ -19,7 +19,7 @@ import { useGuestInput } from '../../input/use-guest-input.ts';
 import { useApp } from '../../state/app-state.ts';
 import { showNotice } from '../../state/notices.ts';
 import { useStore } from '../../state/store.ts';
-import { download, timestamp } from './download.ts';
+import { download, timestamp } from '../../components/download.ts';
 import { OnScreenKeyboard } from './on-screen-keyboard.tsx';
 import { ScreenOverlay } from './screen-overlay.tsx';
 import { StatusBar } from './status-bar.tsx';
@@ -48,7 +48,7 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
   const room = useRef<HTMLDivElement>(null);
   const hint = useId();
   const { size, channel } = useDisplay(canvas, name, state, 0);
-  const space = useExtent(room);
+  const space = useRoom(room);
   const { scaling } = config.display;
   const [isTyping, setTyping] = useState(false);
   const [hasKeyboard, setKeyboard] = useState(false);
@@ -168,21 +168,26 @@ export function GuestScreen({ entry, tools }: { readonly entry: LibraryEntry; re
 }
 
 /** Centred on a whole host pixel, or the host smears what was crisp. */
-function surfaceStyle({ width, height }: Extent, space: Extent): { width: number; height: number; left: number; top: number } {
-  const snap = (length: number): number => Math.max(0, Math.round((length / 2) * window.devicePixelRatio) / window.devicePixelRatio);
-  return { width, height, left: snap(space.width - width), top: snap(space.height - height) };
+function surfaceStyle({ width, height }: Extent, space: Room): { width: number; height: number; left: number; top: number } {
+  const snap = (spare: number, origin: number): number => Math.round((origin + Math.max(0, spare / 2)) * window.devicePixelRatio) / window.devicePixelRatio - origin;
+  return { width, height, left: snap(space.width - width, space.x), top: snap(space.height - height, space.y) };
 }
 
-function useExtent(element: RefObject<HTMLElement | null>): Extent | undefined {
-  const [extent, setExtent] = useState<Extent>();
+/** Its place in the window need not be a whole host pixel. */
+interface Room extends Extent { readonly x: number; readonly y: number }
+
+function useRoom(element: RefObject<HTMLElement | null>): Room | undefined {
+  const [space, setSpace] = useState<Room>();
   useEffect(() => {
     const observed = element.current;
     if (observed === null) return undefined;
     const observer = new ResizeObserver(([entry]) => {
-      if (entry !== undefined) setExtent({ width: entry.contentRect.width, height: entry.contentRect.height });
+      if (entry === undefined) return;
+      const { x, y } = observed.getBoundingClientRect();
+      setSpace({ x: x + entry.contentRect.x, y: y + entry.contentRect.y, width: entry.contentRect.width, height: entry.contentRect.height });
     });
     observer.observe(observed);
     return () => { observer.disconnect(); };
   }, [element]);
-  return extent;
+  return space;
 }

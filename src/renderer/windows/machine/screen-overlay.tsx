@@ -3,9 +3,10 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LibraryEntry } from '../../../shared/api.ts';
 import { AppButton } from '../../components/button.tsx';
+import { CrashReport } from '../../components/crash-report.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
+import { errorText } from '../../components/error-text.ts';
 import { Icon } from '../../components/icon.tsx';
-import { LogLines } from '../../components/log-lines.tsx';
 import { ConfirmPowerOff, ConfirmReset } from '../../dialogs/confirm/confirm-dialogs.tsx';
 import { isOn } from '../../display/use-display.ts';
 import { useApp } from '../../state/app-state.ts';
@@ -23,10 +24,7 @@ export function ScreenOverlay({ entry, hasPicture }: { readonly entry: LibraryEn
     return (
       <div className="overlay">
         <div className="overlay-card overlay-card-wide">
-          <ErrorNotice error={status.crash.error} title={t('machine.crashedTitle', { name })}>
-            <p>{t('machine.crashedText')}</p>
-            {status.crash.lastLogLines.length === 0 ? null : <LogLines lines={status.crash.lastLogLines} />}
-          </ErrorNotice>
+          <CrashReport entry={entry} hint={t('machine.crashedText')} />
           <AppButton label={t('action.startAgain')} icon="play" kind="primary" isPending={isBusy} onPress={start} />
         </div>
       </div>
@@ -70,10 +68,12 @@ function Waiting({ text }: { readonly text: string }) {
 
 /** A machine that is on and yet not well: said over the screen's upper edge, so that nothing moves. */
 function Trouble({ entry: { name, status } }: { readonly entry: LibraryEntry }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const [question, setQuestion] = useState<'power-off' | 'reset'>();
   const close = (): void => { setQuestion(undefined); };
+  const trouble = status.diskTrouble === undefined ? undefined : errorText(status.diskTrouble, t, i18n.language);
   const text = status.unresponsive ? t('machine.unresponsiveText')
+    : trouble !== undefined ? `${trouble.title}. ${trouble.text}`
     : status.resetLoop ? t('machine.resetLoopText', { number: status.resetsInLastMinute })
     : status.haltedForever ? t('machine.haltedText') : undefined;
   if (text === undefined) return null;

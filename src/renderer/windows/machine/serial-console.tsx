@@ -15,7 +15,7 @@ import type { HostKey } from '../../input/guest-keyboard.ts';
 import { showNotice } from '../../state/notices.ts';
 import { useStore } from '../../state/store.ts';
 import { ConsoleSearch } from './console-search.tsx';
-import { download, timestamp } from './download.ts';
+import { download, timestamp } from '../../components/download.ts';
 
 /** Wait before a console that ended is opened again. */
 const REOPEN_MILLIS = 1000;

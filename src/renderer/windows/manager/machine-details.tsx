@@ -4,11 +4,12 @@ import { Button } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import type { TFunction } from 'i18next';
 import type { LibraryEntry } from '../../../shared/api.ts';
+import { BUS_NAMES } from '../../../shared/disk-bus.ts';
 import type { MachineConfig } from '../../../shared/machine-config.ts';
+import { CrashReport } from '../../components/crash-report.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon } from '../../components/icon.tsx';
 import type { IconName } from '../../components/icon.tsx';
-import { LogLines } from '../../components/log-lines.tsx';
 import { iconOf, SystemIcon } from '../../components/machine-icon.tsx';
 import { MachineControls } from '../../components/machine-controls.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
@@ -46,11 +47,7 @@ export function MachineDetails({ entry, onSearchTag }: { readonly entry: Library
       </header>
 
       {broken === undefined ? null : <ErrorNotice error={broken} title={t('manager.brokenTitle')}><p>{t('manager.brokenText')}</p></ErrorNotice>}
-      {status.crash === undefined || status.state !== 'crashed' ? null : (
-        <ErrorNotice error={status.crash.error} title={t('machine.crashedTitle', { name })}>
-          {status.crash.lastLogLines.length === 0 ? null : <LogLines lines={status.crash.lastLogLines} />}
-        </ErrorNotice>
-      )}
+      {status.state === 'crashed' ? <CrashReport entry={entry} /> : null}
 
       <div className="details-body">
         <Button className="details-screen" aria-label={canShow ? t('manager.openScreen', { name }) : t('manager.previewOff', { name })} isDisabled={!canShow} onPress={() => { go({ window: 'machine', machine: name }); }}>
@@ -60,6 +57,7 @@ export function MachineDetails({ entry, onSearchTag }: { readonly entry: Library
           {config === undefined ? null : (
             <>
               {config.guestSystem === undefined ? null : <Fact icon="screen" term={t('manager.system')}>{t(`guestSystem.${config.guestSystem}`)}</Fact>}
+              {config.isTemplate === true ? <Fact icon="table" term={t('exchange.isTemplate')}>{t('exchange.templateHint')}</Fact> : null}
               {config.group === '' ? null : <Fact icon="grid" term={t('manager.group')}>{config.group}</Fact>}
               <Fact icon="memory" term={t('manager.memory')}>{formatBytes(config.memoryBytes, i18n.language)}</Fact>
               <Fact icon="chip" term={t('manager.processor')}>{config.architecture === 'x86_64' ? t('manager.archX86_64') : t('manager.archI386')}</Fact>
@@ -114,7 +112,7 @@ function useBytesOnHost({ name, status, bytesOnHost }: LibraryEntry): number | u
 
 function diskText({ path, bus, readOnly, discardChanges }: MachineConfig['disks'][number], t: TFunction): string {
   const kinds = [...(readOnly ? [t('manager.diskKind.readOnly')] : []), ...(discardChanges ? [t('manager.diskKind.discardChanges')] : [])];
-  return t('manager.disk', { path: fileName(path), bus: [bus === 'ide' ? 'IDE' : bus, ...kinds].join(', ') });
+  return t('manager.disk', { path: fileName(path), bus: [BUS_NAMES[bus], ...kinds].join(', ') });
 }
 
 function bootText(config: MachineConfig, t: TFunction): string {

@@ -5,6 +5,7 @@ import { AppButton } from '../../components/button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon, Mark } from '../../components/icon.tsx';
 import { MediaButton } from '../../dialogs/media/media-button.tsx';
+import { ImportDialog } from '../../dialogs/exchange/import-dialog.tsx';
 import { MonitorDialog } from '../../dialogs/monitor/monitor-dialog.tsx';
 import { NewMachineDialog } from '../../dialogs/new-machine/new-machine-dialog.tsx';
 import { PreferencesDialog } from '../../dialogs/preferences/preferences-dialog.tsx';
@@ -26,7 +27,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
   const library = useStore(app.library);
   const host = useStore(app.host);
   const { managerSort, managerView } = useStore(app.preferences);
-  const [dialog, setDialog] = useState<'new-machine' | 'preferences' | 'monitor'>();
+  const [dialog, setDialog] = useState<'new-machine' | 'preferences' | 'monitor' | 'import'>();
   const [query, setQuery] = useState('');
   const soughtFor = useDeferredValue(query);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
@@ -68,6 +69,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
           <AppButton label={t('action.preferences')} icon="sliders" iconOnly kind="quiet" onPress={() => { setDialog('preferences'); }} />
         </header>
         <AppButton label={t('action.newMachine')} icon="plus" kind="plain" onPress={openNewMachine} />
+        <AppButton label={t('exchange.importMachine')} icon="down" kind="quiet" onPress={() => { setDialog('import'); }} />
         {library.entries.length === 0 ? null : <ListToolbar query={query} onQuery={setQuery} />}
         <MachineList groups={groups} view={managerView} selection={selection} onSelect={select} onPlace={canPlace ? place : undefined}
           onOpenOff={(name) => { void app.start(name).then((started) => { if (started) go({ window: 'machine', machine: name }); }); }}
@@ -97,6 +99,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
           : selectedEntries.map((entry) => <MachineDetails key={entry.name} entry={entry} onSearchTag={(tag) => { setQuery(`#${tag}`); }} />)}
       </main>
       {dialog === 'new-machine' ? <NewMachineDialog onClose={() => { setDialog(undefined); }} onCreated={(name) => { setQuery(''); select(new Set([name])); }} /> : null}
+      {dialog === 'import' ? <ImportDialog onClose={() => { setDialog(undefined); }} onImported={(name) => { setDialog(undefined); void app.refreshLibrary().then(() => { select(new Set([name])); }); }} /> : null}
       {dialog === 'monitor' ? <MonitorDialog onClose={() => { setDialog(undefined); }} /> : null}
       {dialog === 'preferences' ? <PreferencesDialog onClose={() => { setDialog(undefined); }} /> : null}
     </div>

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { BlockRequest, BlockStatus } from '../../../../src/emulator/interfaces/block-backend.ts';
 import type { DiskImage, Extent } from '../../../../src/emulator/interfaces/disk-image.ts';
-import { DiskService } from '../../../../src/emulator/host/disk-service.ts';
+import { StartError } from '../../../../src/emulator/host/start-error.ts';
+import { DiskService, type TroubleListener } from '../../../../src/emulator/host/disk-service.ts';
 
 const SECTOR_COUNT = 64;
 
@@ -54,10 +55,10 @@ class FakeImage implements DiskImage {
   }
 }
 
-function setUp() {
+function setUp(listener?: TroubleListener) {
   const image = new FakeImage();
   const shared = new Uint8Array(new SharedArrayBuffer(0x10000));
-  const service = new DiskService(image, shared);
+  const service = new DiskService(image, shared, undefined, listener);
   const run = (request: Partial<BlockRequest> & { kind: BlockRequest['kind'] }): Promise<BlockStatus> =>
     new Promise((resolve) => service.submit({ sector: 0, sectorCount: 0, segments: [], ...request }, resolve));
   return { image, shared, service, run };
@@ -152,6 +153,45 @@ describe('DiskService', () => {
     expect(await run({ kind: 'flush' })).toBe('no-space');
     image.failure = new Error('broken');
     expect(await run({ kind: 'discard', sector: 0, sectorCount: 1 })).toBe('io-error');
+  });
+
+  it('holds what the host can mend and tries it again, before all that waits', async () => {
+    const troubles: string[] = [];
+    const { image, run, service } = setUp({ troubled: ({ code }) => troubles.push(code), mended: () => troubles.push('mended') });
+    const segments = [{ offset: 0, length: 512 }];
+    image.failure = Object.assign(new Error('full'), { code: 'ENOSPC' });
+    const done: string[] = [];
+    const requests = [
+      run({ kind: 'write', sector: 1, sectorCount: 1, segments }).then((status) => done.push(`write ${status}`)),
+      run({ kind: 'flush' }).then((status) => done.push(`flush ${status}`)),
+    ];
+    await settle();
+    service.retry();
+    await settle();
+    expect([troubles, done]).toEqual([['media.no-space', 'media.no-space'], []]);
+    image.failure = undefined;
+    service.retry();
+    await Promise.all(requests);
+    expect([troubles.at(-1), done]).toEqual(['mended', ['write ok', 'flush ok']]);
+    expect(image.calls.slice(-2)).toEqual(['write 1+1', 'flush']);
+  });
+
+  it('tells the guest in the end what nothing will mend, and of everything when it is closed', async () => {
+    const troubles: string[] = [];
+    const { image, run, service } = setUp({ troubled: ({ code }) => troubles.push(code), mended: () => troubles.push('mended') });
+    image.failure = new StartError('media.write-failed', 'lost', 'check');
+    const flush = run({ kind: 'flush' });
+    await settle();
+    expect(troubles).toEqual(['media.write-failed']);
+    service.retry();
+    expect(await flush).toBe('io-error');
+    expect(troubles).toEqual(['media.write-failed', 'mended']);
+    image.failure = Object.assign(new Error('gone'), { code: 'ESTALE' });
+    const write = run({ kind: 'write', sector: 1, sectorCount: 1, segments: [{ offset: 0, length: 512 }] });
+    await settle();
+    expect(troubles.at(-1)).toBe('media.gone');
+    await expect(service.close()).rejects.toThrow('gone');
+    expect(await write).toBe('io-error');
   });
 
   it('finishes what is queued before it flushes and closes', async () => {

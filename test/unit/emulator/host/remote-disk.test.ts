@@ -49,4 +49,18 @@ describe('RemoteDisk', () => {
     expect(doneAt).toEqual([100_000, 150_000]);
     expect(waited).toBe(1);
   });
+
+  it('gives requests that are issued again after a restore the numbers that they had, and others new ones', () => {
+    const WRITE: BlockRequest = { ...READ, kind: 'write', sector: 8 };
+    const disk = new RemoteDisk(0, FACTS, () => {}, undefined);
+    for (const request of [READ, WRITE, READ]) disk.submit(request, () => {});
+    disk.completed(blockDone(1));
+    const saved = structuredClone(disk.save());
+    expect(saved).toEqual({ unfinished: [{ requestId: 2, request: WRITE }, { requestId: 3, request: READ }], nextRequestId: 4 });
+    const posted: number[] = [];
+    const twin = new RemoteDisk(0, FACTS, (requestId) => posted.push(requestId), undefined);
+    twin.restore(saved);
+    for (const request of [READ, { ...READ, sector: 1 }, WRITE, READ]) twin.submit(request, () => {});
+    expect(posted).toEqual([3, 4, 2, 5]);
+  });
 });

@@ -55,7 +55,7 @@ function machine(options: { time?: 'host' | number; instruction?: Instruction; o
     mailbox,
     hostNanos: () => host.nanos,
     onReset: options.onReset ?? 'reboot',
-    cpuShare: new CpuShare({ hostNanos: () => host.nanos, threadNanos: () => host.nanos - host.asleepNanos }, options.cpuLimitPercent ?? 100),
+    cpuShare: new CpuShare({ hostNanos: () => host.nanos, usedNanos: () => host.nanos - host.asleepNanos }, options.cpuLimitPercent ?? 100),
     deliver: (letter) => told.push(`letter ${letter.kind}`),
     capture: ({ captureId, thenHold }) => told.push(`capture ${captureId}${thenHold ? ', held' : ''}`),
     reset: (kind) => told.push(`board reset ${kind}`),

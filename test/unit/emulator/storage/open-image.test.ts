@@ -114,15 +114,29 @@ describe('a file that an image names', () => {
 });
 
 describe('a file that is no part of an image', () => {
-  it('is not shown as its base: hidden ones, and raw ones that are not called disks', async () => {
+  it('is not shown as its base: hidden ones, and raw ones that neither are called disks nor begin as one', async () => {
     mkdirSync(path('.keys'));
     for (const name of ['.keys/id.img', '.history.img', 'passwords.txt', 'id_rsa']) {
-      writeFileSync(path(name), new Uint8Array(4096));
+      writeFileSync(path(name), new Uint8Array(4096).fill(0x61));
       for (const format of ['raw', undefined]) {
         await overlay('top', name, format);
         await expect(open('top')).rejects.toMatchObject({ code: 'image.foreign-file' });
       }
     }
+  });
+
+  it.each([
+    ['empty', []], ['a boot sector', [[510, 0x55], [511, 0xaa]]], ['LUKS', [...Buffer.from('LUKS\xba\xbe', 'latin1')].map((byte, at) => [at, byte])], ['XFS', [...Buffer.from('XFSB')].map((byte, at) => [at, byte])],
+  ] as [string, [number, number][]][])('is shown as its base whatever its name where it begins as a disk: %s', async (_what, bytes) => {
+    const sectors = new Uint8Array(4096);
+    for (const [at, byte] of bytes) sectors[at] = byte;
+    writeFileSync(path('my disk'), sectors);
+    await overlay('top', 'my disk', 'raw');
+    const top = await open('top');
+    const read = new Uint8Array(512);
+    await top.read(0, read);
+    expect(read).toEqual(sectors.subarray(0, 512));
+    await top[Symbol.asyncDispose]();
   });
 
   it.each(['passwords.txt', 'other-flat.vmdk', 'inside/disk-flat.vmdk', 'disk-flat.vmdk/../passwords.txt', 'disk-s001.vmdk.txt.vmdk'])('is not shown as an extent: %s', async (extent) => {

@@ -16,7 +16,7 @@ test.each<[string, Partial<RunOptions>]>([
   ['a network without a name', { net: ['internal'] }], ['a network\'s name that is none', { net: ['nat-network=../x'] }], ['a way out of host-only', { net: ['host-only,allow=1.2.3.4'] }],
   ['a forward into an internal network', { net: ['internal=a,forward=tcp:1:2'] }], ['a loss beyond all', { net: ['nat,loss=101'] }], ['a delay that is none', { net: ['nat,delay=fast'] }],
   ['five adapters', { net: ['nat', 'nat', 'nat', 'nat', 'nat'] }], ['--share', { share: ['a=/b'] }], ['--floppy', { floppy: 'a.img' }], ['--accel kvm', { accel: 'kvm' }], ['--cpus 2', { cpus: '2' }],
-  ['--boot net', { boot: 'net' }], ['an unknown disk format', { disk: ['a,format=qcow9'] }], ['ahci', { disk: ['a,bus=ahci'] }],
+  ['--boot net', { boot: 'net' }], ['an unknown disk format', { disk: ['a,format=qcow9'] }], ['an unknown disk bus', { disk: ['a,bus=scsi'] }], ['virtio for a CD', { cdrom: ['a.iso,bus=virtio'] }],
   ['a negative size', { memory: '-1M' }], ['an absurd size', { memory: '99999T' }], ['no size', { memory: 'lots' }], ['an unknown architecture', { arch: 'arm' }],
   ['--initrd alone', { initrd: 'x' }], ['a time that isn\'t', { timeout: '-3' }], ['a time of zero', { timeout: '0' }], ['a seed that isn\'t', { seed: '1.5' }], ['a port that isn\'t', { exitPort: '70000' }],
   ['a date that isn\'t', { rtc: 'yesterday' }], ['keys without text', { typeWhen: ['::x'] }], ['an empty --exit-on', { exitOn: [''] }], ['a serial that isn\'t', { serial: 'tcp' }],

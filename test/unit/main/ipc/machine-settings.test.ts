@@ -14,7 +14,7 @@ async function machineThatIsOn(commandLine = '') {
   const { client } = core.value;
   const disc = join(home.folder, 'disc.iso');
   writeFileSync(disc, new Uint8Array(4096));
-  expect(await client.library.create({ name: 'a', memoryBytes: 64 * MIB, cdroms: [{}], adapters: [{}], directBoot: { kernel: home.kernel, commandLine } })).toMatchObject({ ok: true });
+  expect(await client.library.create({ name: 'a', memoryBytes: 64 * MIB, cdroms: [{ bus: 'ahci' }], adapters: [{}], directBoot: { kernel: home.kernel, commandLine } })).toMatchObject({ ok: true });
   expect(await client.machines.start({ name: 'a', overcommit: true })).toMatchObject({ ok: true });
   const saved = async () => {
     const entry = await client.library.get({ name: 'a' });
@@ -30,14 +30,20 @@ test('a disc goes in and out of a machine that is on, and into its settings', as
   expect(await saved()).toMatchObject({ config: { cdroms: [{ path: disc }] } });
   expect((await saved()).atNextStart).toBeUndefined();
   expect(await client.machines.changeDisc({ name: 'a', drive: 0 })).toMatchObject({ ok: true });
-  expect((await saved()).config?.cdroms).toEqual([{}]);
+  expect((await saved()).config?.cdroms).toEqual([{ bus: 'ahci' }]);
   expect(await client.machines.changeDisc({ name: 'a', drive: 1, path: disc })).toMatchObject({ ok: false, error: { code: 'machines.no-such-part' } });
   expect(await client.machines.changeDisc({ name: 'a', drive: 0, path: '/nowhere.iso' })).toMatchObject({ ok: false, error: { code: 'media.missing' } });
 });
 
+test('a disc that the guest puts out itself is out of the settings too', async () => {
+  const { client, disc, saved } = await machineThatIsOn('ejects');
+  expect(await client.machines.changeDisc({ name: 'a', drive: 0, path: disc })).toMatchObject({ ok: true });
+  await expect.poll(async () => (await saved()).config?.cdroms, { timeout: 30_000 }).toEqual([{ bus: 'ahci' }]);
+});
+
 test('what the machine refuses is not saved either, and nothing that came with it', async () => {
   const { client, disc, saved } = await machineThatIsOn('holds-disc');
-  expect(await client.library.change({ name: 'a', changes: { cpuLimitPercent: 50, cdroms: [{ path: disc }] } })).toMatchObject({ ok: false, error: { code: 'media.held' } });
+  expect(await client.library.change({ name: 'a', changes: { cpuLimitPercent: 50, cdroms: [{ path: disc, bus: 'ahci' }] } })).toMatchObject({ ok: false, error: { code: 'media.held' } });
   expect(await saved()).toMatchObject({ config: { cpuLimitPercent: 100, cdroms: [{}] } });
   expect(await client.machines.changeDisc({ name: 'a', drive: 0, path: disc, force: true })).toMatchObject({ ok: true });
 });

@@ -34,7 +34,7 @@ describe('settings of a machine that is on', () => {
   });
 
   it('keep a disc out that leads out of the VM folder', () => {
-    const escaping = { ...config(), cdroms: [{ path: '../other.guestvm/secret.iso' }] };
+    const escaping = { ...config(), cdroms: [{ path: '../other.guestvm/secret.iso', bus: 'ide' as const }] };
     expect(kinds(config(), escaping)).toEqual(['media.outside-folder']);
   });
 });

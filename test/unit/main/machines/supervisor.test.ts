@@ -29,6 +29,7 @@ function supervise() {
     },
     warning: (name, message) => { warnings.push(`${name}: ${message}`); },
     memoryLoaded: () => {},
+    discEjected: () => {},
   });
   const options = { logFolder: temporaryFolder(), logSerial: true };
   const running = async (name: string, changes: Partial<VmStart> = {}) => {

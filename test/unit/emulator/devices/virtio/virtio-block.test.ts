@@ -57,7 +57,7 @@ describe('VirtioBlock', () => {
     expect([driver.config(0, 4), driver.config(4, 4), driver.config(20, 4)]).toEqual([SECTORS, 0, 512]);
     driver.setCommon(0x16, 2, 0);
     expect(driver.common(0x18, 2)).toBe(256);
-    driver.setCommon(0x16, 2, 1);
+    driver.setCommon(0x16, 2, 4);
     expect(driver.common(0x18, 2)).toBe(0);
   });
 
@@ -133,6 +133,50 @@ describe('VirtioBlock', () => {
     backend.settle();
     expect(status(0)).toBe(0);
     expect(backend.requests).toMatchObject([{ kind: 'discard', sector: 100, sectorCount: 3 }]);
+  });
+
+  it('writes zeroes, giving the place back where the driver says it may, and refuses flags it does not know', () => {
+    const { backend, driver, memory, request, status } = rig();
+    driver.start();
+    expect([48, 52, 56].map((offset) => driver.config(offset, offset === 56 ? 1 : 4))).toEqual([1 << 22, 16, 1]);
+    for (const [index, [sector, flags]] of [[100, 0], [200, 1], [300, 2]].entries()) {
+      memory.write64(DATA + 16 * index, BigInt(sector!));
+      memory.write32(DATA + 16 * index + 8, 3);
+      memory.write32(DATA + 16 * index + 12, flags!);
+    }
+    request(0, 13, 0, [{ address: DATA, length: 32 }]);
+    request(4, 13, 0, [{ address: DATA + 32, length: 16 }]);
+    request(8, 11, 0, [{ address: DATA + 16, length: 16 }]);
+    driver.notify(0);
+    backend.settle();
+    expect([0, 4, 8].map(status)).toEqual([0, 2, 2]);
+    expect(backend.requests).toMatchObject([{ kind: 'zero', sector: 100, sectorCount: 3 }, { kind: 'discard', sector: 200, sectorCount: 3 }]);
+    expect([...backend.sector(100, 3), ...backend.sector(200, 3)].every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('takes requests from several queues and ends each where it came from, also after a restore', () => {
+    const { backend, driver, memory, device, status, log } = rig();
+    driver.start();
+    expect([driver.config(34, 2), driver.common(0x12, 2)]).toEqual([4, 4]);
+    for (const queue of [0, 3]) {
+      memory.write32(HEADER + 16 * queue, 0);
+      memory.write64(HEADER + 16 * queue + 8, BigInt(queue * 10));
+      memory.write8(STATUS + queue, 0xee);
+      driver.offer(queue, 0, [{ address: HEADER + 16 * queue, length: 16 }, { address: DATA + queue * 512, length: 512, writable: true }, { address: STATUS + queue, length: 1, writable: true }]);
+      driver.notify(queue);
+    }
+    const twinMemory = new FakeGuestMemory(1 << 20);
+    twinMemory.ram.set(memory.ram);
+    const twinBackend = new FakeBlockBackend(twinMemory, { sectorCount: SECTORS });
+    const twin = new VirtioBlock({ id: 'virtio-disk0', memory: twinMemory, backend: twinBackend, log });
+    twin.restore(structuredClone(device.save()));
+    backend.settle();
+    twinBackend.settle();
+    expect([0, 3].map(status)).toEqual([0, 0]);
+    expect([0, 3].map((queue) => memory.read16(driver.used(queue) + 2))).toEqual([1, 1]);
+    expect(memory.ram.slice(DATA + 3 * 512, DATA + 4 * 512)).toEqual(backend.sector(30).slice());
+    expect(twinMemory.ram.slice(DATA, DATA + 4 * 512)).toEqual(memory.ram.slice(DATA, DATA + 4 * 512));
+    expect(twinMemory.read16(driver.used(3) + 2)).toBe(1);
   });
 
   it.each([

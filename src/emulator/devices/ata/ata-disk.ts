@@ -2,8 +2,8 @@
  * ATA disk (ATA/ATAPI-7 volume 1, T13/1532D, chapter 6; DATA SET MANAGEMENT from ACS-2): CHS, 28- and 48-bit addresses,
  * PIO, MULTIPLE and DMA transfers.
  *
- * Not emulated: SMART, security, host protected area, queued commands, log pages, sectors other than 512 bytes. All of
- * these are refused as unsupported, which IDENTIFY DEVICE says too.
+ * Not emulated: SMART, security, host protected area, log pages but that of a queue's errors, sectors other than 512 bytes.
+ * All of these are refused as unsupported, which IDENTIFY DEVICE says too. Queued commands are the port's (`native-queue.ts`).
  */
 import { ATA_COMMAND, ATA_TRANSFERS, SET_FEATURES, transferModeOf, type AtaTransferCommand } from './ata-commands.ts';
 import {
@@ -23,6 +23,8 @@ const STAGED_SECTORS = STAGING_BYTES / SECTOR_BYTES;
 const DSM_TRIM = 0x01;
 const TRIM_ENTRY_BYTES = 8;
 const POWER_MODE_ACTIVE = 0xff;
+const LOG_DIRECTORY = 0x00;
+const LOG_QUEUE_ERROR = 0x10;
 
 /** A command that moves data or works on the medium, as far as it has come. */
 interface Transfer {
@@ -100,7 +102,7 @@ export class AtaDisk extends IdeDrive {
   protected blockTransferred(): void {
     const transfer = this.#own.transfer;
     if (transfer === undefined) {
-      // IDENTIFY DEVICE.
+      // IDENTIFY DEVICE, READ LOG EXT.
       this.complete(false);
     } else if (transfer.operation === 'read') {
       this.#readBlockTaken(transfer);
@@ -185,6 +187,9 @@ export class AtaDisk extends IdeDrive {
         this.#showAddress(this.#backend.sectorCount - 1, true);
         this.complete();
         break;
+      case ATA_COMMAND.readLogExt:
+        this.#readLog();
+        break;
       case ATA_COMMAND.dataSetManagement:
         this.#beginTrim();
         break;
@@ -218,12 +223,27 @@ export class AtaDisk extends IdeDrive {
     const cylinders = Math.min(65535, Math.max(1, Math.floor(sectorCount / (heads * sectorsPerTrack))));
     const data = identifyDevice({
       sectorCount, serial, readOnly, multipleSectors, writeCache, lookAhead, transferMode,
+      queueDepth: this.serialLink?.queueDepth,
       defaultGeometry: this.#defaultGeometry,
       currentGeometry: { cylinders, heads, sectorsPerTrack },
     });
+    this.#reply(data);
+  }
+
+  /** One block of data that isn't the disk's. */
+  #reply(data: Uint8Array): void {
     this.memory.bytes.set(data, this.staging.offset);
     this.enterData('data-in', 0, data.length);
     this.raiseInterrupt();
+  }
+
+  /** READ LOG EXT: the directory of logs, and what went wrong in the queue. A disk without a queue has no logs. */
+  #readLog(): void {
+    const { lbaLow: log, lbaMid: page, previousLbaMid: pageUpper, count, previousCount } = this.state.taskFile;
+    const link = this.serialLink;
+    const isOnePage = page === 0 && pageUpper === 0 && count === 1 && previousCount === 0;
+    if (link === undefined || link.queueDepth === 0 || !isOnePage || (log !== LOG_DIRECTORY && log !== LOG_QUEUE_ERROR)) this.fail(ERROR_ABRT);
+    else this.#reply(log === LOG_DIRECTORY ? logDirectory() : link.queueErrorLog());
   }
 
   #setFeatures(): void {
@@ -493,7 +513,7 @@ export class AtaDisk extends IdeDrive {
     const release = (): void => { this.busMaster.release(window); };
     const succeeded = (): void => {
       this.#advance(transfer, transfer.remaining);
-      this.busMaster.finished(window.tableIsLonger);
+      this.busMaster.finished(window);
       this.#finish();
     };
     if (transfer.operation === 'write') {
@@ -523,7 +543,7 @@ export class AtaDisk extends IdeDrive {
     let left = ranges.length;
     const oneDone = (): void => {
       if (--left > 0) return;
-      this.busMaster.finished(window.tableIsLonger);
+      this.busMaster.finished(window);
       this.#finish();
     };
     if (ranges.length === 0) {
@@ -547,6 +567,14 @@ export class AtaDisk extends IdeDrive {
     }
     return data;
   }
+}
+
+/** Version 1, and the number of pages of each log as a word. */
+function logDirectory(): Uint8Array {
+  const directory = new Uint8Array(SECTOR_BYTES);
+  directory[0] = 1;
+  directory[LOG_QUEUE_ERROR * 2] = 1;
+  return directory;
 }
 
 function trimRanges(pages: Uint8Array): { sector: number; sectorCount: number }[] {

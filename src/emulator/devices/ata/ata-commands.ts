@@ -12,6 +12,7 @@ export const ATA_COMMAND = {
   readDmaExt: 0x25,
   readNativeMaxAddressExt: 0x27,
   readMultipleExt: 0x29,
+  readLogExt: 0x2f,
   writeSectors: 0x30,
   writeSectorsNoRetry: 0x31,
   writeSectorsExt: 0x34,

@@ -95,6 +95,8 @@ describe('AtapiDrive', () => {
     expect(rig.sense()).toEqual([6, 0x28, 0]);
     rig.packet([0x00]);
     expect(rig.in(1, 7)).toBe(READY);
+    // What was refused moved nothing.
+    expect(rig.trayMoves).toEqual([true, false]);
   });
 
   it('describes itself, its disc and its one track', () => {

@@ -5,7 +5,7 @@
 import type { AccessWidth } from '../../interfaces/bus.ts';
 import type { ResetKind } from '../../interfaces/device.ts';
 import type { GuestMemory, MemorySegment } from '../../interfaces/guest-memory.ts';
-import type { BusMaster } from './bus-master.ts';
+import type { DmaEngine } from './bus-master.ts';
 
 /** Status register. */
 export const STATUS_ERR = 0x01;
@@ -72,10 +72,18 @@ export interface SavedDrive {
   readonly own: unknown;
 }
 
-/** What a channel does for its drives. */
+/** What a channel or port does for its drives. */
 export interface DriveHost {
-  readonly busMaster: BusMaster;
+  readonly busMaster: DmaEngine;
+  /** A serial link, with a queue of commands that the port itself works on. */
+  readonly serialLink?: SerialLink;
   interruptChanged(): void;
+}
+
+export interface SerialLink {
+  readonly queueDepth: number;
+  /** Log 10h: which queued command failed, and how. */
+  queueErrorLog(): Uint8Array;
 }
 
 export interface DriveSignature {
@@ -140,8 +148,13 @@ export abstract class IdeDrive {
     return (this.state.status & STATUS_BSY) !== 0;
   }
 
-  get waitsForDma(): boolean {
-    return this.state.phase === 'wait-dma';
+  get phase(): Phase {
+    return this.state.phase;
+  }
+
+  /** Bytes left of the data block under way. */
+  get blockRemaining(): number {
+    return this.state.end - this.state.position;
   }
 
   readRegister(register: number, highOrder: boolean): number {
@@ -260,6 +273,13 @@ export abstract class IdeDrive {
     this.state.error = DIAGNOSTIC_PASSED;
   }
 
+  /** The host gave the command up: its end will not be told. */
+  abandonCommand(): void {
+    this.epoch++;
+    this.#enterIdle(STATUS_DRDY | STATUS_DSC);
+    this.clearInterrupt();
+  }
+
   /** While SRST is held. What was under way is forgotten. */
   holdInReset(): void {
     this.epoch++;
@@ -309,7 +329,11 @@ export abstract class IdeDrive {
     if (this.state.phase === 'busy') this.resume();
   }
 
-  protected get busMaster(): BusMaster {
+  protected get serialLink(): SerialLink | undefined {
+    return this.#host?.serialLink;
+  }
+
+  protected get busMaster(): DmaEngine {
     return this.#host!.busMaster;
   }
 

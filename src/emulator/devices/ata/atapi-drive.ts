@@ -167,7 +167,7 @@ export class AtapiDrive extends IdeDrive {
         break;
       case COMMAND.identifyPacketDevice:
         this.#own.job = newJob('identify', false, STAGING_BYTES);
-        this.#stage(identifyPacketDevice(this.#serial, this.#own.transferMode));
+        this.#stage(identifyPacketDevice(this.#serial, this.#own.transferMode, this.serialLink?.queueDepth));
         this.enterData('data-in', 0, this.#own.job.staged);
         this.raiseInterrupt();
         break;
@@ -550,7 +550,7 @@ export class AtapiDrive extends IdeDrive {
         this.#refuse(SENSE_UNRECOVERED_READ);
         return;
       }
-      this.busMaster.finished(window.tableIsLonger);
+      this.busMaster.finished(window);
       this.#succeed();
     });
   }
@@ -569,7 +569,7 @@ export class AtapiDrive extends IdeDrive {
       at += length;
     }
     this.busMaster.release(window);
-    this.busMaster.finished(window.tableIsLonger);
+    this.busMaster.finished(window);
     this.#succeed();
   }
 

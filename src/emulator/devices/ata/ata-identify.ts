@@ -25,6 +25,12 @@ const COMMAND_SET_LBA48 = 0x0400;
 const COMMAND_SET_FLUSH = 0x1000;
 const COMMAND_SET_FLUSH_EXT = 0x2000;
 const COMMAND_SET_FUA = 0x0040;
+const COMMAND_SET_LOGS = 0x0020;
+/** Hardware reset result of a parallel device: 80-conductor cable, device 0 passed. A serial one has none. */
+const PARALLEL_RESET_RESULT = VALID | 0x2001;
+/** Generations 1 and 2 of the serial link. */
+const SERIAL_SPEEDS = 0x0006;
+const SERIAL_QUEUING = 0x0100;
 /** Non-rotating medium: guests then don't sort requests by head position. */
 const ROTATION_NONE = 1;
 
@@ -50,6 +56,8 @@ export interface DiskIdentity {
   readonly writeCache: boolean;
   readonly lookAhead: boolean;
   readonly transferMode: TransferMode;
+  /** Of a disk on a serial link; 0 is none. */
+  readonly queueDepth: number | undefined;
 }
 
 export function identifyDevice(disk: DiskIdentity): Uint8Array {
@@ -82,12 +90,12 @@ export function identifyDevice(disk: DiskIdentity): Uint8Array {
   const supported83 = COMMAND_SET_LBA48 | COMMAND_SET_FLUSH | COMMAND_SET_FLUSH_EXT;
   words.put(82, supported82);
   words.put(83, VALID | supported83);
-  words.put(84, VALID | COMMAND_SET_FUA);
+  const supported84 = COMMAND_SET_FUA | ((disk.queueDepth ?? 0) > 0 ? COMMAND_SET_LOGS : 0);
+  words.put(84, VALID | supported84);
   words.put(85, COMMAND_SET_NOP | (disk.writeCache ? COMMAND_SET_WRITE_CACHE : 0) | (disk.lookAhead ? COMMAND_SET_LOOK_AHEAD : 0));
   words.put(86, supported83);
-  words.put(87, VALID | COMMAND_SET_FUA);
-  // Hardware reset result: 80-conductor cable, device 0 passed.
-  words.put(93, VALID | 0x2001);
+  words.put(87, VALID | supported84);
+  putLink(words, disk.queueDepth);
   words.put32(100, disk.sectorCount % 2 ** 32);
   words.put32(102, Math.floor(disk.sectorCount / 2 ** 32));
   words.put(106, VALID);
@@ -99,7 +107,8 @@ export function identifyDevice(disk: DiskIdentity): Uint8Array {
   return words.bytes;
 }
 
-export function identifyPacketDevice(serial: string, transferMode: TransferMode): Uint8Array {
+/** `queueDepth`: `undefined` on a parallel cable. */
+export function identifyPacketDevice(serial: string, transferMode: TransferMode, queueDepth: number | undefined): Uint8Array {
   const words = new IdentifyWords();
   // Packet device, CD/DVD, removable, DRQ within 50 µs, 12-byte packets.
   words.put(0, 0x85c0);
@@ -117,7 +126,7 @@ export function identifyPacketDevice(serial: string, transferMode: TransferMode)
   words.put(84, VALID);
   words.put(85, 0x0210 | COMMAND_SET_NOP);
   words.put(87, VALID);
-  words.put(93, VALID | 0x2001);
+  putLink(words, queueDepth);
   return words.bytes;
 }
 
@@ -126,6 +135,15 @@ function putTransferModes(words: IdentifyWords, { kind, mode }: TransferMode): v
   words.put(64, 0x0003);
   for (const cycleTime of [65, 66, 67, 68]) words.put(cycleTime, 120);
   words.put(88, UDMA_MODES | (kind === 'udma' ? 0x100 << mode : 0));
+}
+
+function putLink(words: IdentifyWords, queueDepth: number | undefined): void {
+  if (queueDepth === undefined) {
+    words.put(93, PARALLEL_RESET_RESULT);
+    return;
+  }
+  words.put(75, Math.max(0, queueDepth - 1));
+  words.put(76, SERIAL_SPEEDS | (queueDepth > 0 ? SERIAL_QUEUING : 0));
 }
 
 class IdentifyWords {

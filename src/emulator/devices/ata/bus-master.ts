@@ -31,6 +31,17 @@ export interface BusMasterState {
   table: number;
 }
 
+/** What moves a drive's DMA data: the bus master of an IDE channel, or the controller of a serial port. */
+export interface DmaEngine {
+  /** The guest lets it move data; a controller that starts it by itself says no. */
+  readonly isStarted: boolean;
+  /** Guest memory for the next `length` bytes of the command. `undefined` where the guest described less, or what isn't there. */
+  open(length: number, direction: 'to-memory' | 'from-memory'): DmaWindow | undefined;
+  release(window: DmaWindow): void;
+  /** The device has ended its transfer. */
+  finished(window: DmaWindow): void;
+}
+
 /** Guest memory made ready for one transfer. */
 export interface DmaWindow {
   readonly segments: readonly MemorySegment[];
@@ -44,7 +55,7 @@ export function idleBusMaster(): BusMasterState {
   return { command: 0, status: 0, table: 0 };
 }
 
-export class BusMaster {
+export class BusMaster implements DmaEngine {
   state = idleBusMaster();
   readonly #memory: GuestMemory;
   readonly #started: () => void;
@@ -131,8 +142,8 @@ export class BusMaster {
     for (const pinned of window.pins) this.#memory.unpin(pinned, window.access);
   }
 
-  /** The device has ended its transfer: the master stays active where the table describes more. */
-  finished(tableIsLonger: boolean): void {
-    if (!tableIsLonger) this.state.status &= ~STATUS_ACTIVE;
+  /** The master stays active where the table describes more. */
+  finished(window: DmaWindow): void {
+    if (!window.tableIsLonger) this.state.status &= ~STATUS_ACTIVE;
   }
 }

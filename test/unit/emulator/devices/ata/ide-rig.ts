@@ -1,7 +1,7 @@
-import { AtaDisk } from '../../../../../src/emulator/devices/ide/ata-disk.ts';
-import { AtapiDrive } from '../../../../../src/emulator/devices/ide/atapi-drive.ts';
-import { Piix3Ide } from '../../../../../src/emulator/devices/ide/ide.ts';
-import type { IdeDrive } from '../../../../../src/emulator/devices/ide/ide-drive.ts';
+import { AtaDisk } from '../../../../../src/emulator/devices/ata/ata-disk.ts';
+import { AtapiDrive } from '../../../../../src/emulator/devices/ata/atapi-drive.ts';
+import { Piix3Ide } from '../../../../../src/emulator/devices/ata/ide.ts';
+import type { IdeDrive } from '../../../../../src/emulator/devices/ata/ide-drive.ts';
 import { FakeBlockBackend } from '../../../../support/fake-block-backend.ts';
 import { FakeGuestMemory } from '../../../../support/fake-guest-memory.ts';
 import { FakeLine } from '../../../../support/fake-line.ts';
@@ -17,13 +17,15 @@ export class IdeRig {
   readonly cd: AtapiDrive;
   readonly irqs = [new FakeLine('irq14'), new FakeLine('irq15')] as const;
   readonly ide: Piix3Ide;
+  /** Open or not, each time that the guest moved it. */
+  readonly trayMoves: boolean[] = [];
 
   constructor(options: { ramBytes?: number; readOnly?: boolean; withDisc?: boolean; slaveOnly?: boolean } = {}) {
     this.memory = new FakeGuestMemory(options.ramBytes ?? 1 << 20);
     this.disk = new FakeBlockBackend(this.memory, { sectorCount: DISK_SECTORS, readOnly: options.readOnly ?? false, serial: 'GH-DISK-7' });
     this.disc = new FakeBlockBackend(this.memory, { sectorCount: DISC_SECTORS, sectorBytes: 2048, readOnly: true });
     const ata = new AtaDisk({ id: 'ide0.disk0', memory: this.memory, backend: this.disk });
-    this.cd = new AtapiDrive({ id: 'ide1.disk0', memory: this.memory, serial: 'GH-DISC-1', ...(options.withDisc === false ? {} : { medium: this.disc }) });
+    this.cd = new AtapiDrive({ id: 'ide1.disk0', memory: this.memory, serial: 'GH-DISC-1', trayMoved: (open) => { this.trayMoves.push(open); }, ...(options.withDisc === false ? {} : { medium: this.disc }) });
     const drives: [IdeDrive | undefined, IdeDrive | undefined, IdeDrive | undefined, IdeDrive | undefined] = options.slaveOnly === true
       ? [undefined, ata, undefined, undefined] : [ata, undefined, this.cd, undefined];
     this.ide = new Piix3Ide({

@@ -1,0 +1,95 @@
+/** A machine as the command line of a QEMU that starts the same: its disks as they are now, its firmware's order, its networks. */
+import type { LeftOut } from '../../shared/foreign-machine.ts';
+import type { MachineConfig } from '../../shared/machine-config.ts';
+import { MIB } from '../../shared/sizes.ts';
+import type { DiskAttachment, EmptyDrive, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
+
+export interface QemuCommand {
+  readonly program: string;
+  readonly arguments: readonly string[];
+  /** What QEMU has no option for, or none that means the same. */
+  readonly leftOut: readonly LeftOut[];
+}
+
+/** Places on the two channels, as the machine's board gives them: the guest knows its disks by them. */
+const DISK_PLACES = [[0, 0], [0, 1], [1, 1], [1, 0]] as const;
+const DISC_PLACES = [[1, 0], [1, 1], [0, 1], [0, 0]] as const;
+
+export function qemuCommand(name: string, start: VmStart, config: MachineConfig): QemuCommand {
+  const leftOut: LeftOut[] = [];
+  const given: string[] = [
+    '-name', escaped(name), '-machine', 'pc',
+    // Where nothing is said QEMU translates, as this machine does.
+    ...(start.accelerator === 'kvm' ? ['-accel', 'kvm'] : []), '-m', `${start.memoryBytes / MIB}M`, '-vga', 'std',
+    ...driveOptions(start), ...(start.adapters ?? []).flatMap((adapter, index) => adapterOptions(adapter, index, config, leftOut)),
+    '-device', 'virtio-rng-pci', '-serial', 'stdio',
+  ];
+  const { directBoot, rtcEpochSeconds } = start;
+  if (directBoot !== undefined) {
+    given.push('-kernel', directBoot.kernelPath, ...(directBoot.initrdPath === undefined ? [] : ['-initrd', directBoot.initrdPath]), ...(directBoot.commandLine === '' ? [] : ['-append', directBoot.commandLine]));
+  }
+  if (rtcEpochSeconds !== undefined) given.push('-rtc', `base=${new Date(rtcEpochSeconds * 1000).toISOString().slice(0, 19)}`);
+  if (start.onReset === 'stop') given.push('-no-reboot');
+  if (start.time !== 'host') leftOut.push({ what: 'setting', detail: 'time: instructions' });
+  if ((start.cpuLimitPercent ?? 100) < 100) leftOut.push({ what: 'setting', detail: `cpuLimitPercent: ${start.cpuLimitPercent ?? 100}` });
+  return { program: start.architecture === 'i386' ? 'qemu-system-i386' : 'qemu-system-x86_64', arguments: given, leftOut };
+}
+
+function driveOptions({ disks, bootOrder }: VmStart): string[] {
+  const order = bootOrder.length > 0 ? bootOrder : (['hd', 'cd'] as const);
+  const inOrder = order.flatMap((kind) => disks.filter((disk) => (disk.kind === 'disk') === (kind === 'hd')));
+  const taken = new Set<string>();
+  return disks.flatMap((disk, index) => {
+    const bootIndex = inOrder.indexOf(disk);
+    const device = `drive=drive${index}${bootIndex < 0 ? '' : `,bootindex=${bootIndex + 1}`}`;
+    const drive = disk.path === undefined ? [] : ['-drive', driveOf(disk, index)];
+    if (disk.bus === 'virtio') return [...drive, '-device', `virtio-blk-pci,${device}`];
+    const place = placeOf(disk, taken);
+    const hardware = `${disk.kind === 'disk' ? 'ide-hd' : 'ide-cd'},bus=ide.${place[0]},unit=${place[1]}`;
+    // An empty drive has nothing to start from.
+    return [...drive, '-device', disk.path === undefined ? hardware : `${hardware},${device}`];
+  });
+}
+
+function placeOf({ kind }: DiskAttachment | EmptyDrive, taken: Set<string>): readonly [number, number] {
+  const place = (kind === 'disk' ? DISK_PLACES : DISC_PLACES).find((candidate) => !taken.has(candidate.join()))!;
+  taken.add(place.join());
+  return place;
+}
+
+function driveOf({ path, format, kind, readOnly, discardChanges }: DiskAttachment, index: number): string {
+  const name = kind === 'cdrom' || format === 'iso' ? 'raw' : format === 'vhd' ? 'vpc' : format ?? 'raw';
+  const options = [`file=${escaped(path)}`, `format=${name}`, 'if=none', `id=drive${index}`];
+  if (kind === 'cdrom') options.push('media=cdrom');
+  if (readOnly) options.push('readonly=on');
+  // Of a read-only disk nothing is kept anyway.
+  else if (discardChanges) options.push('snapshot=on');
+  return options.join(',');
+}
+
+const CARDS: Readonly<Record<NetworkAdapterStart['model'], string>> = { virtio: 'virtio-net-pci', e1000: 'e1000', rtl8139: 'rtl8139' };
+
+function adapterOptions({ model, mac, reach, allow, forwards, connected }: NetworkAdapterStart, index: number, { adapters }: MachineConfig, leftOut: LeftOut[]): string[] {
+  const { mode = 'nat', network = '' } = adapters[index] ?? {};
+  if (mode !== 'nat' && mode !== 'host-only') leftOut.push({ what: 'network-mode', detail: `${mode} ${network}` });
+  // QEMU's own network with a way out, or without one; a network that machines of ours share is none of its.
+  const isRestricted = reach !== 'internet' || mode === 'internal';
+  if (reach === 'listed' || allow.length > 0) leftOut.push({ what: 'network-mode', detail: `listed: ${allow.map(({ host }) => host).join(', ')}`.slice(0, 300) });
+  if (connected === false) leftOut.push({ what: 'network-mode', detail: 'unplugged' });
+  const rules = forwards.map(({ protocol, host, guest }) => `hostfwd=${protocol}:${bracketed(host.address)}:${host.port}-${guest.address ?? ''}:${guest.port}`);
+  return ['-netdev', ['user', `id=net${index}`, ...(isRestricted ? ['restrict=on'] : []), ...rules].join(','), '-device', `${CARDS[model]},netdev=net${index},mac=${mac}`];
+}
+
+function bracketed(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+/** A comma ends a value of QEMU's; two are one. */
+function escaped(value: string): string {
+  return value.replaceAll(',', ',,');
+}
+
+/** For a POSIX shell. */
+export function shellLine({ program, arguments: given }: Pick<QemuCommand, 'program' | 'arguments'>): string {
+  return [program, ...given].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll('\'', '\'\\\'\'')}'`)).join(' ');
+}
