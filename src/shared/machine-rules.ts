@@ -1,8 +1,9 @@
 /** What a machine's settings must be besides valid each by itself. */
 import { DISK_BUSES, DRIVES_MAXIMUM } from './disk-bus.ts';
 import type { MachineConfig } from './machine-config.ts';
+import { ISA_ADAPTER_PLACES } from './network-config.ts';
 
-export type MachineRule = 'ide-drives' | 'ahci-drives' | 'virtio-drives' | 'disk-twice' | 'port-twice' | 'network-in-instruction-time';
+export type MachineRule = 'ide-drives' | 'ahci-drives' | 'virtio-drives' | 'disk-twice' | 'port-twice' | 'network-in-instruction-time' | 'isa-adapters';
 
 /** Where each broken rule is best mended. */
 export function brokenRules({ disks, cdroms, adapters, time }: MachineConfig): { readonly path: string; readonly rule: MachineRule }[] {
@@ -26,6 +27,8 @@ export function brokenRules({ disks, cdroms, adapters, time }: MachineConfig): {
       ports.add(port);
     }
   }
+  const isaAdapters = [...adapters.entries()].filter(([, { model }]) => model === 'ne2000-isa');
+  if (isaAdapters.length > ISA_ADAPTER_PLACES.length) broken.push({ path: `adapters.${isaAdapters.at(-1)![0]}.model`, rule: 'isa-adapters' });
   if (adapters.length > 0 && time.mode !== 'host') broken.push({ path: 'time.mode', rule: 'network-in-instruction-time' });
   return broken;
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { DiskBus } from './disk-bus.ts';
 import type { DiskFormat } from './disk-format.ts';
+import type { AdapterModel } from './network-config.ts';
 
 /** Serial output, disk image or screenshot destinations are absolute host paths, handed over when the process starts. */
 export interface DiskAttachment {
@@ -50,7 +51,7 @@ export interface NetworkSettings {
  * that it shares with adapters of other machines.
  */
 export interface NetworkAdapterStart extends NetworkSettings {
-  readonly model: 'virtio' | 'e1000' | 'rtl8139';
+  readonly model: AdapterModel;
   /** `52:47:48:12:34:56` */
   readonly mac: string;
   /**

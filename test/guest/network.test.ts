@@ -12,6 +12,8 @@ import { BOOT_MILLIS, LONG_TESTS, QUICK_BOOT, removeScratchFiles, runGuest, scra
 removeScratchFiles();
 
 const NETWORK_MODULES = [...BOARD_MODULES, 'virtio_net', 'e1000', '8139too', 'af_packet'];
+/** Drivers that not every kernel has, by the adapter. */
+const OLD_DRIVERS: Readonly<Record<string, string>> = { 'ne2000-pci': 'ne2k-pci', 'ne2000-isa': 'ne' };
 const DOWNLOAD = randomBytes(3 * 1024 * 1024 + 17);
 const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex');
 
@@ -66,12 +68,13 @@ ip link set lo up
 ip link set eth0 up
 `;
 
-function boot(flavour: KernelFlavour, script: string, bringUp = BRING_UP): string[] {
+function boot(flavour: KernelFlavour, script: string, bringUp = BRING_UP, driver?: string): string[] {
   const kernel = guestKernel(flavour);
+  const modules = driver === undefined ? NETWORK_MODULES : [...BOARD_MODULES, 'af_packet', driver];
   return [
     ...(kernel.architecture === 'i386' ? ['--arch', 'i386'] : []),
-    '--kernel', kernel.file, '--initrd', guestInitrd({ flavour, modules: NETWORK_MODULES, init: `${bringUp}\n${script}\npoweroff -f\n` }),
-    '--append', `console=ttyS0,115200 ${QUICK_BOOT} web=${webPort} silent=${silentPort}`,
+    '--kernel', kernel.file, '--initrd', guestInitrd({ flavour, modules, init: `${bringUp}\n${script}\npoweroff -f\n` }),
+    '--append', `console=ttyS0,115200 ${QUICK_BOOT} ne.io=0x300 ne.irq=3 web=${webPort} silent=${silentPort}`,
   ];
 }
 
@@ -104,7 +107,7 @@ nc -w 3 169.254.169.254 80 </dev/null 2>&1 || echo "link-local refused"
 
 async function exchanges(flavour: KernelFlavour, nic: string): Promise<void> {
   const capture = scratchFile(`${flavour}-${nic}.pcapng`);
-  const run = await runGuest([...boot(flavour, EXCHANGE), '--net', `nat,allow=loopback:${webPort},capture=${capture}`, '--nic', nic]);
+  const run = await runGuest([...boot(flavour, EXCHANGE, BRING_UP, OLD_DRIVERS[nic]), '--net', `nat,allow=loopback:${webPort},capture=${capture}`, '--nic', nic]);
   expect(run.serial).toContain('lease 10.0.2.15 mask 24 router 10.0.2.2 resolver 10.0.2.3 domain guesthouse.internal mtu 1500');
   expect(run.serial).toMatch(/2 packets transmitted, 2 packets received, 0% packet loss/);
   expect(run.serial).toMatch(/^Name:\s+gateway\.guesthouse\.internal\nAddress.*10\.0\.2\.2$/m);
@@ -174,6 +177,10 @@ echo "served $((6*7))"
 
 describe('a guest with an e1000 adapter', () => {
   test('gets a lease, resolves names, moves data both ways and reaches nothing it may not', () => exchanges('686', 'e1000'), BOOT_MILLIS);
+});
+
+describe('a guest with an NE2000 on the ISA bus', () => {
+  test('gets a lease, resolves names, moves data both ways and reaches nothing it may not', () => exchanges('686', 'ne2000-isa'), BOOT_MILLIS);
 });
 
 describe('two machines', () => {
@@ -263,6 +270,6 @@ test('kernels beside the sample', (context) => {
 });
 
 if (LONG_TESTS) describe('every kernel', () => {
-  const cases = (['amd64', '686', '686-pae'] as const).flatMap((flavour) => (['virtio', 'e1000', 'rtl8139'] as const).map((nic) => ({ flavour, nic })));
+  const cases = (['amd64', '686', '686-pae'] as const).flatMap((flavour) => (['virtio', 'e1000', 'rtl8139', 'ne2000-pci', ...(flavour === 'amd64' ? [] : ['ne2000-isa'])]).map((nic) => ({ flavour, nic })));
   test.each(cases)('$flavour moves data both ways by $nic', ({ flavour, nic }) => exchanges(flavour, nic), BOOT_MILLIS);
 });

@@ -6,6 +6,7 @@
  * place holds zeros).
  */
 import { driveMicrowire, EEPROM_WORDS, idleMicrowire, type MicrowireState } from './microwire-eeprom.ts';
+import { multicastHash } from './multicast-hash.ts';
 import type { AccessWidth, IoHandler } from '../interfaces/bus.ts';
 import type { Clock, Nanos, Timer } from '../interfaces/clock.ts';
 import type { Device, ResetKind } from '../interfaces/device.ts';
@@ -97,7 +98,6 @@ const FRAME_MAXIMUM_BYTES = 1518;
 const RESUME_NANOS = 20_000;
 /** The timer counts PCI clocks: 33 MHz. */
 const NANOS_PER_TICK = 30;
-const MULTICAST_POLYNOMIAL = 0x04c1_1db7;
 
 /** Bits that keep what is written, by byte. Interrupt status, transmit status and configuration have rules of their own. */
 const WRITABLE = new Uint8Array(REGISTER_BYTES);
@@ -434,16 +434,4 @@ export class Rtl8139 implements PciFunction, Device<Rtl8139State> {
     this.#view.setUint16(CBR, (at + total) % ring, true);
     return true;
   }
-}
-
-/** The upper six bits of the address's CRC-32 (§5.4). */
-function multicastHash(frame: Uint8Array): number {
-  let crc = 0xffff_ffff;
-  for (let index = 0; index < 6; index++) {
-    for (let bit = 0; bit < 8; bit++) {
-      const isSet = ((crc >>> 31) ^ (frame[index]! >> bit)) & 1;
-      crc = ((crc << 1) ^ (isSet !== 0 ? MULTICAST_POLYNOMIAL : 0)) >>> 0;
-    }
-  }
-  return crc >>> 26;
 }

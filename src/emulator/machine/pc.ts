@@ -4,7 +4,7 @@
  */
 import { keysForText } from '../../shared/keyboard-text.ts';
 import type { Result } from '../../shared/result.ts';
-import type { KeyChange, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
+import type { KeyChange, VmStart } from '../../shared/vm-protocol.ts';
 import {
   CPU_BLOCKS, DISPLAY_REGISTERS, DISPLAY_REGISTERS_BYTES, GLOBAL_RAM_HIGH_BYTES, GLOBAL_RAM_LOW_BYTES, GLOBAL_RAM_OFFSET, GUEST_RAM,
   PHYS_MAP, PHYS_MAP_PAGES, VIDEO_MEMORY, VIDEO_MEMORY_BYTES,
@@ -16,7 +16,6 @@ import { ApicBus } from '../devices/apic-bus.ts';
 import { CoprocessorError } from '../devices/coprocessor-error.ts';
 import { DebugPort } from '../devices/debug-port.ts';
 import { Dma8237Pair } from '../devices/dma.ts';
-import { E1000 } from '../devices/e1000/e1000.ts';
 import { FwCfg } from '../devices/fw-cfg.ts';
 import { I440fx } from '../devices/i440fx.ts';
 import { Ich9Ahci } from '../devices/ata/ahci.ts';
@@ -33,7 +32,6 @@ import { Piix4Pm } from '../devices/piix4-pm.ts';
 import { Pit8254 } from '../devices/pit.ts';
 import { Port92 } from '../devices/port92.ts';
 import { Ps2Controller8042 } from '../devices/ps2/ps2-controller.ts';
-import { Rtl8139 } from '../devices/rtl8139.ts';
 import { Rtc146818 } from '../devices/rtc.ts';
 import { SystemControlPort } from '../devices/system-control.ts';
 import { Uart16550A } from '../devices/uart.ts';
@@ -41,7 +39,6 @@ import { StdVga } from '../devices/vga/vga.ts';
 import { VirtioBlock } from '../devices/virtio/virtio-block.ts';
 import { VirtioConsole } from '../devices/virtio/virtio-console.ts';
 import { VirtioEntropy } from '../devices/virtio/virtio-entropy.ts';
-import { VirtioNet } from '../devices/virtio/virtio-net.ts';
 import { firmwareItems } from '../firmware/firmware-items.ts';
 import { planLinuxBoot, type LinuxBootPlan } from '../firmware/linux-boot.ts';
 import type { Accelerator, CpuBoard } from '../interfaces/accelerator.ts';
@@ -51,7 +48,6 @@ import type { CharacterChannel, EntropySource } from '../interfaces/character-ch
 import type { Clock } from '../interfaces/clock.ts';
 import type { Device, ResetKind } from '../interfaces/device.ts';
 import type { DeviceLog } from '../interfaces/log.ts';
-import type { NetworkLink } from '../interfaces/network.ts';
 import type { PciFunction } from '../interfaces/pci.ts';
 import { assignDriveBays, driveSerial, type AttachedDisk, type DriveBays } from './drive-bays.ts';
 import { invariant } from './invariant.ts';
@@ -61,6 +57,7 @@ import { KeyTypist } from './key-typist.ts';
 import type { MachineEnd } from './machine-loop.ts';
 import { PhysicalMemoryBus } from './mmio-bus.ts';
 import { MovableWindow } from './movable-window.ts';
+import { plugNetworkCards, type AttachedAdapter, type NetworkCard } from './network-cards.ts';
 import * as layout from './pc-layout.ts';
 import { IoPortBus } from './port-bus.ts';
 import { RomImages } from './rom-images.ts';
@@ -77,18 +74,6 @@ export class BoardError extends Error {
     this.advice = advice;
   }
 }
-
-/** A network adapter and the cable that it is plugged into. */
-export interface AttachedAdapter {
-  readonly model: NetworkAdapterStart['model'];
-  readonly mac: string;
-  readonly link: NetworkLink;
-  /** The cable is plugged in, as where nothing is said. */
-  readonly connected?: boolean;
-}
-
-/** What a cable can be pulled out of. */
-interface Pluggable { setLink(isUp: boolean): void }
 
 export interface PcOptions {
   /** The machine's shared memory, laid out as `cpu/memory-layout.ts` says, with `ramBytes` of guest RAM at its end. */
@@ -159,7 +144,7 @@ export class Pc {
   readonly #rtc: Rtc146818;
   /** By their order among the disks. */
   readonly #discDrives = new Map<number, AtapiDrive>();
-  readonly #adapters: readonly (PciFunction & Device & Pluggable)[];
+  readonly #adapters: readonly NetworkCard[];
   /** Instructions that the accelerator doesn't count any more since a reset. */
   #instructionsBefore = 0;
 
@@ -346,16 +331,9 @@ export class Pc {
     ];
     for (const { slot, card } of virtio) pci.plug(slot, 0, card);
 
-    // Network adapters. A guest names them by their slots.
-    const adapters = options.adapters.map((adapter, index) => {
-      const slot = layout.PCI_NETWORK_SLOTS[index];
-      if (slot === undefined) throw new BoardError('machines.too-many-adapters', 'there are more network adapters than the machine has places for', 'attach fewer');
-      const card = this.#networkAdapter(`network${index}`, adapter);
-      pci.plug(slot, 0, card);
-      card.setLink(adapter.connected ?? true);
-      return card;
-    });
-
+    // Network adapters.
+    const adapters = plugNetworkCards(options.adapters, { memory: this.memory, clock, log, pci, ports: this.ports, isa });
+    if (adapters === undefined) throw new BoardError('machines.too-many-adapters', 'there are more network adapters than the machine has places for', 'attach fewer');
     this.#adapters = adapters;
 
     // Firmware configuration: tables, boot order and a directly booted kernel.
@@ -522,15 +500,6 @@ export class Pc {
     });
     this.#discDrives.set(index, discDrive);
     return discDrive;
-  }
-
-  #networkAdapter(id: string, { model, mac, link }: AttachedAdapter): PciFunction & Device & Pluggable {
-    const options = { id, memory: this.memory, log: this.#options.log, mac: Uint8Array.from(mac.split(':'), (byte) => parseInt(byte, 16)), link };
-    switch (model) {
-      case 'virtio': return new VirtioNet(options);
-      case 'rtl8139': return new Rtl8139({ ...options, ...SUBSYSTEM, clock: this.#options.clock });
-      case 'e1000': return new E1000({ ...options, ...SUBSYSTEM, clock: this.#options.clock });
-    }
   }
 
   #claimUserPort(owner: string, port: number, handler: IoHandler): void {

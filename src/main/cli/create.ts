@@ -4,6 +4,7 @@ import { DISK_BUSES } from '../../shared/disk-bus.ts';
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import { ACCELERATORS, ARCHITECTURES, checkMachineName } from '../../shared/machine-config.ts';
 import { mediaInfoSchema } from '../../shared/media-protocol.ts';
+import { ADAPTER_MODELS } from '../../shared/network-config.ts';
 import { ok } from '../../shared/result.ts';
 import { parseDiskSize, parseMemorySize } from '../../shared/sizes.ts';
 import type { DiskAttachment } from '../../shared/vm-protocol.ts';
@@ -35,7 +36,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, readonly, discard-changes', collect, [])
     .option('--cdrom <file>', 'attach a CD image: FILE[,bus=ide|ahci]', collect, [])
     .option('--net <kind[,setting...]>', 'none, nat, host-only, nat-network=NAME or internal=NAME, with reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, delay=MILLIS, jitter=MILLIS, loss=PERCENT', collect, [])
-    .option('--nic <model>', 'network adapter: virtio, e1000 or rtl8139')
+    .option('--nic <model>', `network adapter: ${ADAPTER_MODELS.join(', ')}`)
     .option('--forward <rule>', 'lead a port of this host into the guest: tcp|udp:[ADDRESS:]HOSTPORT:GUESTPORT', collect, [])
     .option('--boot <device>', 'boot first from hd or cd')
     .option('--kernel <file>', 'boot this Linux kernel directly')

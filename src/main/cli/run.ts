@@ -1,6 +1,7 @@
 /** `guesthouse run`: an ephemeral machine; nothing is kept. */
 import { statSync } from 'node:fs';
 import type { Command } from 'commander';
+import { ADAPTER_MODELS } from '../../shared/network-config.ts';
 import { ForkLauncher } from '../machines/fork-launcher.ts';
 import { checkOutputFile, fileError } from '../machines/media-check.ts';
 import { checkVmStart } from '../machines/vm-start.ts';
@@ -32,7 +33,7 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .option('--boot <device>', 'boot first from hd or cd')
     .option('--bios <file>', 'firmware in place of the built-in one')
     .option('--net <kind[,setting...]>', 'none, nat, host-only, nat-network=NAME or internal=NAME, with reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, capture=FILE.pcapng, delay=MILLIS, jitter=MILLIS, loss=PERCENT', collect, [])
-    .option('--nic <model>', 'network adapter: virtio, e1000 or rtl8139')
+    .option('--nic <model>', `network adapter: ${ADAPTER_MODELS.join(', ')}`)
     .option('--forward <rule>', 'lead a port of this host into the guest: tcp|udp:[ADDRESS:]HOSTPORT:GUESTPORT', collect, [])
     .option('--share <name=folder>', 'share a folder (not in this version)', collect, [])
     .option('--serial <where>', 'serial console: stdio, file:PATH or none', 'stdio')

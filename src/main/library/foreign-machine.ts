@@ -81,6 +81,7 @@ function portKey({ protocol, host }: PortForwardConfig): string {
 }
 
 function modelOf(model: ForeignAdapter['model']): AdapterConfig['model'] {
+  if (model === 'ne2000') return 'ne2000-pci';
   return model === 'virtio' || model === 'rtl8139' ? model : 'e1000';
 }
 

@@ -1,6 +1,7 @@
 /** A machine as the command line of a QEMU that starts the same: its disks as they are now, its firmware's order, its networks. */
 import type { LeftOut } from '../../shared/foreign-machine.ts';
 import type { MachineConfig } from '../../shared/machine-config.ts';
+import { ISA_ADAPTER_PLACES } from '../../shared/network-config.ts';
 import { MIB } from '../../shared/sizes.ts';
 import type { DiskAttachment, EmptyDrive, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
 
@@ -67,7 +68,7 @@ function driveOf({ path, format, kind, readOnly, discardChanges }: DiskAttachmen
   return options.join(',');
 }
 
-const CARDS: Readonly<Record<NetworkAdapterStart['model'], string>> = { virtio: 'virtio-net-pci', e1000: 'e1000', rtl8139: 'rtl8139' };
+const CARDS: Readonly<Record<NetworkAdapterStart['model'], string>> = { virtio: 'virtio-net-pci', e1000: 'e1000', rtl8139: 'rtl8139', 'ne2000-pci': 'ne2k_pci', 'ne2000-isa': 'ne2k_isa' };
 
 function adapterOptions({ model, mac, reach, allow, forwards, connected }: NetworkAdapterStart, index: number, { adapters }: MachineConfig, leftOut: LeftOut[]): string[] {
   const { mode = 'nat', network = '' } = adapters[index] ?? {};
@@ -77,7 +78,9 @@ function adapterOptions({ model, mac, reach, allow, forwards, connected }: Netwo
   if (reach === 'listed' || allow.length > 0) leftOut.push({ what: 'network-mode', detail: `listed: ${allow.map(({ host }) => host).join(', ')}`.slice(0, 300) });
   if (connected === false) leftOut.push({ what: 'network-mode', detail: 'unplugged' });
   const rules = forwards.map(({ protocol, host, guest }) => `hostfwd=${protocol}:${bracketed(host.address)}:${host.port}-${guest.address ?? ''}:${guest.port}`);
-  return ['-netdev', ['user', `id=net${index}`, ...(isRestricted ? ['restrict=on'] : []), ...rules].join(','), '-device', `${CARDS[model]},netdev=net${index},mac=${mac}`];
+  const place = model === 'ne2000-isa' ? ISA_ADAPTER_PLACES[adapters.slice(0, index).filter((other) => other.model === model).length] : undefined;
+  const jumpers = place ? `,iobase=${place.base},irq=${place.irq}` : '';
+  return ['-netdev', ['user', `id=net${index}`, ...(isRestricted ? ['restrict=on'] : []), ...rules].join(','), '-device', `${CARDS[model]}${jumpers},netdev=net${index},mac=${mac}`];
 }
 
 function bracketed(address: string): string {

@@ -2,6 +2,7 @@
 import type { NewMachine } from '../../../shared/api.ts';
 import type { DiskBus } from '../../../shared/disk-bus.ts';
 import type { GuestSystem } from '../../../shared/machine-description.ts';
+import type { AdapterModel } from '../../../shared/network-config.ts';
 import { GIB, MIB } from '../../../shared/sizes.ts';
 import type { en } from '../../i18n/en.ts';
 
@@ -13,7 +14,7 @@ export interface Template {
   /** What the system's installer has drivers for. */
   readonly diskBus: DiskBus;
   /** Absent: it has no driver for an adapter that there is. */
-  readonly adapter: 'virtio' | 'e1000' | 'rtl8139' | undefined;
+  readonly adapter: AdapterModel | undefined;
   /** Why this PC can't run it as it should. */
   readonly lacks?: keyof typeof en.newMachine.lacks;
 }

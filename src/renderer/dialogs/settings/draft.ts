@@ -37,7 +37,7 @@ const REASONS: readonly (readonly [RegExp, Reason])[] = [
 ];
 
 const RULE_REASONS: Readonly<Record<MachineRule, Reason>> = {
-  'ide-drives': 'ideDrives', 'ahci-drives': 'ahciDrives', 'virtio-drives': 'virtioDrives', 'disk-twice': 'diskTwice', 'port-twice': 'portTwice', 'network-in-instruction-time': 'networkTime',
+  'ide-drives': 'ideDrives', 'ahci-drives': 'ahciDrives', 'virtio-drives': 'virtioDrives', 'disk-twice': 'diskTwice', 'port-twice': 'portTwice', 'network-in-instruction-time': 'networkTime', 'isa-adapters': 'isaAdapters',
 };
 
 /** What is wrong, by path; the first reason of each counts. */

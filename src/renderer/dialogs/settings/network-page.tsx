@@ -31,7 +31,7 @@ export function NetworkPage() {
 
 function AdapterCard({ index }: { readonly index: number }) {
   const { t } = useTranslation();
-  const { draft, entry, set } = useDraft();
+  const { draft, entry, set, reason } = useDraft();
   const adapter = draft.adapters[index];
   if (adapter === undefined) return null;
   const at = `adapters.${index}`;
@@ -44,7 +44,7 @@ function AdapterCard({ index }: { readonly index: number }) {
       </header>
       <CheckBox label={t('settings.cable')} hint={t('settings.cableHint')} isSelected={adapter.connected} onChange={(isSelected) => { set(`${at}.connected`, isSelected); }} />
       <div className="form-columns">
-        <SelectInput label={t('settings.model')} value={adapter.model} onChange={(value) => { set(`${at}.model`, value); }} hint={t(`settings.modelHint.${adapter.model}`)}
+        <SelectInput label={t('settings.model')} value={adapter.model} onChange={(value) => { set(`${at}.model`, value); }} hint={reason(`${at}.model`) ?? t(`settings.modelHint.${adapter.model}`)}
           options={ADAPTER_MODELS.map((value) => ({ value, label: value, hint: t(`settings.modelHint.${value}`) }))} />
         <TextSetting path={`${at}.mac`} label={t('settings.mac')} value={adapter.mac} isOptional hint={t('settings.macHint', { mac: macAddressOf(entry.name, index) })} />
       </div>
