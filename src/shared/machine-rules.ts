@@ -1,7 +1,7 @@
 /** What a machine's settings must be besides valid each by itself. */
 import { DISK_BUSES, DRIVES_MAXIMUM } from './disk-bus.ts';
 import type { MachineConfig } from './machine-config.ts';
-import { ISA_ADAPTER_PLACES } from './network-config.ts';
+import { ISA_ADAPTER_PLACES } from './isa-adapter-places.ts';
 
 export type MachineRule = 'ide-drives' | 'ahci-drives' | 'virtio-drives' | 'disk-twice' | 'port-twice' | 'network-in-instruction-time' | 'isa-adapters';
 

@@ -6,8 +6,6 @@ import { KIB } from './sizes.ts';
 
 export const ADAPTER_MODELS = ['virtio', 'e1000', 'rtl8139', 'ne2000-pci', 'ne2000-isa'] as const;
 export type AdapterModel = (typeof ADAPTER_MODELS)[number];
-/** Jumpers of NE2000 cards on the ISA bus, in the order of the machine's configuration: as the first came from Novell, then what drivers look for. */
-export const ISA_ADAPTER_PLACES: readonly { readonly base: number; readonly irq: number }[] = [{ base: 0x300, irq: 3 }, { base: 0x320, irq: 5 }, { base: 0x340, irq: 7 }];
 export const REACHES = ['internet', 'listed', 'nothing'] as const;
 /**
  * `nat`: a network of the machine's own, translated to the host's addresses. `host-only`: the same without a way out, so

@@ -8,14 +8,6 @@ export function multicastHash(frame: Uint8Array): number {
   return addressCrc(frame) >>> 26;
 }
 
-/** The same bits in the reverse order: the register of adapters that shift towards the lowest bit. */
-export function reversedMulticastHash(frame: Uint8Array): number {
-  const crc = addressCrc(frame);
-  let hash = 0;
-  for (let bit = 0; bit < 6; bit++) hash = (hash << 1) | ((crc >>> bit) & 1);
-  return hash;
-}
-
 function addressCrc(frame: Uint8Array): number {
   let crc = 0xffff_ffff;
   for (let index = 0; index < ADDRESS_BYTES; index++) {

@@ -1,5 +1,6 @@
 /** The machine's network adapters: which card each is, and where on the board it sits. Guests name them by it. */
-import { ISA_ADAPTER_PLACES, type AdapterModel } from '../../shared/network-config.ts';
+import { ISA_ADAPTER_PLACES } from '../../shared/isa-adapter-places.ts';
+import type { AdapterModel } from '../../shared/network-config.ts';
 import { E1000 } from '../devices/e1000/e1000.ts';
 import { NE2000_PORTS } from '../devices/ne2000/dp8390.ts';
 import { Ne2000Isa, Rtl8029 } from '../devices/ne2000/ne2000.ts';

@@ -1,7 +1,7 @@
 /** A machine as the command line of a QEMU that starts the same: its disks as they are now, its firmware's order, its networks. */
 import type { LeftOut } from '../../shared/foreign-machine.ts';
 import type { MachineConfig } from '../../shared/machine-config.ts';
-import { ISA_ADAPTER_PLACES } from '../../shared/network-config.ts';
+import { ISA_ADAPTER_PLACES } from '../../shared/isa-adapter-places.ts';
 import { MIB } from '../../shared/sizes.ts';
 import type { DiskAttachment, EmptyDrive, NetworkAdapterStart, VmStart } from '../../shared/vm-protocol.ts';
 

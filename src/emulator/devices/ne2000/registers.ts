@@ -38,7 +38,6 @@ export const DCR_WTS = 0x01;
 /** Normal operation; otherwise TCR's loopback modes hold. */
 export const DCR_LS = 0x08;
 export const TCR_LOOPBACK = 0x06;
-export const RCR_AR = 0x02;
 export const RCR_AB = 0x04;
 export const RCR_AM = 0x08;
 export const RCR_PRO = 0x10;
