@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { commandLineAt, expectRefusal, scratchFolder } from './guesthouse-command.ts';
 import type { Ended } from './guesthouse-command.ts';
 
-const PATIENCE_MILLIS = 120_000;
+const PATIENCE_MILLIS = 300_000;
 const LUGGAGE_SECTOR = 5000;
 const scratch = scratchFolder();
 const home = scratch.file('home');

@@ -72,7 +72,7 @@ describe('media that can\'t be used', () => {
     ['a kernel command line that is too long', ['--kernel', good, '--append', 'x'.repeat(3000)], /has 3000 bytes, this kernel takes 2047/],
     ['a machine attached as a disk', ['--disk', scratch.file('a.ova', new Uint8Array(1024))], /which this version can't read/],
     ['the same disk twice', ['--disk', disk, '--disk', disk], /attached twice/],
-    ['five IDE drives', ['a', 'b', 'c', 'd', 'e'].flatMap((name) => ['--disk', scratch.file(name, new Uint8Array(512))]), /more than 4 IDE drives/],
+    ['five IDE drives', ['a', 'b', 'c', 'd', 'e'].flatMap((name) => ['--disk', scratch.file(name, new Uint8Array(512))]), /more than 4 drives don't fit on the bus ide/],
   ] as const)('%s', async (_what, args, message) => {
     expectRefusal(await run(['run', ...(args[0] === '--bios' ? [] : ending), ...args]), 1, message);
   });
