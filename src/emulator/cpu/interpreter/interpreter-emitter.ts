@@ -506,6 +506,9 @@ export class InterpreterEmitter implements Emitter {
     this.leaveWithFault();
     this.ended = true;
   }
+  checkOnce(_name: string, check: () => void): void {
+    check();
+  }
   raiseIf(condition: Expr, vector: number, errorCode?: number): void {
     this.body.if(condition, () => {
       this.body.call(this.flow.runtime.raise, [i32(vector), i32(errorCode ?? 0), i32(errorCode === undefined ? 0 : 1)]);

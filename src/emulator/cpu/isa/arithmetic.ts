@@ -130,8 +130,14 @@ function multiplyInto(e: Emitter, a: Expr, b: Expr): void {
   const result = body.let(mul(a, b));
   let overflow: Expr;
   if (width === 64) {
-    const high = e.call('mulHighSigned', [a, b]) as Expr;
-    overflow = ne(high, shrS(result, i64(63n)));
+    // Nearly always both are short, and the product of two numbers of 32 bits has 64.
+    const isShort = (value: Expr): Expr => eq(signExtend(value, 32), value);
+    overflow = body.newLocal('i32');
+    body.set(overflow, i32(0));
+    body.if(eqz(and(isShort(a), isShort(b))), () => {
+      const high = e.call('mulHighSigned', [a, b]) as Expr;
+      body.set(overflow, ne(high, shrS(result, i64(63n))));
+    });
   } else {
     const product = body.let(mul(signed64(a, width), signed64(b, width)));
     overflow = ne(product, signed64(wrap(product), width));

@@ -1,4 +1,4 @@
-import { add, and, eq, extendS, extendU, i32, i64, load, or, shl, shrU, signExtend, wrap, type Expr } from '../../wasm/expression.ts';
+import { add, and, eq, extendS, extendU, i32, i64, load, or, select, shl, shrU, signExtend, wrap, type Expr } from '../../wasm/expression.ts';
 import type { ConditionCode, Emitter } from './emitter.ts';
 import { row, type InstructionRow } from './row.ts';
 import { ARGUMENTS, RAX, RBX, RCX, RDX, SEGMENT_SELECTOR, SEGMENTS } from '../state-layout.ts';
@@ -148,9 +148,7 @@ export const dataTransferRows: readonly InstructionRow[] = [
     row(`CMOV${name} rv, r/mv`, `0F 4${nibble} /r`, { flags: { read } }, (e) => {
       const source = e.read(1);
       // A 32-bit move that isn't made still clears the upper half.
-      e.body.if(e.condition(code), () => e.write(0, source), () => {
-        if (e.width === 32) e.write(0, e.read(0));
-      });
+      e.write(0, select(e.condition(code), source, e.read(0)));
     }),
   ),
   row('MOV r/mv, Sreg', '8C /r', { rare: true, notInUserMode: 'segment registers' }, storeSelector),

@@ -124,6 +124,8 @@ export interface Emitter {
   raise(vector: number, errorCode?: number): void;
   /** Ends the instruction with a fault where `condition` (i32) holds. */
   raiseIf(condition: Expr, vector: number, errorCode?: number): void;
+  /** Writes a check that needs no repeating, by name, as long as control goes straight on: what it looks at changes where blocks end only. */
+  checkOnce(name: string, check: () => void): void;
 
   /** #GP(0) where RIP (i64, masked to the operand size) or the relative operand leads beyond the limit of CS or isn't canonical. */
   checkTarget(rip: Expr): void;

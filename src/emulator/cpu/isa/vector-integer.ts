@@ -9,16 +9,20 @@ import { SIMD } from './simd-opcodes.ts';
 
 /** #UD or #NM where the operating system has not opened the SSE registers. */
 export function requireSse(e: Emitter): void {
-  const cr0 = e.state('i32', 'u32', CR0);
-  e.raiseIf(or(and(cr0, i32(CR0_EM)), eqz(and(e.state('i32', 'u32', CR4), i32(CR4_OSFXSR)))), 6);
-  e.raiseIf(and(cr0, i32(CR0_TS)), 7);
+  e.checkOnce('SSE', () => {
+    const cr0 = e.state('i32', 'u32', CR0);
+    e.raiseIf(or(and(cr0, i32(CR0_EM)), eqz(and(e.state('i32', 'u32', CR4), i32(CR4_OSFXSR)))), 6);
+    e.raiseIf(and(cr0, i32(CR0_TS)), 7);
+  });
 }
 
 /** #UD, #NM or a pending error of the x87; then the x87 stack turns into MMX registers: all valid, TOP 0. */
 export function requireMmx(e: Emitter, changesState = true): void {
-  const cr0 = e.state('i32', 'u32', CR0);
-  e.raiseIf(and(cr0, i32(CR0_EM)), 6);
-  e.raiseIf(and(cr0, i32(CR0_TS)), 7);
+  e.checkOnce('MMX', () => {
+    const cr0 = e.state('i32', 'u32', CR0);
+    e.raiseIf(and(cr0, i32(CR0_EM)), 6);
+    e.raiseIf(and(cr0, i32(CR0_TS)), 7);
+  });
   raiseIfX87Error(e);
   if (changesState) {
     e.beforeEnd(() => {

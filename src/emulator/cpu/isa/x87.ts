@@ -12,7 +12,7 @@ const RARE = { feature: 'FPU', rare: true } as const;
 
 /** #NM where the operating system keeps the FPU to itself. */
 function requireX87(e: Emitter): void {
-  e.raiseIf(and(e.state('i32', 'u32', CR0), i32(CR0_EM | CR0_TS)), 7);
+  e.checkOnce('x87', () => e.raiseIf(and(e.state('i32', 'u32', CR0), i32(CR0_EM | CR0_TS)), 7));
 }
 /** The same, and the error that an earlier instruction left pending. */
 function requireX87Waiting(e: Emitter): void {

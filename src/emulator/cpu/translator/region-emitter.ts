@@ -48,6 +48,8 @@ export class RegionEmitter implements Emitter {
   private linearAddress: Expr | undefined;
   private beforeFault: (() => void) | undefined;
   private atEnd: (() => void)[] = [];
+  /** What `checkOnce` has written of the block. */
+  private readonly checked = new Set<string>();
   /** The instruction has left the block; nothing follows it. */
   ended = false;
 
@@ -57,6 +59,10 @@ export class RegionEmitter implements Emitter {
     this.flags = context.flags;
     this.mode = mode;
     this.terminators = terminators;
+  }
+
+  beginBlock(): void {
+    this.checked.clear();
   }
 
   /** Writes one instruction, of which `remaining` counts it and what follows it in its block. */
@@ -350,6 +356,11 @@ export class RegionEmitter implements Emitter {
     this.context.call('raise', [i32(vector), i32(errorCode ?? 0), i32(errorCode === undefined ? 0 : 1)]);
     this.leaveWithFault();
     this.ended = true;
+  }
+  checkOnce(name: string, check: () => void): void {
+    if (this.checked.has(name)) return;
+    check();
+    this.checked.add(name);
   }
   raiseIf(condition: Expr, vector: number, errorCode?: number): void {
     this.body.if(condition, () => {

@@ -117,6 +117,7 @@ class RegionWriter implements Terminators {
     const unverified = this.unverified[number];
     if (unverified) context.verify(unverified, block.start, block.pages.length > 1);
     context.pay(block.start, block.instructions.length);
+    emitter.beginBlock();
     const count = block.instructions.length;
     for (const [index, instruction] of block.instructions.entries()) {
       emitter.emit(instruction, count - index);
