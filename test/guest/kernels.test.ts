@@ -68,7 +68,7 @@ poweroff -f
     expect(second.stats?.guestSeconds).toBe(first.stats?.guestSeconds);
     expect(translated.stats).toMatchObject({ accelerator: 'translator', instructions: first.stats?.instructions, guestSeconds: first.stats?.guestSeconds });
     expect(translated.serial).toBe(first.serial);
-    expect(readFileSync(listing, 'utf8')).toMatch(/^region at ffffffff[0-9a-f]+: \d+ blocks, \d+ instructions[^]*^ {2}[0-9a-f]{3} {2}push [^]* i64\.add\(rsp, -8\)$/m);
+    expect(readFileSync(listing, 'utf8')).toMatch(/^region at [0-9a-f]+: \d+ blocks, \d+ instructions[^]*^ {2}[0-9a-f]{3} {2}[a-z]+ .* = /m);
     // It looks at texts and not at the machine: the way there was the same.
     expect(first.serial.startsWith(ended.serial.trimEnd())).toBe(true);
   }, BOOT_MILLIS);

@@ -113,7 +113,7 @@ export const TOUR: readonly TourStop[] = [
     await openMachine(page, shell);
     await page.getByRole('tab').nth(3).click();
     for (let taken = 1; taken <= 2; taken++) {
-      await page.locator('.snapshot-tree > .button').click();
+      await page.locator('.snapshot-take .button:last-child').click();
       await page.locator('.dialog .button-primary').click();
       await page.locator('.snapshot-item').nth(taken).waitFor();
     }
@@ -130,7 +130,7 @@ export const TOUR: readonly TourStop[] = [
   stop('snapshot-take', async (page, shell) => {
     await openMachine(page, shell);
     await page.getByRole('tab').nth(3).click();
-    await page.locator('.snapshot-tree > .button').click();
+    await page.locator('.snapshot-take .button:last-child').click();
     await page.getByRole('dialog').waitFor();
   }),
   stop('machine-paused', async (page, shell) => {
