@@ -55,7 +55,7 @@ test('settings are changed on every page with the mouse, and saved in one', asyn
     group: 'Work', tags: ['linux', 'server'], memoryBytes: 768 * 1024 * 1024, cpuLimitPercent: 40, bootOrder: ['cd', 'hd'],
     display: { adapter: 'stdvga', scaling: 'integer' },
     disks: [expect.objectContaining({ path: 'disks/disk.img' }), expect.objectContaining({ path: 'disks/disk1.qcow2', format: 'qcow2' })],
-    cdroms: [{ path: '/home/user/tiny.iso' }],
+    cdroms: [{ path: '/home/user/tiny.iso', bus: 'ide' }],
     adapters: [{ ...ADAPTER, allow: [{ host: 'loopback', port: 8080 }], forwards: [{ protocol: 'tcp', host: { address: '127.0.0.1', port: 2222 }, guest: { port: 22 } }] }],
     input: { keyboardLayout: 'de', captureOnClick: true },
   }]);

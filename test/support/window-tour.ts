@@ -156,23 +156,23 @@ export const TOUR: readonly TourStop[] = [
     await page.getByRole('dialog').waitFor();
   }),
   stop('new-machine-first-step', async (page) => {
-    await page.locator('.sidebar > .button-primary').click();
+    await page.locator('.sidebar > .button').first().click();
     await page.getByRole('dialog').waitFor();
   }),
   stop('new-machine-image', async (page) => {
-    await page.locator('.sidebar > .button-primary').click();
+    await page.locator('.sidebar > .button').first().click();
     await page.locator('.card').nth(1).click();
     await page.locator('.dialog .field-line input').fill('/home/user/Downloads/debian-12.iso');
     await page.locator('.medium-found').waitFor();
   }),
   stop('new-machine-hardware', async (page) => {
-    await page.locator('.sidebar > .button-primary').click();
+    await page.locator('.sidebar > .button').first().click();
     await page.locator('.card').nth(2).click();
     await press(page, 'Enter');
     await page.locator('.presets').first().waitFor();
   }),
   stop('new-machine-summary', async (page) => {
-    await page.locator('.sidebar > .button-primary').click();
+    await page.locator('.sidebar > .button').first().click();
     await page.locator('.card').nth(2).click();
     await press(page, 'Enter');
     await page.locator('.presets').first().waitFor();
@@ -181,12 +181,12 @@ export const TOUR: readonly TourStop[] = [
   }),
   stop('new-machine-expert', async (page, shell) => {
     shell.setPreferences({ newMachine: { ...PREFERENCES_DEFAULT.newMachine, expert: true } });
-    await page.locator('.sidebar > .button-primary').click();
+    await page.locator('.sidebar > .button').first().click();
     await page.locator('.card').nth(2).click();
     await page.locator('.dialog [type=submit]').waitFor();
   }),
   stop('file-browser', async (page) => {
-    await page.locator('.sidebar > .button-primary').click();
+    await page.locator('.sidebar > .button').first().click();
     await page.locator('.card').nth(1).click();
     await page.locator('.dialog .field-line button').click();
     await page.locator('.file-item').first().waitFor();
