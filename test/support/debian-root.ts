@@ -10,7 +10,7 @@ const PACKAGES = ['openssh-server', 'openssh-client', 'iperf3', 'wget', 'iproute
 const DISK_BYTES = 3 * 1024 ** 3;
 
 export interface PackageSource {
-  /** Such as `http://deb.debian.org/debian`. */
+  /** The archive's address, as apt has it. */
   readonly site: string;
   readonly release: string;
 }

@@ -130,7 +130,7 @@ function multiplyInto(e: Emitter, a: Expr, b: Expr): void {
   const result = body.let(mul(a, b));
   let overflow: Expr;
   if (width === 64) {
-    // Nearly always both are short, and the product of two numbers of 32 bits has 64.
+    // Two numbers of 32 bits have a product of 64 at most: only longer ones need the helper.
     const isShort = (value: Expr): Expr => eq(signExtend(value, 32), value);
     overflow = body.newLocal('i32');
     body.set(overflow, i32(0));

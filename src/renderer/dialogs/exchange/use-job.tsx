@@ -1,11 +1,11 @@
-/** A long call whose progress is shown and which can be cancelled; it is cancelled when who asked for it goes away. */
-import { useEffect, useRef, useState } from 'react';
+/** A long call whose progress is shown, with a button that cancels it. */
+import { useState } from 'react';
 import { ProgressBar } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import type { MachineError, Result } from '../../../shared/result.ts';
 import { AppButton } from '../../components/button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
-import { useApp } from '../../state/app-state.ts';
+import { useCancellableCall } from '../../state/cancellable-call.ts';
 
 export interface Job {
   readonly isRunning: boolean;
@@ -17,25 +17,13 @@ export interface Job {
 
 export function useJob(label: string): Job {
   const { t } = useTranslation();
-  const { shell } = useApp();
-  const [done, setDone] = useState<number>();
+  const { done, run, cancel } = useCancellableCall();
   const [error, setError] = useState<MachineError>();
-  const running = useRef<string>(undefined);
-  useEffect(() => shell.onEvent((event) => {
-    if (event.event === 'media.progress' && event.payload.id === running.current) setDone(event.payload.done);
-  }), [shell]);
-  const cancel = (): void => { if (running.current !== undefined) void shell.client.media.cancel({ id: running.current }); };
-  useEffect(() => () => { if (running.current !== undefined) void shell.client.media.cancel({ id: running.current }); }, [shell]);
   return {
     isRunning: done !== undefined,
     run: async (call) => {
-      const id = crypto.randomUUID();
-      running.current = id;
       setError(undefined);
-      setDone(0);
-      const answer = await call(id);
-      running.current = undefined;
-      setDone(undefined);
+      const answer = await run(call);
       if (answer.ok) return answer.value;
       if (answer.error.code !== 'media.cancelled') setError(answer.error);
       return undefined;
