@@ -11,10 +11,13 @@ import { runProgram } from './build/run-program.mjs';
 import { buildTargets } from './build/steps.ts';
 import { isGreen, sumTallies, tallyLine, type Tally } from './test/tally.ts';
 
-const BROKEN: Tally = { passed: 0, failed: 1, skipped: [] };
-/** For a test that no timeout of its runner can stop, such as an endless loop. */
+function broken(reason: string): Tally {
+  return { passed: 0, failed: 1, failures: [{ test: 'the run', reason }], skipped: [] };
+}
+
 const isLong = process.argv.includes('--long');
 if (isLong) process.env['GUESTHOUSE_LONG_TESTS'] = '1';
+/** For a test that no timeout of its runner can stop, such as an endless loop. */
 const RUNNER_LIMIT_MINUTES = isLong ? 600 : 30;
 
 async function run(name: string, program: string, args: readonly string[]): Promise<Tally> {
@@ -32,11 +35,10 @@ async function run(name: string, program: string, args: readonly string[]): Prom
   try {
     tally = JSON.parse(readFileSync(file, 'utf8')) as Tally;
   } catch {
-    printLine(`test: ${name} ended with status ${status} and left no count`);
-    return BROKEN;
+    return broken(`${name} ended with status ${status} and left no count`);
   }
   // A runner may fail for a reason it attributes to no test.
-  return status !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+  return status !== 0 && tally.failed === 0 ? sumTallies([tally, broken(`${name} ended with status ${status}`)]) : tally;
 }
 
 function hasEndToEndTests(): boolean {
@@ -46,11 +48,13 @@ function hasEndToEndTests(): boolean {
 
 const filters = process.argv.slice(2).filter((argument) => argument !== '--long');
 const tallies: Tally[] = [];
-if (!await buildTargets('tests', { quiet: true })) tallies.push(BROKEN);
+if (!await buildTargets('tests', { quiet: true })) tallies.push(broken('the build failed'));
 tallies.push(await run('vitest', 'vitest/vitest.mjs', ['run', ...filters]));
 if (filters.length === 0 && hasEndToEndTests()) tallies.push(await run('playwright', '@playwright/test/cli.js', ['test']));
 
 const total = sumTallies(tallies);
+// Last, where a log that is cut still shows it.
+for (const { test, reason } of total.failures) process.stdout.write(`failed: ${test}: ${reason}\n`);
 for (const { test, reason } of total.skipped) process.stdout.write(`skipped: ${test}: ${reason}\n`);
 process.stdout.write(`${tallyLine(total)}\n`);
 process.exitCode = isGreen(total) ? 0 : 1;

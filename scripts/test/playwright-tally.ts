@@ -1,35 +1,36 @@
 import { writeFileSync } from 'node:fs';
 import type { FullConfig, Reporter, Suite, TestError } from '@playwright/test/reporter';
-import { NO_REASON, type Tally } from './tally.ts';
+import { firstLine, NO_REASON, type Tally } from './tally.ts';
 
 /** Counts Playwright's tests into the file that the environment names; an error outside any test is one failure. */
 class PlaywrightTally implements Reporter {
   private root: Suite | undefined;
-  private errors = 0;
+  private readonly errors: Tally['failures'][number][] = [];
 
   onBegin(_config: FullConfig, suite: Suite): void {
     this.root = suite;
   }
 
-  onError(_error: TestError): void {
-    this.errors += 1;
+  onError({ message }: TestError): void {
+    this.errors.push({ test: 'outside any test', reason: firstLine(message ?? NO_REASON) });
   }
 
   onEnd(): void {
     const file = process.env['GUESTHOUSE_TALLY_FILE'];
     if (file === undefined) return;
     let passed = 0;
-    let failed = this.errors;
+    const failures = [...this.errors];
     const skipped: { test: string; reason: string }[] = [];
     for (const test of this.root?.allTests() ?? []) {
       const outcome = test.outcome();
+      const title = test.titlePath().filter((part) => part !== '').join(' > ');
       if (outcome === 'expected') passed += 1;
       else if (outcome === 'skipped') {
         const reason = test.annotations.find(({ type }) => type === 'skip' || type === 'fixme')?.description ?? NO_REASON;
-        skipped.push({ test: test.titlePath().filter((part) => part !== '').join(' > '), reason });
-      } else failed += 1;
+        skipped.push({ test: title, reason });
+      } else failures.push({ test: title, reason: firstLine(test.results.at(-1)?.error?.message ?? outcome) });
     }
-    const tally: Tally = { passed, failed, skipped };
+    const tally: Tally = { passed, failed: failures.length, failures, skipped };
     writeFileSync(file, JSON.stringify(tally));
   }
 }
