@@ -1,5 +1,6 @@
 /** A machine as another program's configuration describes it, in words of no program. It comes from untrusted files. */
 import { z } from 'zod';
+import { bootOrderSchema } from './boot-order.ts';
 import { DISK_FORMATS } from './disk-format.ts';
 import { ARCHITECTURES } from './machine-config.ts';
 import { GUEST_SYSTEMS } from './machine-description.ts';
@@ -64,7 +65,7 @@ export const foreignMachineSchema = z.object({
   /** Drives; empty without a path. */
   cdroms: z.array(z.object({ path: text.optional() })).max(64),
   adapters: z.array(foreignAdapterSchema).max(64),
-  bootOrder: z.array(z.enum(['hd', 'cd'])).max(2),
+  bootOrder: bootOrderSchema,
   leftOut: z.array(leftOutSchema).max(200),
   /** The folder that the configuration may take files from. */
   folder: text,
