@@ -10,10 +10,10 @@
  * Browser shell: a WebSocket at `/api` carries `ClientMessage` up and `ServerMessage` down; each channel is a WebSocket at
  * `/channel/KIND/NAME`, such as `/channel/display/NAME`. All are binary messages of `wire.ts`.
  */
-import { BOOT_ORDER_DEFAULT, bootOrderSchema } from './boot-order.ts';
+import { BOOT_ORDER_DEFAULT } from './boot-order.ts';
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
-import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, GENERATIONS_KEPT_DEFAULT, machineConfigSchema, mediumPathSchema, replicationSchema } from './machine-config.ts';
+import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, GENERATIONS_KEPT_DEFAULT, bootOrderSchema, machineConfigSchema, mediumPathSchema, replicationSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
 import { DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';

@@ -1,8 +1,7 @@
 /** A machine as another program's configuration describes it, in words of no program. It comes from untrusted files. */
 import { z } from 'zod';
-import { bootOrderSchema } from './boot-order.ts';
 import { DISK_FORMATS } from './disk-format.ts';
-import { ARCHITECTURES } from './machine-config.ts';
+import { ARCHITECTURES, bootOrderSchema } from './machine-config.ts';
 import { GUEST_SYSTEMS } from './machine-description.ts';
 import { portForwardSchema } from './network-config.ts';
 

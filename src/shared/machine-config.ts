@@ -3,7 +3,7 @@
  * copied folder is a machine of its own; the file holds no name.
  */
 import { z } from 'zod';
-import { BOOT_ORDER_DEFAULT, bootOrderSchema } from './boot-order.ts';
+import { BOOT_DEVICES, BOOT_ORDER_DEFAULT } from './boot-order.ts';
 import { DISC_BUSES, DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';
 import { descriptionShape } from './machine-description.ts';
@@ -80,6 +80,8 @@ export const replicationSchema = z.object({
   keep: z.number().int().min(1).max(1000).default(GENERATIONS_KEPT_DEFAULT),
 });
 export type ReplicationConfig = z.infer<typeof replicationSchema>;
+
+export const bootOrderSchema = z.array(z.enum(BOOT_DEVICES)).max(BOOT_DEVICES.length);
 
 export const machineConfigSchema = z.object({
   schemaVersion: z.literal(MACHINE_SCHEMA_VERSION),

@@ -51,5 +51,5 @@ test('a network that isn\'t in the order costs nothing: its card has no ROM', as
   const run = await runGuest(['--boot', 'hd', '--net', `nat,boot-folder=${bootFolder('unused')},boot-file=boot.ipxe`, '--debug-port', `0x402=file:${log}`, '--exit-on', 'No bootable device']);
   expect(run.status).toBe(0);
   expect(run.stats!.netBytesOut).toBe(0);
-  expect(readFileSync(log, 'utf8')).not.toMatch(/iPXE|rom\d?$/m);
+  expect(readFileSync(log, 'utf8')).not.toMatch(/Scan for option roms\r?\nRunning/);
 }, BOOT_MILLIS);

@@ -19,7 +19,7 @@ export async function readBoardFiles({ biosPath, vgaBiosPath, directBoot, resume
     readBounded(biosPath, MAX_FIRMWARE_BYTES),
     vgaBiosPath === undefined ? undefined : readBounded(vgaBiosPath, MAX_FIRMWARE_BYTES),
     directBoot === undefined || resumeFrom !== undefined ? undefined : readBootFiles(directBoot),
-    Promise.all(adapters.map(({ bootRomPath }) => (bootRomPath === undefined ? undefined : readBounded(bootRomPath, MAX_EXPANSION_ROM_BYTES)))),
+    Promise.all(adapters.map(async ({ bootRomPath }) => (bootRomPath === undefined ? undefined : await readBounded(bootRomPath, MAX_EXPANSION_ROM_BYTES)))),
   ]);
   return { bios, vgaBios, boot, adapterRoms };
 }
