@@ -61,6 +61,9 @@ export class MountedBundle {
 
 export interface OpenedBundle {
   readonly manifestSha256: string;
+  /** The public key that its signature fits. */
+  readonly signer?: string;
+  readonly unpackedBytes: number;
   readonly members: readonly { readonly path: string; readonly bytes: number }[];
 }
 
@@ -92,12 +95,12 @@ function otherBundle(path: string): ImageError {
 
 /** Takes the small members out into a new folder; answers with the others, which stay where they are. Throws `ImageError`. */
 export async function openBundle(path: string, folder: string): Promise<OpenedBundle> {
-  const { manifestSha256, places } = await withBundle(path, async (bundle) => {
+  const { manifestSha256, signer, unpackedBytes, places } = await withBundle(path, async (bundle) => {
     await mkdir(folder);
     for (const { member, entry } of bundle.members) if (isTakenOut(member)) await extractMember(bundle.zip, entry, member, join(folder, ...member.path.split('/')), () => {});
-    return placesOf(path, bundle);
+    return { ...await placesOf(path, bundle), signer: bundle.signer, unpackedBytes: bundle.members.reduce((sum, { member }) => sum + member.bytes, 0) };
   });
-  return { manifestSha256, members: [...places.values()].map((place) => ({ path: place.path, bytes: place.bytes })) };
+  return { manifestSha256, ...(signer !== undefined && { signer }), unpackedBytes, members: [...places.values()].map((place) => ({ path: place.path, bytes: place.bytes })) };
 }
 
 /** Main reads these, and people look at them. */

@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { openPromise, type Entry, type ZipFile as OpenedZip } from 'yauzl';
 import { ZipFile } from 'yazl';
 import { ImageError } from '../storage/image-error.ts';
+import { SIGNATURE, SIGNATURE_BYTES_MAXIMUM, signerOf, signManifest } from './bundle-signature.ts';
 import { syncFolder } from './sync-folder.ts';
 
 const MANIFEST = 'manifest.json';
@@ -45,8 +46,8 @@ export function tamperedMember(path: string, chunk: number): ImageError {
   return new ImageError('bundle.tampered', `the bundle's ${printable(path)} is not what its manifest says (MiB ${chunk})`, 'get another copy of it, and not from whoever changed it');
 }
 
-/** Of a machine that is off. The file appears when it is whole. */
-export async function writeBundle(folder: string, path: string, progress: (done: number) => void): Promise<{ readonly bytes: number }> {
+/** Of a machine that is off. The file appears when it is whole. It is signed where a private key (PKCS #8, PEM) is given. */
+export async function writeBundle(folder: string, path: string, progress: (done: number) => void, signWith?: string): Promise<{ readonly bytes: number }> {
   const paths = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).replaceAll('\\', '/')).filter((inside) => !LEFT_OUT.test(inside)).sort();
   const sizes = await Promise.all(paths.map(async (inside) => (await stat(join(folder, inside))).size));
@@ -63,7 +64,9 @@ export async function writeBundle(folder: string, path: string, progress: (done:
   }
   const manifest: Manifest = { version: 1, chunkBytes: BUNDLE_CHUNK_BYTES, members };
   const zip = new ZipFile();
-  zip.addBuffer(Buffer.from(JSON.stringify(manifest)), MANIFEST);
+  const manifestBytes = Buffer.from(JSON.stringify(manifest));
+  zip.addBuffer(manifestBytes, MANIFEST);
+  if (signWith !== undefined) zip.addBuffer(Buffer.from(signManifest(manifestBytes, signWith)), SIGNATURE);
   for (const { path: inside, bytes } of members) zip.addFile(join(folder, inside), inside, { compress: bytes < STORED_FROM_BYTES, forceZip64Format: bytes >= 0xffff_ffff, mode: 0o100644 });
   zip.end();
   const beside = `${path}.${randomBytes(4).toString('hex')}.part`;
@@ -80,9 +83,10 @@ export async function writeBundle(folder: string, path: string, progress: (done:
   }
 }
 
-/** Into a new folder, every byte of it checked. Where that fails nothing is left of it. */
-export async function readBundle(path: string, folder: string, progress: (done: number) => void): Promise<void> {
-  await withBundle(path, async ({ zip, members }) => {
+/** Into a new folder, every byte of it checked. Where that fails nothing is left of it. `wantedSha256` is of the manifest that somebody has looked at. */
+export async function readBundle(path: string, folder: string, progress: (done: number) => void, wantedSha256?: string): Promise<void> {
+  await withBundle(path, async ({ zip, members, manifestSha256 }) => {
+    if (wantedSha256 !== undefined && wantedSha256 !== manifestSha256) throw new ImageError('bundle.changed', `${path} has changed since it was looked at`, 'look at it again');
     try {
       const total = Math.max(1, members.reduce((sum, { member }) => sum + member.bytes, 0));
       let done = 0;
@@ -99,6 +103,8 @@ export async function readBundle(path: string, folder: string, progress: (done: 
 export interface ListedBundle {
   readonly zip: OpenedZip;
   readonly manifestSha256: string;
+  /** The public key that the manifest's signature fits, as in `signerOf`. */
+  readonly signer: string | undefined;
   readonly members: readonly { readonly member: Member; readonly entry: Entry }[];
 }
 
@@ -113,15 +119,15 @@ export async function withBundle<T>(path: string, work: (bundle: ListedBundle) =
   }
   try {
     const entries = await entriesOf(zip);
-    const { manifest, manifestSha256 } = await manifestOf(zip, entries.get(MANIFEST));
-    if (entries.size !== manifest.members.length + 1) throw damagedBundle('holds what its manifest doesn\'t name');
+    const { manifest, manifestSha256, signer } = await manifestOf(zip, entries.get(MANIFEST), entries.get(SIGNATURE));
+    if (entries.size !== manifest.members.length + (signer === undefined ? 1 : 2)) throw damagedBundle('holds what its manifest doesn\'t name');
     const members = manifest.members.map((member) => {
       const entry = entries.get(member.path);
       if (entry === undefined || entry.uncompressedSize !== member.bytes) throw damagedBundle(`lacks ${printable(member.path)}, or has another one`);
       return { member, entry };
     });
     mustNotOverlap(entries.values());
-    return await work({ zip, manifestSha256, members });
+    return await work({ zip, manifestSha256, signer, members });
   } catch (error) {
     if (error instanceof ImageError || 'code' in (error as Error)) throw error;
     throw damagedBundle(`can't be read (${error instanceof Error ? printable(error.message) : 'unknown error'})`);
@@ -151,11 +157,12 @@ async function entriesOf(zip: OpenedZip): Promise<Map<string, Entry>> {
   return entries;
 }
 
-async function manifestOf(zip: OpenedZip, entry: Entry | undefined): Promise<{ manifest: Manifest; manifestSha256: string }> {
+async function manifestOf(zip: OpenedZip, entry: Entry | undefined, signature: Entry | undefined): Promise<{ manifest: Manifest; manifestSha256: string; signer: string | undefined }> {
   if (entry === undefined || entry.uncompressedSize > MANIFEST_BYTES_MAXIMUM) throw new ImageError('bundle.no-manifest', 'the file is no bundle of Guesthouse: it has no manifest', 'choose a file that "guesthouse export" has made');
-  const pieces: Buffer[] = [];
-  for await (const piece of await zip.openReadStreamPromise(entry) as AsyncIterable<Buffer>) pieces.push(piece);
-  const bytes = Buffer.concat(pieces);
+  const bytes = await contentsOf(zip, entry);
+  if (signature !== undefined && signature.uncompressedSize > SIGNATURE_BYTES_MAXIMUM) throw damagedBundle('has a signature that is far too large');
+  // Before anything is made of what it says.
+  const signer = signature === undefined ? undefined : signerOf(await contentsOf(zip, signature), bytes);
   let manifest: Partial<Manifest>;
   try {
     manifest = JSON.parse(bytes.toString('utf8')) as Partial<Manifest>;
@@ -168,7 +175,13 @@ async function manifestOf(zip: OpenedZip, entry: Entry | undefined): Promise<{ m
     typeof member?.path === 'string' && isPathInside(member.path) && Number.isSafeInteger(member.bytes) && member.bytes! >= 0 && Array.isArray(member.sha256)
     && member.sha256.length === Math.ceil(member.bytes! / BUNDLE_CHUNK_BYTES) && member.sha256.every((hash) => typeof hash === 'string')));
   if (!isSound) throw damagedBundle('has a manifest that makes no sense');
-  return { manifest: manifest as Manifest, manifestSha256: createHash('sha256').update(bytes).digest('hex') };
+  return { manifest: manifest as Manifest, manifestSha256: createHash('sha256').update(bytes).digest('hex'), signer };
+}
+
+async function contentsOf(zip: OpenedZip, entry: Entry): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of await zip.openReadStreamPromise(entry) as AsyncIterable<Buffer>) pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 export async function extractMember(zip: OpenedZip, entry: Entry, { path, sha256 }: Member, target: string, progress: (bytes: number) => void): Promise<void> {
@@ -223,7 +236,7 @@ class ChunkHashes {
 }
 
 function isPathInside(path: string): boolean {
-  return path.length <= 1024 && path !== MANIFEST && !/[\\:\0]/.test(path) && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  return path.length <= 1024 && path !== MANIFEST && path !== SIGNATURE && !/[\\:\0]/.test(path) && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 }
 
 function printable(text: string): string {

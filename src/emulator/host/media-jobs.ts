@@ -43,9 +43,9 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ 
     case 'list-generations': return listGenerations(job.folder);
     case 'verify-generation': return verifyGeneration(job.folder, job.id, progress);
     case 'restore-generation': return restoreGeneration(job.folder, job.id, job.target, progress);
-    case 'export-bundle': return writeBundle(job.folder, job.path, progress);
+    case 'export-bundle': return writeBundle(job.folder, job.path, progress, job.signWith);
     case 'import-bundle':
-      await readBundle(job.path, job.folder, progress);
+      await readBundle(job.path, job.folder, progress, job.manifestSha256);
       return { bytes: 0 };
     case 'open-bundle': return openBundle(job.path, job.folder);
     case 'keep-bundle': return keepMembers(job.bundle, job.members, progress);
