@@ -124,7 +124,7 @@ test(`${CASES} bundles with changed manifests`, async () => {
     for (let changes = random.below(3); changes >= 0; changes--) {
       const victim = random.pick(members);
       if (random.below(5) === 0) manifest[random.pick(['version', 'chunkBytes', 'members'])] = random.pick(HOSTILE_VALUES);
-      else victim[random.pick(['path', 'bytes', 'sha256', 'pieces'])] = random.pick(HOSTILE_VALUES);
+      else victim[random.pick(['path', 'bytes', 'sha256', 'pieces'] as const)] = random.pick(HOSTILE_VALUES);
     }
     const zip = new ZipFile();
     for (const [path, bytes] of contents) zip.addBuffer(bytes, path);
