@@ -1,8 +1,9 @@
 /** A host file as random-access bytes. */
-import { constants } from 'node:fs';
+import { constants, readSync, writeSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import type { ByteFile } from '../interfaces/disk-image.ts';
 import { isZero } from '../storage/byte-fields.ts';
+import { PromptCalls } from './prompt-calls.ts';
 import { lockForReading, lockForWriting, type FileLock } from './file-lock.ts';
 import { StartError } from './start-error.ts';
 
@@ -15,13 +16,15 @@ export class HostByteFile implements ByteFile {
   readonly readOnly: boolean;
   readonly #handle: FileHandle;
   readonly #lock: FileLock;
+  readonly #prompt: PromptCalls;
   /** Why nothing that was written counts as stable any more. */
   #lost: Error | undefined;
 
-  private constructor(handle: FileHandle, readOnly: boolean, lock: FileLock) {
+  private constructor(handle: FileHandle, readOnly: boolean, lock: FileLock, prompt: PromptCalls) {
     this.#handle = handle;
     this.readOnly = readOnly;
     this.#lock = lock;
+    this.#prompt = prompt;
   }
 
   /**
@@ -40,7 +43,7 @@ export class HostByteFile implements ByteFile {
       const status = await handle.stat();
       if (!status.isFile()) throw new StartError('media.not-a-file', `${path} is ${status.isDirectory() ? 'a folder' : 'a device or a pipe'}, not a file`, 'name an image file');
       const lock = access === 'look' ? undefined : access === 'read-only' ? await lockForReading(path) : await lockForWriting(path);
-      return new HostByteFile(handle, access !== 'read-write', lock);
+      return new HostByteFile(handle, access !== 'read-write', lock, await PromptCalls.onFile(path));
     } catch (error) {
       await handle.close();
       throw error;
@@ -53,7 +56,9 @@ export class HostByteFile implements ByteFile {
 
   async read(position: number, target: Uint8Array): Promise<void> {
     for (let done = 0; done < target.length; ) {
-      const { bytesRead } = await this.#handle.read(target, done, target.length - done, position + done);
+      const isPrompt = this.#prompt.allows(target.length - done);
+      const bytesRead = isPrompt ? this.#prompt.call(() => readSync(this.#handle.fd, target, done, target.length - done, position + done))
+        : (await this.#handle.read(target, done, target.length - done, position + done)).bytesRead;
       if (bytesRead === 0) {
         target.fill(0, done);
         return;
@@ -64,7 +69,9 @@ export class HostByteFile implements ByteFile {
 
   async write(position: number, source: Uint8Array): Promise<void> {
     for (let done = 0; done < source.length; ) {
-      const { bytesWritten } = await this.#handle.write(source, done, source.length - done, position + done);
+      const isPrompt = this.#prompt.allows(source.length - done);
+      const bytesWritten = isPrompt ? this.#prompt.call(() => writeSync(this.#handle.fd, source, done, source.length - done, position + done))
+        : (await this.#handle.write(source, done, source.length - done, position + done)).bytesWritten;
       done += bytesWritten;
     }
   }
