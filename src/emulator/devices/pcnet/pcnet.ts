@@ -204,8 +204,8 @@ export class Pcnet implements PciFunction, Device<PcnetState> {
       return;
     }
     csr[reg.CSR_STATUS] = (csr[reg.CSR_STATUS]! & ~reg.STATUS_IENA) | (value & reg.STATUS_IENA);
-    if ((value & reg.STATUS_INIT) == 0 && (csr[reg.CSR_STATUS]! & reg.STATUS_INIT) === 0) this.#initialize();
-    if ((value & reg.STATUS_STRT) == 0 && (csr[reg.CSR_STATUS]! & reg.STATUS_STRT) === 0) this.#start();
+    if ((value & reg.STATUS_INIT) !== 0 && (csr[reg.CSR_STATUS] & reg.STATUS_INIT) === 0) this.#initialize();
+    if ((value & reg.STATUS_STRT) !== 0 && (csr[reg.CSR_STATUS] & reg.STATUS_STRT) === 0) this.#start();
     if ((value & reg.STATUS_TDMD) !== 0) this.#transmit();
   }
 
