@@ -31,7 +31,8 @@ test('settings are changed on every page with the mouse, and saved in one', asyn
   await turnTo('System');
   await dialog.getByLabel('Memory').fill('768M');
   await dialog.getByLabel('Processor limit').fill('40');
-  await dialog.getByText('CD → disk').click();
+  await dialog.getByRole('button', { name: 'Starts from' }).click();
+  await page.getByRole('option', { name: 'CD → disk', exact: true }).click();
   await turnTo('Display');
   await dialog.getByText('Whole pixels', { exact: true }).click();
   await turnTo('Storage');

@@ -1,6 +1,7 @@
 /** Where a region's guest code is read from: pages of shared memory, found as the machine's own code TLB has them. */
+import { recordAt } from '../interpreter/block-decoder.ts';
 import {
-  CODE_PAGE_ENTRIES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, HANDLER_NUMBER_COUNT, PAGE_BYTES, RECORD_HANDLER, RECORD_IMMEDIATE,
+  CODE_PAGE_MODE, CODE_PAGE_NUMBER, HANDLER_NUMBER_COUNT, PAGE_BYTES, RECORD_HANDLER, RECORD_IMMEDIATE,
 } from '../memory-layout.ts';
 import { CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES, MODE_CODE_64, MODE_CODE_SIZE, MODE_DECODING } from '../state-layout.ts';
 
@@ -113,7 +114,7 @@ export class SharedCode implements CodeSource {
   arrivals(offset: number): number {
     const page = this.page(Math.floor(offset / PAGE_BYTES));
     if (!page) return 0;
-    const record = this.view.getUint32(page.descriptor + CODE_PAGE_ENTRIES + (offset & (PAGE_BYTES - 1)) * 4, true);
+    const record = recordAt(this.view, page.descriptor, offset & (PAGE_BYTES - 1));
     if (!record) return 0;
     return this.view.getUint16(record + RECORD_HANDLER, true) === HANDLER_NUMBER_COUNT ? this.view.getUint32(record + RECORD_IMMEDIATE, true) : Infinity;
   }

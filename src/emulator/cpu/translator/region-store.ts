@@ -2,7 +2,7 @@
 import type { EngineParts, RegionStore } from '../interpreter/interpreter.ts';
 import { HANDLER_COLD, HANDLER_COUNT, HANDLER_REGION } from '../interpreter/forms.ts';
 import {
-  CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, GLOBAL_CODE_ARENA_NEXT, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, REGION_ELEMENTS,
+  CODE_ARENA, CODE_PAGE_MODE, CODE_PAGE_NUMBER, GLOBAL_CODE_ARENA_NEXT, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, REGION_ELEMENTS,
 } from '../memory-layout.ts';
 import { MODE, MODE_ALIGNED, MODE_CS_LIMITED, MODE_DECODING, RIP } from '../state-layout.ts';
 import { cut, type CompiledBatch, type CompiledPage, type CompiledRegion, type RegionCompiler } from './region-compiler.ts';
@@ -16,6 +16,7 @@ const MOST_WAITING = 48;
 interface StoreExports {
   coverCode(memoryOffset: number, mode: number, start: number, end: number): number;
   forgetJumps(): void;
+  codeRoom(): number;
 }
 
 interface Asked {
@@ -34,14 +35,17 @@ interface Installed {
   readonly gates: readonly { readonly record: number; readonly page: number }[];
 }
 
+/** After so much time the rest of what was compiled waits for the next turn. */
+const LONGEST_TURN_MICROS = 1500;
+
 /** How long the machine thread has stood still to take in what was compiled: counts by size, each class a quarter longer than the last. */
 class Pauses {
   private readonly classes = new Uint32Array(80);
   private number = 0;
   private longest = 0;
 
-  add(millis: number): void {
-    const micros = Math.max(1, millis * 1000);
+  add(length: number): void {
+    const micros = Math.max(1, length);
     const found = Math.min(this.classes.length - 1, Math.floor(Math.log(micros) / Math.log(1.25)));
     this.classes[found] = (this.classes[found] ?? 0) + 1;
     this.number++;
@@ -61,8 +65,8 @@ export interface TranslatorOptions {
   /** Executions of a block's beginning until it is translated. */
   readonly threshold: number;
   readonly compiler: RegionCompiler;
-  /** For the length of pauses, which are not measured without. */
-  readonly nowMillis?: () => number;
+  /** Processor time of this thread in microseconds, which bounds pauses; they have no bound without. */
+  readonly threadMicros?: () => number;
 }
 
 export class TranslatedRegions implements RegionStore {
@@ -87,13 +91,15 @@ export class TranslatedRegions implements RegionStore {
   private retired: number[] = [];
   private readonly made = { translated: 0, translatedInstructions: 0, cold: 0, outdated: 0, regionsDropped: 0, compilationsFailed: 0, moduleBytes: 0 };
   private readonly pauses = new Pauses();
-  private readonly nowMillis: (() => number) | undefined;
+  private readonly threadMicros: (() => number) | undefined;
+  /** Regions that are still to be installed, in their order. */
+  private readonly waiting: { readonly region: CompiledRegion; readonly exports: WebAssembly.Exports }[] = [];
 
   constructor(parts: EngineParts, options: TranslatorOptions) {
     this.parts = parts;
     this.threshold = options.threshold;
     this.compiler = options.compiler;
-    this.nowMillis = options.nowMillis;
+    this.threadMicros = options.threadMicros;
     this.runtime = parts.runtime as unknown as StoreExports;
     this.table = parts.engine?.['regions'] as unknown as WebAssembly.Table;
     this.noRegion = parts.engine?.['noRegion'];
@@ -129,11 +135,21 @@ export class TranslatedRegions implements RegionStore {
   }
 
   collect(): void {
-    const from = this.nowMillis?.();
-    let batch = this.compiler.take();
-    if (!batch) return;
-    for (; batch; batch = this.compiler.take()) this.takeIn(batch);
-    if (this.nowMillis && from !== undefined) this.pauses.add(this.nowMillis() - from);
+    if (this.asked.size === 0) return;
+    const { threadMicros, waiting } = this;
+    const from = threadMicros?.() ?? 0;
+    const isOver = (): boolean => threadMicros !== undefined && threadMicros() - from > LONGEST_TURN_MICROS;
+    let hasWork = false;
+    do {
+      if (waiting.length === 0) {
+        const batch = this.compiler.take();
+        if (!batch) break;
+        this.takeIn(batch);
+      }
+      hasWork = true;
+      for (let next; !isOver() && (next = waiting.shift());) this.installIfCurrent(next.region, next.exports);
+    } while (!isOver());
+    if (threadMicros && hasWork) this.pauses.add(threadMicros() - from);
   }
 
   private takeIn({ regions, cold, taken, millis, moduleBytes = 0, failed }: CompiledBatch): void {
@@ -146,14 +162,16 @@ export class TranslatedRegions implements RegionStore {
     const [first] = regions;
     if (!first) return;
     const { exports } = new WebAssembly.Instance(first.module, { env: { memory: this.parts.memory }, runtime: this.parts.runtime ?? {}, engine: this.parts.engine ?? {} });
-    for (const region of regions) {
-      const asked = this.asked.get(region.id);
-      this.asked.delete(region.id);
-      if (asked && this.isCurrent(asked, region)) this.install(asked, region, exports);
-      else {
-        this.made.outdated++;
-        this.compiler.forget([region.id]);
-      }
+    this.waiting.push(...regions.map((region) => ({ region, exports })));
+  }
+
+  private installIfCurrent(region: CompiledRegion, exports: WebAssembly.Exports): void {
+    const asked = this.asked.get(region.id);
+    this.asked.delete(region.id);
+    if (asked && this.isCurrent(asked, region)) this.install(asked, region, exports);
+    else {
+      this.made.outdated++;
+      this.compiler.forget([region.id]);
     }
   }
 
@@ -173,7 +191,7 @@ export class TranslatedRegions implements RegionStore {
     if (epoch !== this.epoch) return false;
     const { view, bytes } = this;
     // Gates take room in the code arena, which only `fetch` may empty.
-    if (CODE_ARENA + CODE_ARENA_BYTES - view.getUint32(GLOBAL_CODE_ARENA_NEXT, true) < ARENA_RESERVE) return false;
+    if (this.runtime.codeRoom() >>> 0 < ARENA_RESERVE) return false;
     return pages.every(({ descriptor, memoryOffset, ranges, bytes: compiled }) => {
       if (view.getUint32(descriptor + CODE_PAGE_NUMBER, true) * PAGE_BYTES !== memoryOffset) return false;
       if (view.getUint32(descriptor + CODE_PAGE_MODE, true) !== (mode & MODE_DECODING)) return false;
