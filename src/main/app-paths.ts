@@ -9,8 +9,9 @@ import { readPreferences } from '../shared/preferences.ts';
 
 export const PREFERENCES_FILE = 'preferences.json';
 
-const BOOT_ROMS: Readonly<Partial<Record<AdapterModel, string>>> = {
-  virtio: 'pxe-virtio.rom', e1000: 'pxe-e1000.rom', rtl8139: 'pxe-rtl8139.rom', 'ne2000-pci': 'pxe-ne2k_pci.rom',
+/** By what an adapter's model is called. */
+const BOOT_ROMS: Readonly<Record<string, string>> = {
+  virtio: 'pxe-virtio.rom', e1000: 'pxe-e1000.rom', rtl8139: 'pxe-rtl8139.rom', pcnet: 'pxe-pcnet.rom', 'ne2000-pci': 'pxe-ne2k_pci.rom',
 };
 
 export interface AppPaths {
