@@ -1,27 +1,17 @@
 /**
- * The only file that touches the transport: the preload's bridge in the desktop shell, WebSockets in the browser shell
+ * With `channel.ts` the only file that touches the transport: the preload's bridge in the desktop shell, WebSockets in the browser shell
  * (the token that lets us in is a cookie by the time this runs).
  * Everything that arrives is checked against the contract before anybody sees it.
  */
-import { apiEventSchema, consoleDownSchema, createApiClient, displayDownSchema } from '../shared/api.ts';
-import type { ApiClient, ApiEvent, ChannelKind, ClientMessage, ConsoleDown, ConsoleKind, ConsoleUp, DesktopBridge, DisplayDown, DisplayUp } from '../shared/api.ts';
+import { apiEventSchema, consoleDownSchema, createApiClient } from '../shared/api.ts';
+import type { ApiClient, ApiEvent, ChannelKind, ClientMessage, ConsoleDown, ConsoleKind, ConsoleUp, DesktopBridge } from '../shared/api.ts';
 import { fail } from '../shared/result.ts';
 import type { Result } from '../shared/result.ts';
 import { decodeWire, encodeWire } from '../shared/wire.ts';
+import { openChannel } from './channel.ts';
+import type { Channel, ChannelEnd, ChannelListener, Parser } from './channel.ts';
 
 export type Connection = 'connecting' | 'connected' | 'lost';
-
-export interface Channel<Up> {
-  /** What is sent before the channel is open goes out when it opens; after its end it goes nowhere. */
-  send(message: Up): void;
-  close(): void;
-}
-
-export interface ChannelListener<Down> {
-  message(message: Down): void;
-  /** The other side ended it, or it could not be opened. Not called after `close()`. */
-  closed(): void;
-}
 
 /** What the user interface holds of the app behind it. */
 export interface Shell {
@@ -30,7 +20,8 @@ export interface Shell {
   readonly connection: Connection;
   onConnection(listener: (connection: Connection) => void): () => void;
   onEvent(listener: (event: ApiEvent) => void): () => void;
-  openDisplay(machine: string, listener: ChannelListener<DisplayDown>): Channel<DisplayUp>;
+  /** The end of a new channel, for the worker that draws. `undefined`: it could not be opened. */
+  displayEnd(machine: string): Promise<ChannelEnd | undefined>;
   openConsole(kind: ConsoleKind, machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp>;
 }
 
@@ -54,16 +45,6 @@ class Listeners<T> {
     for (const listener of this.#listeners) listener(value);
   }
 }
-
-type Parser<Down> = (data: unknown) => Down | undefined;
-
-const parseDisplay: Parser<DisplayDown> = (data) => {
-  const checked = displayDownSchema.safeParse(data);
-  if (!checked.success) return undefined;
-  const { screenWidth, screenHeight, rectangles } = checked.data.frame;
-  const fits = rectangles.every(({ x, y, width, height, rgba }) => x + width <= screenWidth && y + height <= screenHeight && rgba.byteLength === width * height * 4);
-  return fits ? checked.data : undefined;
-};
 
 const parseConsole: Parser<ConsoleDown> = (data) => consoleDownSchema.safeParse(data).data;
 
@@ -96,12 +77,14 @@ class BrowserShell implements Shell {
   onEvent(listener: (event: ApiEvent) => void): () => void { return this.#events.add(listener); }
   onConnection(listener: (connection: Connection) => void): () => void { return this.#connections.add(listener); }
 
-  openDisplay(machine: string, listener: ChannelListener<DisplayDown>): Channel<DisplayUp> {
-    return this.#openChannel('display', machine, parseDisplay, listener);
-  }
+  displayEnd(machine: string): Promise<ChannelEnd> { return Promise.resolve(this.#channelEnd('display', machine)); }
 
   openConsole(kind: ConsoleKind, machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp> {
-    return this.#openChannel(kind, machine, parseConsole, listener);
+    return openChannel(this.#channelEnd(kind, machine), parseConsole, listener);
+  }
+
+  #channelEnd(kind: ChannelKind, machine: string): ChannelEnd {
+    return { kind: 'socket', address: this.#address(`/channel/${kind}/${encodeURIComponent(machine)}`) };
   }
 
   #address(path: string): string {
@@ -163,30 +146,6 @@ class BrowserShell implements Shell {
     const event = apiEventSchema.safeParse(message);
     if (event.success) this.#events.emit(event.data);
   }
-
-  #openChannel<Up, Down>(kind: ChannelKind, machine: string, parse: Parser<Down>, listener: ChannelListener<Down>): Channel<Up> {
-    const socket = new WebSocket(this.#address(`/channel/${kind}/${encodeURIComponent(machine)}`));
-    socket.binaryType = 'arraybuffer';
-    const early: Uint8Array<ArrayBuffer>[] = [];
-    socket.onopen = () => { for (const message of early) socket.send(message); };
-    socket.onmessage = ({ data }) => {
-      const message = data instanceof ArrayBuffer ? parse(decodeWire(new Uint8Array(data))) : undefined;
-      if (message !== undefined) listener.message(message);
-    };
-    socket.onclose = () => { listener.closed(); };
-    return {
-      send: (message) => {
-        const encoded = encodeWire(message);
-        if (socket.readyState === WebSocket.OPEN) socket.send(encoded);
-        else if (socket.readyState === WebSocket.CONNECTING) early.push(encoded);
-      },
-      close: () => {
-        socket.onclose = null;
-        socket.onmessage = null;
-        socket.close();
-      },
-    };
-  }
 }
 
 class DesktopShell implements Shell {
@@ -220,51 +179,41 @@ class DesktopShell implements Shell {
   onEvent(listener: (event: ApiEvent) => void): () => void { return this.#events.add(listener); }
   onConnection(): () => void { return () => undefined; }
 
-  openDisplay(machine: string, listener: ChannelListener<DisplayDown>): Channel<DisplayUp> {
-    return this.#openChannel('display', machine, parseDisplay, listener);
+  async displayEnd(machine: string): Promise<ChannelEnd | undefined> {
+    const port = await this.#openPort('display', machine);
+    return port === undefined ? undefined : { kind: 'port', port };
   }
 
   openConsole(kind: ConsoleKind, machine: string, listener: ChannelListener<ConsoleDown>): Channel<ConsoleUp> {
-    return this.#openChannel(kind, machine, parseConsole, listener);
-  }
-
-  #openChannel<Up, Down>(kind: ChannelKind, machine: string, parse: Parser<Down>, listener: ChannelListener<Down>): Channel<Up> {
-    let port: MessagePort | undefined;
+    let channel: Channel<ConsoleUp> | undefined;
     let isClosed = false;
-    const early: Up[] = [];
-    const attach = (arrived: MessagePort): void => {
-      if (isClosed) {
-        arrived.close();
-        return;
+    const early: ConsoleUp[] = [];
+    void this.#openPort(kind, machine).then((port) => {
+      if (isClosed) port?.close();
+      else if (port === undefined) listener.closed();
+      else {
+        channel = openChannel<ConsoleUp, ConsoleDown>({ kind: 'port', port }, parseConsole, listener);
+        for (const message of early) channel.send(message);
       }
-      port = arrived;
-      port.onmessage = ({ data }) => {
-        const message = parse(data);
-        if (message !== undefined && !isClosed) listener.message(message);
-      };
-      port.addEventListener('close', () => { if (!isClosed) listener.closed(); });
-      for (const message of early) port.postMessage(message);
-    };
-    void this.#bridge.openChannel(kind, machine).then((opened) => {
-      if (!opened.ok) {
-        if (!isClosed) listener.closed();
-        return;
-      }
-      const { channelId } = opened.value;
-      const arrived = this.#ports.get(channelId);
-      this.#ports.delete(channelId);
-      if (arrived === undefined) this.#waiting.set(channelId, attach);
-      else attach(arrived);
     });
     return {
       send: (message) => {
-        if (port === undefined) early.push(message);
-        else port.postMessage(message);
+        if (channel === undefined) early.push(message);
+        else channel.send(message);
       },
       close: () => {
         isClosed = true;
-        port?.close();
+        channel?.close();
       },
     };
+  }
+
+  async #openPort(kind: ChannelKind, machine: string): Promise<MessagePort | undefined> {
+    const opened = await this.#bridge.openChannel(kind, machine);
+    if (!opened.ok) return undefined;
+    const { channelId } = opened.value;
+    const arrived = this.#ports.get(channelId);
+    this.#ports.delete(channelId);
+    return arrived ?? new Promise((resolve) => { this.#waiting.set(channelId, resolve); });
   }
 }

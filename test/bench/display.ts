@@ -24,7 +24,7 @@ const STILL_KEY = '0';
 const SETTLING_MILLIS = 3000;
 
 /** In percent of a core, while so many frames a second were drawn. */
-type Shares = { readonly drawn: number; readonly control: number; readonly page: number; readonly between: number; readonly guest: number; readonly compositor: number };
+type Shares = { readonly drawn: number; readonly control: number; readonly page: number; readonly worker: number; readonly between: number; readonly guest: number; readonly compositor: number };
 type SceneFigures = { framesPerSecond: number[]; shares: Shares[] };
 type Findings = { readonly scenes: Map<string, SceneFigures>; readonly keyMillis: number[] };
 
@@ -44,7 +44,7 @@ async function measureShares(browser: Browser, page: Page, viewer: Viewer, secon
   const { renderers, others } = await chromiumProcesses(browser);
   const timesOf = (): Map<number, { id: number; name: string; seconds: number; pid: number }> => new Map(
     [viewer.machinePid, ...(viewer.betweenPid === undefined ? [] : [viewer.betweenPid]), ...renderers, ...others].flatMap((pid) => threadTimes(pid).map((thread) => [thread.id, { ...thread, pid }] as const)));
-  const ended = await countDrawings(page);
+  const ended = await countDrawings(viewer.painter);
   const before = timesOf();
   const startMillis = performance.now();
   await page.waitForTimeout(seconds * 1000);
@@ -53,6 +53,7 @@ async function measureShares(browser: Browser, page: Page, viewer: Viewer, secon
   const drawn = await ended();
   const share = (belongs: (thread: { id: number; name: string; pid: number }) => boolean): number => [...after.values()].filter(belongs)
     .reduce((sum, { id, seconds: spent }) => sum + spent - (before.get(id)?.seconds ?? 0), 0) / wallSeconds * 100;
+  const isWorker = ({ pid, name }: { pid: number; name: string }): boolean => renderers.includes(pid) && name.startsWith('DedicatedWorker');
   const isBrowser = (pid: number): boolean => renderers.includes(pid) || others.includes(pid);
   return {
     drawn,
@@ -60,15 +61,16 @@ async function measureShares(browser: Browser, page: Page, viewer: Viewer, secon
     guest: share((thread) => thread.pid === viewer.machinePid && viewer.isGuestThread(thread)),
     between: share(({ pid }) => pid === viewer.betweenPid),
     page: share(({ id, pid }) => renderers.includes(pid) && id === pid),
-    compositor: share(({ id, pid }) => isBrowser(pid) && !(renderers.includes(pid) && id === pid)),
+    worker: share((thread) => isWorker(thread)),
+    compositor: share((thread) => isBrowser(thread.pid) && !(renderers.includes(thread.pid) && thread.id === thread.pid) && !isWorker(thread)),
   };
 }
 
 async function measure(browser: Browser, column: (typeof COLUMNS)[number], findings: Findings, options: BenchOptions, say: (text: string) => void): Promise<void> {
   const seconds = options.size === 'full' ? 8 : 3;
   const page = await browser.newPage({ viewport: { width: 1400, height: 1000 } });
-  await watchCanvas(page);
   const viewer = await column.open(page, options.timeoutSeconds);
+  await watchCanvas(viewer.painter);
   try {
     const pressed = async (key: string, width: number): Promise<void> => {
       await page.keyboard.press(`Digit${key}`);
@@ -80,14 +82,14 @@ async function measure(browser: Browser, column: (typeof COLUMNS)[number], findi
       await page.waitForTimeout(SETTLING_MILLIS);
       const figures = findings.scenes.get(key) ?? { framesPerSecond: [], shares: [] };
       findings.scenes.set(key, figures);
-      figures.framesPerSecond.push(await framesPerSecond(page, seconds));
+      figures.framesPerSecond.push(await framesPerSecond(viewer.painter, seconds));
       figures.shares.push(await measureShares(browser, page, viewer, seconds));
     }
     say(`${column.title}: keys…`);
     await pressed(STILL_KEY, 1024);
     await page.waitForTimeout(SETTLING_MILLIS);
     for (let press = 0; press < (options.size === 'full' ? 40 : 10); press++) {
-      findings.keyMillis.push(await keyToPixel(page, () => page.keyboard.press('KeyA')));
+      findings.keyMillis.push(await keyToPixel(page, viewer.painter, () => page.keyboard.press('KeyA')));
       // As a person types, at changing distances from whatever beats in the way.
       await page.waitForTimeout(150 + 37 * (press % 7));
     }
@@ -118,7 +120,7 @@ export async function benchDisplay(options: BenchOptions, say: (text: string) =>
       const { framesPerSecond: frames, shares } = findings.get(column.name)!.scenes.get(key)!;
       const of = (part: keyof Shares): number => median(shares.map((one) => one[part])) ?? NaN;
       process.stdout.write(`  ${column.title.padEnd(14)} ${median(frames)?.toFixed(1)} frames/s; control ${of('control').toFixed(0)} % + page ${of('page').toFixed(0)} % = ${(of('control') + of('page')).toFixed(0)} % of a core at ${of('drawn').toFixed(1)} frames/s, ${((of('control') + of('page')) * 10 / of('drawn')).toFixed(1)} ms a frame`
-        + `; apart: ${column.name === 'ours' ? `shell ${of('between').toFixed(0)} %, ` : ''}guest ${of('guest').toFixed(0)} %, compositor and the browser's other threads ${of('compositor').toFixed(0)} %\n`);
+        + `; apart: ${column.name === 'ours' ? `drawing worker ${of('worker').toFixed(0)} %, shell ${of('between').toFixed(0)} %, ` : ''}guest ${of('guest').toFixed(0)} %, compositor and the browser's other threads ${of('compositor').toFixed(0)} %\n`);
     }
   }
   process.stdout.write('\nkey to pixel\n');

@@ -46,10 +46,11 @@ export async function cpuShare(pid: number, seconds: number): Promise<number | u
   return (after - before) / ((performance.now() - startedAtMillis) / 1000) * 100;
 }
 
-/** The child whose command line holds `word`. */
+/** The child whose command line holds `word`; of several the one that has computed most, as others wait for a use. */
 export function childRunning(pid: number, word: string): number | undefined {
   const children = read(`/proc/${pid}/task/${pid}/children`)?.trim().split(' ').filter((text) => text !== '').map(Number) ?? [];
-  return children.find((child) => read(`/proc/${child}/cmdline`)?.includes(word));
+  return children.filter((child) => read(`/proc/${child}/cmdline`)?.includes(word))
+    .toSorted((one, other) => (cpuSeconds(other) ?? 0) - (cpuSeconds(one) ?? 0))[0];
 }
 
 let ticksSeen: number | undefined;

@@ -12,9 +12,11 @@ export type ScreenCells = readonly (readonly string[])[];
 export async function readCells(page: Page): Promise<ScreenCells> {
   return page.evaluate(() => {
     const canvas = document.querySelector<HTMLCanvasElement>('[data-testid=guest-canvas]');
-    const context = canvas?.getContext('2d');
-    if (canvas === null || context === null || context === undefined || canvas.hidden) return [];
+    if (canvas === null || canvas.hidden) return [];
     const { width, height } = canvas;
+    // A worker draws it; a copy can be read.
+    const context = new OffscreenCanvas(width, height).getContext('2d')!;
+    context.drawImage(canvas, 0, 0);
     const cellWidth = width % 9 === 0 && width % 8 === 0 && height === 400 ? 9 : 8;
     const cellHeight = 16;
     // The cursor lies in the lowest rows of its cell, where no letter or digit has anything.

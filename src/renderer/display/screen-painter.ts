@@ -1,23 +1,24 @@
-/** Draws a machine's display frames on a canvas, in step with the browser's own frames, and says when each is drawn. */
+/** Draws a machine's display frames on a worker's canvas, in step with the browser's own frames, and says when each is drawn. */
 import type { DisplayFrame } from '../../shared/vm-protocol.ts';
 
 export interface ScreenPainterListener {
-  /** The guest's screen has another size. */
+  /** The first frame, or another size of the guest's screen. */
   resized(width: number, height: number): void;
   /** A frame is on the canvas; the next may come. */
   drawn(): void;
 }
 
 export class ScreenPainter {
-  readonly #canvas: HTMLCanvasElement;
-  readonly #context: CanvasRenderingContext2D;
+  readonly #canvas: OffscreenCanvas;
+  readonly #context: OffscreenCanvasRenderingContext2D;
   readonly #listener: ScreenPainterListener;
   #frames: DisplayFrame[] = [];
+  #isShown = false;
   #request: number | undefined;
   #isEnded = false;
 
-  constructor(canvas: HTMLCanvasElement, listener: ScreenPainterListener) {
-    const context = canvas.getContext('2d', { alpha: false, desynchronized: false });
+  constructor(canvas: OffscreenCanvas, listener: ScreenPainterListener) {
+    const context = canvas.getContext('2d', { alpha: false });
     if (context === null) throw new Error('this browser draws on no canvas');
     this.#canvas = canvas;
     this.#context = context;
@@ -42,7 +43,8 @@ export class ScreenPainter {
     const frames = this.#frames;
     this.#frames = [];
     for (const { screenWidth, screenHeight, rectangles } of frames) {
-      if (this.#canvas.width !== screenWidth || this.#canvas.height !== screenHeight) {
+      if (!this.#isShown || this.#canvas.width !== screenWidth || this.#canvas.height !== screenHeight) {
+        this.#isShown = true;
         this.#canvas.width = screenWidth;
         this.#canvas.height = screenHeight;
         this.#listener.resized(screenWidth, screenHeight);

@@ -4,8 +4,7 @@
  */
 import { useCallback, useEffect, useRef, useState } from 'react';
 import type { RefObject } from 'react';
-import type { DisplayUp } from '../../shared/api.ts';
-import type { Channel } from '../api.ts';
+import type { DisplayInput } from '../display/use-display.ts';
 import { GuestKeyboard } from './guest-keyboard.ts';
 import type { HostKey } from './guest-keyboard.ts';
 import { PointerStream } from './pointer-stream.ts';
@@ -22,7 +21,7 @@ export interface GuestInput {
 export interface GuestInputOptions {
   /** What has the focus while keys go to the guest. */
   readonly surface: RefObject<HTMLElement | null>;
-  readonly channel: RefObject<Channel<DisplayUp> | undefined>;
+  readonly channel: RefObject<DisplayInput | undefined>;
   readonly hostKey: HostKey;
   /** The guest runs, so that there is somebody to type to. */
   readonly isEnabled: boolean;

@@ -10,6 +10,7 @@ import { dirname, extname, join, normalize, sep } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
+import type { Painter } from './watched-canvas.ts';
 import { cacheFolder, distFolder } from '../../../scripts/build/folders.mjs';
 import { findCommand } from '../../../scripts/setup/host-tools.mjs';
 import { compiledProgram } from '../compiled-program.ts';
@@ -19,6 +20,7 @@ import { vmProcessFile } from '../frozen-build.ts';
 import { childRunning } from '../process-figures.ts';
 
 export interface Viewer {
+  readonly painter: Painter;
   /** Its machine's process. */
   readonly machinePid: number;
   /** The thread of it that computes the guest, by name; all others serve it. */
@@ -69,9 +71,12 @@ export async function openOurs(page: Page, timeoutSeconds: number): Promise<View
     await page.getByRole('option', { name: 'Animation' }).click();
     await page.getByRole('button', { name: 'Start', exact: true }).click();
     await page.waitForFunction(() => document.querySelector<HTMLCanvasElement>('[data-testid=guest-canvas]')?.width === 1024, undefined, { timeout: timeoutSeconds * 1000 });
-    const machinePid = childRunning(shell.pid!, 'vm-process.js');
+    const machinePid = childRunning(shell.pid!, 'vm-process');
     if (machinePid === undefined) throw new Error('no VM process');
+    const worker = page.workers().find((one) => one.url().includes('display-worker'));
+    if (worker === undefined) throw new Error('no worker that draws');
     return {
+      painter: worker,
       machinePid, betweenPid: shell.pid,
       isGuestThread: ({ id }) => id !== machinePid,
       end: async () => {
@@ -125,6 +130,7 @@ export async function openNoVnc(page: Page, timeoutSeconds: number): Promise<Vie
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     await page.waitForFunction(() => document.querySelector('canvas')?.width === 1024, undefined, { timeout: timeoutSeconds * 1000 });
     return {
+      painter: page,
       machinePid: qemu.pid!, betweenPid: undefined,
       isGuestThread: ({ name }) => name.startsWith('CPU '),
       end: async () => {

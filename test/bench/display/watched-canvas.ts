@@ -1,38 +1,58 @@
-/** What a page is told to do with the canvas that shows a guest: count frames, see a key's effect. Ours and noVNC's alike. */
-import type { Page } from 'playwright-core';
+/**
+ * What is told to whatever draws a guest's screen, the page (noVNC) or a worker of it (ours): count frames, see a key's
+ * effect.
+ */
+import type { Page, Worker } from 'playwright-core';
+
+type AnyContext = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
 interface CanvasWatch {
-  /** After each drawing call on a canvas that is in the page. */
-  drawn: ((context: CanvasRenderingContext2D) => void) | undefined;
+  /** After each drawing call on a canvas that is shown. */
+  drawn: ((context: AnyContext) => void) | undefined;
+  /** What was drawn on last. */
+  last: AnyContext | undefined;
 }
 
 declare global {
-  interface Window { canvasWatch?: CanvasWatch; drawingCount?: { frames: number; lastAt: number; readonly startedAt: number } }
+  var canvasWatch: CanvasWatch | undefined;
+  var drawingCount: { frames: number; lastAt: number; readonly startedAt: number } | undefined;
+  var effect: Promise<number> | undefined;
 }
 
-/** To be called before the page is loaded. */
-export async function watchCanvas(page: Page): Promise<void> {
-  await page.addInitScript(() => {
-    const watch: CanvasWatch = { drawn: undefined };
-    window.canvasWatch = watch;
-    const { prototype } = CanvasRenderingContext2D;
-    const { putImageData, drawImage } = prototype;
-    const tell = (context: CanvasRenderingContext2D): void => { if (context.canvas.isConnected) watch.drawn?.(context); };
-    prototype.putImageData = function (this: CanvasRenderingContext2D, ...given: unknown[]) {
-      putImageData.apply(this, given as Parameters<typeof putImageData>);
-      tell(this);
+/** Where the canvas is drawn on. */
+export type Painter = Page | Worker;
+
+const worked = <Answer, Given>(painter: Painter, run: (given: Given) => Answer | Promise<Answer>, given: Given): Promise<Answer> => (painter as { evaluate(run: (given: Given) => Answer | Promise<Answer>, given: Given): Promise<Answer> }).evaluate(run, given);
+
+export function watchCanvas(painter: Painter): Promise<void> {
+  return worked(painter, () => {
+    const watch: CanvasWatch = { drawn: undefined, last: undefined };
+    globalThis.canvasWatch = watch;
+    const prototypes = [OffscreenCanvasRenderingContext2D.prototype, ...('CanvasRenderingContext2D' in globalThis ? [CanvasRenderingContext2D.prototype] : [])] as CanvasRenderingContext2D[];
+    // noVNC draws on a canvas of its own first.
+    const tell = (context: AnyContext): void => {
+      if ('isConnected' in context.canvas && !context.canvas.isConnected) return;
+      watch.last = context;
+      watch.drawn?.(context);
     };
-    prototype.drawImage = function (this: CanvasRenderingContext2D, ...given: unknown[]) {
-      drawImage.apply(this, given as never);
-      tell(this);
-    };
-  });
+    for (const prototype of prototypes) {
+      const { putImageData, drawImage } = prototype;
+      prototype.putImageData = function (this: CanvasRenderingContext2D, ...given: unknown[]) {
+        putImageData.apply(this, given as Parameters<typeof putImageData>);
+        tell(this);
+      };
+      prototype.drawImage = function (this: CanvasRenderingContext2D, ...given: unknown[]) {
+        drawImage.apply(this, given as never);
+        tell(this);
+      };
+    }
+  }, undefined);
 }
 
 /** How many different frames the canvas held, for each second. Reads a pixel after each drawing, which costs something. */
-export function framesPerSecond(page: Page, seconds: number): Promise<number> {
-  return page.evaluate((length) => new Promise<number>((resolve) => {
-    const watch = window.canvasWatch!;
+export function framesPerSecond(painter: Painter, seconds: number): Promise<number> {
+  return worked(painter, (length) => new Promise<number>((resolve) => {
+    const watch = globalThis.canvasWatch!;
     const seen = new Set<number>();
     const start = performance.now();
     watch.drawn = (context) => {
@@ -47,42 +67,42 @@ export function framesPerSecond(page: Page, seconds: number): Promise<number> {
 }
 
 /** How often the canvas is drawn on, for each second, without a look at what. Resolves to what ends the count. */
-export async function countDrawings(page: Page): Promise<() => Promise<number>> {
-  await page.evaluate(() => {
+export async function countDrawings(painter: Painter): Promise<() => Promise<number>> {
+  await worked(painter, () => {
     const count = { frames: 0, lastAt: -1, startedAt: performance.now() };
-    window.drawingCount = count;
-    window.canvasWatch!.drawn = () => {
-      // One frame of the browser's may take several calls.
-      const now = Number(document.timeline.currentTime);
-      if (now !== count.lastAt) count.frames++;
+    globalThis.drawingCount = count;
+    globalThis.canvasWatch!.drawn = () => {
+      // One frame may take several calls, which follow on each other at once.
+      const now = performance.now();
+      if (now - count.lastAt > 4) count.frames++;
       count.lastAt = now;
     };
-  });
-  return () => page.evaluate(() => {
-    window.canvasWatch!.drawn = undefined;
-    const { frames, startedAt } = window.drawingCount!;
+  }, undefined);
+  return () => worked(painter, () => {
+    globalThis.canvasWatch!.drawn = undefined;
+    const { frames, startedAt } = globalThis.drawingCount!;
     return frames / ((performance.now() - startedAt) / 1000);
-  });
+  }, undefined);
 }
 
 /** From a key's event in the page to the changed pixel in the canvas, in milliseconds. The caller presses the key. */
-export async function keyToPixel(page: Page, press: () => Promise<void>): Promise<number> {
-  const answer = page.evaluate(() => new Promise<number>((resolve) => {
-    const watch = window.canvasWatch!;
-    const lowest = (context: CanvasRenderingContext2D): string => context.getImageData(8, context.canvas.height - 8, 1, 1).data.join();
-    let pressedAt: number | undefined;
-    // The page's largest canvas is the guest's.
-    const canvas = [...document.querySelectorAll('canvas')].sort((one, other) => other.width * other.height - one.width * one.height)[0]!;
-    const before = lowest(canvas.getContext('2d')!);
-    window.addEventListener('keydown', ({ timeStamp }) => { pressedAt = timeStamp; }, { capture: true, once: true });
-    watch.drawn = (context) => {
-      if (pressedAt === undefined || lowest(context) === before) return;
-      watch.drawn = undefined;
-      resolve(performance.now() - pressedAt);
-    };
+export async function keyToPixel(page: Page, painter: Painter, press: () => Promise<void>): Promise<number> {
+  const pressed = page.evaluate(() => new Promise<number>((resolve) => {
+    window.addEventListener('keydown', ({ timeStamp }) => { resolve(performance.timeOrigin + timeStamp); }, { capture: true, once: true });
   }));
-  // The listener has to be there first.
-  await page.evaluate(() => undefined);
+  await worked(painter, () => {
+    globalThis.effect = new Promise<number>((resolve) => {
+      const watch = globalThis.canvasWatch!;
+      const lowest = (context: AnyContext): string => context.getImageData(8, context.canvas.height - 8, 1, 1).data.join();
+      const before = lowest(watch.last!);
+      watch.drawn = (context) => {
+        if (lowest(context) === before) return;
+        watch.drawn = undefined;
+        resolve(performance.timeOrigin + performance.now());
+      };
+    });
+  }, undefined);
   await press();
-  return answer;
+  const [pressedAt, changedAt] = await Promise.all([pressed, worked(painter, () => globalThis.effect!, undefined)]);
+  return changedAt - pressedAt;
 }

@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from 'react';
 import { createPortal } from 'react-dom';
 import { useTranslation } from 'react-i18next';
 import type { ConsoleKind, ConsoleUp } from '../../../shared/api.ts';
-import type { Channel } from '../../api.ts';
+import type { Channel } from '../../channel.ts';
 import { useApp } from '../../state/app-state.ts';
 import { shownTheme } from '../../state/appearance.ts';
 import type { Theme } from '../../state/appearance.ts';
