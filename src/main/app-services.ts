@@ -8,7 +8,9 @@ import type { AppPaths } from './app-paths.ts';
 import { handlersOf, route } from './ipc/router.ts';
 import type { PickFile, Services } from './ipc/services.ts';
 import { GUESTHOUSE_LINUX, readBundledGuest } from './library/bundled-guests.ts';
+import { BundlesInPlace } from './library/in-place.ts';
 import { Library } from './library/library.ts';
+import { Signers } from './library/signers.ts';
 import type { VmLauncher } from './machines/launcher.ts';
 import { RunningJobs } from './media/running-jobs.ts';
 import { Replication } from './replication/replication.ts';
@@ -58,7 +60,9 @@ export async function createAppServices(options: AppServicesOptions): Promise<Re
   });
   const replication = new Replication({ library, supervisor, snapshots, program: paths.mediaProcess });
   const schedule = new ReplicationSchedule(library, replication, (name, message) => { emit({ event: 'machines.warning', payload: { name, message } }); });
-  const services: Services = { shell, paths, library, supervisor, snapshots, replication, jobs: new RunningJobs((id, done) => { emit({ event: 'media.progress', payload: { id, done } }); }), preferences: openPreferences(paths.preferencesFolder), pickFile, emit };
+  const signers = new Signers(paths.preferencesFolder);
+  const inPlace = new BundlesInPlace({ library, snapshots, signers, program: paths.mediaProcess });
+  const services: Services = { shell, paths, library, supervisor, snapshots, replication, inPlace, signers, jobs: new RunningJobs((id, done) => { emit({ event: 'media.progress', payload: { id, done } }); }), preferences: openPreferences(paths.preferencesFolder), pickFile, emit };
   const handlers = handlersOf(services);
   // The bundled guest is ready to start on the first run; who deletes it later is not given it again.
   if (opened.value.firstRun && readBundledGuest(paths.guestFolder, GUESTHOUSE_LINUX).ok) await route(handlers, 'library.createFromBundledGuest', { id: GUESTHOUSE_LINUX });
@@ -84,6 +88,7 @@ export async function createAppServices(options: AppServicesOptions): Promise<Re
       library.close();
       await schedule.close();
       await supervisor.close();
+      await inPlace.close();
       await snapshots.close();
     },
   });

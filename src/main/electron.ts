@@ -9,6 +9,7 @@ import { appPaths } from './app-paths.ts';
 import { serveDesktopIpc } from './desktop/desktop-ipc.ts';
 import { desktopTexts } from './desktop/desktop-texts.ts';
 import { HostSleep } from './desktop/host-sleep.ts';
+import { OPEN_PATH } from './desktop/ipc-names.ts';
 import { openRequestOf, pathsInArguments } from './desktop/open-request.ts';
 import { mayEndMachines } from './desktop/quit.ts';
 import { RecentMachines } from './desktop/recent-machines.ts';
@@ -90,9 +91,11 @@ async function openApp(): Promise<void> {
   } else {
     opened.value.core.onLost(() => { app.relaunch(); app.exit(0); });
   }
-  openWindow();
   open = (path) => { void openPath(core, path); };
+  ipcMain.handle(OPEN_PATH, (event, path: unknown) => { if (event.senderFrame?.url.startsWith(`${ORIGIN}/`) === true && typeof path === 'string') open(path); });
+  // What was asked for is the first that the window shows.
   for (const path of toOpen) open(path);
+  if (BrowserWindow.getAllWindows().length === 0) openWindow();
 
   /** False: the person wants to stay. */
   async function endMachines(): Promise<boolean> {
@@ -103,7 +106,7 @@ async function openApp(): Promise<void> {
   }
 }
 
-/** Shows a machine, or brings in one that lies elsewhere. */
+/** Shows a machine, brings in one that lies elsewhere, or lets the person look at a bundle. */
 async function openPath(core: AppCore, path: string): Promise<void> {
   const stat = (of: string) => statSync(of, { throwIfNoEntry: false });
   const request = openRequestOf(path, paths.library, { isFolder: (of) => stat(of)?.isDirectory() === true, isFile: (of) => stat(of)?.isFile() === true });
@@ -111,7 +114,11 @@ async function openPath(core: AppCore, path: string): Promise<void> {
     showWindow(request.name);
     return;
   }
-  if (request?.kind !== 'foreign-folder') {
+  if (request?.kind === 'bundle') {
+    showPage(`#/bundle/${encodeURIComponent(request.path)}`);
+    return;
+  }
+  if (request === undefined) {
     dialog.showErrorBox(texts().cannotOpen, texts().notAMachine(path));
     return;
   }
@@ -168,21 +175,22 @@ function showTray(core: AppCore): Tray | undefined {
 }
 
 function showWindow(machine?: string): void {
+  showPage(machine === undefined ? undefined : `#/library/${encodeURIComponent(machine)}`);
+}
+
+/** By the address of a place in the page. */
+function showPage(hash: string | undefined): void {
   const window = BrowserWindow.getAllWindows()[0];
   if (window === undefined) {
-    openWindow(machine);
+    openWindow(hash);
     return;
   }
   if (window.isMinimized()) window.restore();
   window.focus();
-  if (machine !== undefined) void window.webContents.executeJavaScript(`window.location.hash = ${JSON.stringify(machineHash(machine))}`);
+  if (hash !== undefined) void window.webContents.executeJavaScript(`window.location.hash = ${JSON.stringify(hash)}`);
 }
 
-function machineHash(machine: string): string {
-  return `#/library/${encodeURIComponent(machine)}`;
-}
-
-function openWindow(machine?: string): void {
+function openWindow(hash = ''): void {
   const kept = readWindowState(windowStatePath);
   const isPlaceable = kept !== undefined && isInSight(kept.bounds, screen.getAllDisplays().map(({ workArea }) => workArea));
   const window = new BrowserWindow({
@@ -195,15 +203,15 @@ function openWindow(machine?: string): void {
   webContents.setWindowOpenHandler(() => ({ action: 'deny' }));
   webContents.on('will-navigate', (event) => { event.preventDefault(); });
   webContents.session.setPermissionRequestHandler((_contents, permission, answer) => { answer(PERMISSIONS.has(permission)); });
-  void window.loadURL(`${ORIGIN}/${machine === undefined ? '' : machineHash(machine)}`);
+  void window.loadURL(`${ORIGIN}/${hash}`);
 }
 
 const pickFile: PickFile = async ({ title, purpose }) => {
-  const { diskImages, cdImages, allFiles } = texts();
+  const { diskImages, cdImages, bundles, allFiles } = texts();
   const discs = ['iso', 'cdr'];
   const disks = ['img', 'raw', 'bin', 'dd', 'hd', 'hdd', 'qcow2', 'vdi', 'vmdk', 'vhd', 'vhdx'];
   const filters = purpose === 'disk-image' ? [{ name: diskImages, extensions: disks }] : purpose === 'cd-image' ? [{ name: cdImages, extensions: discs }]
-    : purpose === 'bootable' ? [{ name: `${cdImages}, ${diskImages}`, extensions: [...discs, ...disks] }] : [];
+    : purpose === 'bundle' ? [{ name: bundles, extensions: ['guestvmz'] }] : purpose === 'bootable' ? [{ name: `${cdImages}, ${diskImages}`, extensions: [...discs, ...disks] }] : [];
   const { canceled, filePaths } = await dialog.showOpenDialog(purpose === 'folder' ? { title, properties: ['openDirectory', 'createDirectory'] } : { title, properties: ['openFile'], filters: [...filters, { name: allFiles, extensions: ['*'] }] });
   return canceled ? undefined : filePaths[0];
 };

@@ -3,6 +3,7 @@ import { I18nProvider } from 'react-aria-components';
 import { useTranslation } from 'react-i18next';
 import { Icon } from './components/icon.tsx';
 import { NoticeStack } from './components/notice-stack.tsx';
+import { BundleEndings } from './dialogs/bundle/bundle-ending.tsx';
 import { LowMemoryDialog } from './dialogs/low-memory/low-memory-dialog.tsx';
 import { chooseLanguage, showLanguage } from './i18n/i18n.ts';
 import { useApp } from './state/app-state.ts';
@@ -25,7 +26,8 @@ export function App() {
 
   return (
     <I18nProvider locale={i18n.language}>
-      {route.window === 'machine' ? <MachineWindow key={route.machine} name={route.machine} /> : <ManagerWindow selected={route.selected} />}
+      {route.window === 'machine' ? <MachineWindow key={route.machine} name={route.machine} /> : <ManagerWindow selected={route.selected} bundle={route.bundle} />}
+      <BundleEndings />
       <LowMemoryDialog />
       <NoticeStack />
       {connection === 'lost' ? (

@@ -10,14 +10,16 @@
  * Browser shell: a WebSocket at `/api` carries `ClientMessage` up and `ServerMessage` down; each channel is a WebSocket at
  * `/channel/KIND/NAME`, such as `/channel/display/NAME`. All are binary messages of `wire.ts`.
  */
+import { BOOT_ORDER_DEFAULT } from './boot-order.ts';
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
-import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, GENERATIONS_KEPT_DEFAULT, machineConfigSchema, mediumPathSchema, replicationSchema } from './machine-config.ts';
+import { bundleFactsSchema, knownSignerSchema, signerNameSchema } from './bundle.ts';
+import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, GENERATIONS_KEPT_DEFAULT, bootOrderSchema, machineConfigSchema, mediumPathSchema, replicationSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
 import { DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';
 import { foreignMachineSchema, leftOutSchema } from './foreign-machine.ts';
-import { generationSchema, generationsSchema, mediaCheckSchema, mediaDoneSchema, mediaInfoSchema } from './media-protocol.ts';
+import { generationSchema, generationsSchema, mediaCheckSchema, mediaDoneSchema, mediaInfoSchema, publicKeySchema } from './media-protocol.ts';
 import { machineErrorSchema } from './machine-error.ts';
 import { mediumFactsSchema } from './medium-facts.ts';
 import { preferenceChangesSchema, preferencesSchema } from './preferences.ts';
@@ -62,6 +64,8 @@ export const libraryEntrySchema = z.object({
   status: machineStatusSchema,
   config: machineConfigSchema.optional(),
   broken: machineErrorSchema.optional(),
+  /** It runs in this bundle, and keeps its changes to itself until it is kept or discarded. */
+  bundlePath: z.string().optional(),
   /** The machine is off, and goes on where it was when it is started. */
   hasSavedState: z.boolean().optional(),
   /** Bytes that the VM folder's files occupy on the host; only from `library.get`. */
@@ -111,7 +115,7 @@ export const newMachineSchema = z.object({
   disks: z.array(diskConfigSchema).max(8).default([]),
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
-  bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
+  bootOrder: bootOrderSchema.default([...BOOT_ORDER_DEFAULT]),
   /** A disk image that is copied into the VM folder, where it becomes the first disk. */
   importDisk: z.object({ path: mediumPathSchema, bus: z.enum(DISK_BUSES).default('ide') }).optional(),
   directBoot: directBootSchema.optional(),
@@ -135,7 +139,7 @@ export const machineChangesSchema = z.object({
   disks: z.array(diskConfigSchema).max(8).optional(),
   cdroms: z.array(cdromConfigSchema).max(4).optional(),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).optional(),
-  bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).optional(),
+  bootOrder: bootOrderSchema.optional(),
   onReset: z.enum(['reboot', 'stop']).optional(),
   isTemplate: z.boolean().optional(),
   /** `null`: only when somebody asks for it. */
@@ -192,7 +196,7 @@ export const mediumJobSchema = z.discriminatedUnion('kind', [
 export type MediumJob = z.infer<typeof mediumJobSchema>;
 const jobId = z.string().min(1).max(64);
 
-export const FILE_PURPOSES = ['disk-image', 'cd-image', 'bootable', 'kernel', 'folder', 'any'] as const;
+export const FILE_PURPOSES = ['disk-image', 'cd-image', 'bootable', 'kernel', 'bundle', 'folder', 'any'] as const;
 
 const keyChanges = z.array(z.object({ code: z.string().max(32), down: z.boolean() })).max(1024);
 const pointerMotion = { dx: z.number(), dy: z.number(), wheel: z.number(), buttons: z.number().int().min(0).max(7) };
@@ -209,9 +213,10 @@ export const api = {
     importFolder: { input: z.object({ folder: z.string().min(1).max(4096) }), output: libraryEntrySchema },
     change: { input: z.object({ name, changes: machineChangesSchema }), output: libraryEntrySchema },
     /** A machine that is off as one file, with its snapshots and its saved state; `path` must not be there yet. */
-    export: { input: z.object({ name, path: mediumPathSchema }), output: z.object({ bytes: z.number() }) },
-    /** A machine of a bundle; without `name` it gets the file's. What it may touch is in its settings: show it before it is started. */
-    import: { input: z.object({ path: mediumPathSchema, name: name.optional() }), output: libraryEntrySchema },
+    /** Signed with this computer's key where `sign` says so. */
+    export: { input: z.object({ name, path: mediumPathSchema, sign: z.boolean().default(false), id: jobId.optional() }), output: z.object({ bytes: z.number() }) },
+    /** A machine of a bundle, of that which the person was shown where `manifestSha256` is given; without `name` it gets the file's. */
+    import: { input: z.object({ path: mediumPathSchema, name: name.optional(), manifestSha256: z.string().length(64).optional(), id: jobId.optional() }), output: libraryEntrySchema },
     /** A machine that is off, as it is now, as an OVF package: `path` ends in `.ova` or `.ovf`, and must not be there yet. */
     exportOvf: { input: z.object({ name, path: absolutePath.refine((path) => /\.(?:ova|ovf)$/i.test(path), 'ends in neither .ova nor .ovf'), id: jobId.optional() }), output: z.object({ bytes: z.number() }) },
     /** The command line of a QEMU that starts the machine as it is now, as one line for a shell and as words. */
@@ -226,12 +231,12 @@ export const api = {
       input: z.object({ path: absolutePath, name: name.optional(), allowedOutside: z.array(z.string().max(4096)).max(128).default([]), id: jobId.optional() }),
       output: z.object({ entry: libraryEntrySchema, leftOut: z.array(leftOutSchema) }),
     },
-    /** What a bundle holds, for a look before it runs; `openAs` is the machine as which it is open already. */
-    inspectBundle: { input: z.object({ path: mediumPathSchema }), output: z.object({ manifestSha256: z.string(), config: machineConfigSchema, hasSavedState: z.boolean(), openAs: z.string().optional() }) },
+    /** What a bundle holds, for a look before it runs. */
+    inspectBundle: { input: z.object({ path: mediumPathSchema }), output: bundleFactsSchema },
     /** A machine that reads the bundle where it is and keeps its changes to itself. `manifestSha256` is of the bundle that the person was shown. */
     openBundle: { input: z.object({ path: mediumPathSchema, manifestSha256: z.string().length(64) }), output: libraryEntrySchema },
     /** Such a machine gets all that it needs of its bundle; or it goes, with its changes. */
-    keep: { input: byName, output: libraryEntrySchema },
+    keep: { input: byName.extend({ id: jobId.optional() }), output: libraryEntrySchema },
     discard: { input: byName, output: nothing },
     /** A copy of a machine that is off; or, linked, a machine that begins as a snapshot (of that id or name) and shares it. */
     clone: { input: z.object({ name, newName: name, linked: z.boolean().default(false), snapshot: z.string().max(200).optional() }), output: libraryEntrySchema },
@@ -296,6 +301,12 @@ export const api = {
     verify: { input: z.object({ folder: absolutePath, generation: z.string().max(64).optional(), id: jobId.optional() }), output: generationSchema },
     /** A machine of a generation, the newest where none is named. */
     restore: { input: z.object({ folder: absolutePath, generation: z.string().max(64).optional(), name, id: jobId.optional() }), output: libraryEntrySchema },
+  },
+  signers: {
+    /** Whose keys the person has given names. */
+    list: { input: nothing, output: z.object({ signers: z.array(knownSignerSchema) }) },
+    remember: { input: z.object({ publicKey: publicKeySchema, name: signerNameSchema }), output: knownSignerSchema },
+    forget: { input: z.object({ name: signerNameSchema }), output: nothing },
   },
   media: {
     /** What a disk or CD image holds, by its content. */

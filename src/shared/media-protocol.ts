@@ -78,9 +78,9 @@ export type MediaJob =
   | { readonly kind: 'verify-generation'; readonly folder: string; readonly id: string | undefined }
   /** Into the folder `target`, which is there. */
   | { readonly kind: 'restore-generation'; readonly folder: string; readonly id: string | undefined; readonly target: string }
-  /** A VM folder into a bundle, and a bundle into a new folder. Paths are absolute. */
-  | { readonly kind: 'export-bundle'; readonly folder: string; readonly path: string }
-  | { readonly kind: 'import-bundle'; readonly path: string; readonly folder: string }
+  /** A VM folder into a bundle, and a bundle into a new folder. Paths are absolute; `signWith` is a private key, PKCS #8 as PEM. */
+  | { readonly kind: 'export-bundle'; readonly folder: string; readonly path: string; readonly signWith?: string | undefined }
+  | { readonly kind: 'import-bundle'; readonly path: string; readonly folder: string; readonly manifestSha256?: string | undefined }
   /** What is small of a bundle into a new folder (`openedBundleSchema`), and named members into the folder below which the bundle lies. */
   | { readonly kind: 'open-bundle'; readonly path: string; readonly folder: string }
   | { readonly kind: 'keep-bundle'; readonly bundle: BundlePlace; readonly members: readonly string[] }
@@ -133,8 +133,10 @@ export type MediaCheck = z.infer<typeof mediaCheckSchema>;
 export const mediaDoneSchema = z.object({ path: text, format: z.enum(DISK_FORMATS), virtualBytes: bytes, hostBytes: bytes, hostBytesBefore: bytes.optional() });
 export type MediaDone = z.infer<typeof mediaDoneSchema>;
 
+/** An Ed25519 key: SubjectPublicKeyInfo (RFC 8410) in base64. */
+export const publicKeySchema = z.string().regex(/^MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$/);
 /** Of the members that stay in the bundle. */
-export const openedBundleSchema = z.object({ manifestSha256: z.string().regex(/^[0-9a-f]{64}$/), members: z.array(z.object({ path: z.string().max(1024), bytes })).max(10_000) });
+export const openedBundleSchema = z.object({ manifestSha256: z.string().regex(/^[0-9a-f]{64}$/), signer: publicKeySchema.optional(), /** Of all members. */ unpackedBytes: bytes.default(0), members: z.array(z.object({ path: z.string().max(1024), bytes })).max(10_000) });
 export const generationSchema = z.object({ id: z.string().max(64), takenAt: z.number(), /** Of the machine's files. */ bytes, /** That the generation brought anew. */ newBytes: bytes });
 export type GenerationFacts = z.infer<typeof generationSchema>;
 export const generationsSchema = z.object({ generations: z.array(generationSchema).max(10_000) });

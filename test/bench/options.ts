@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { distFolder } from '../../scripts/build/folders.mjs';
 import type { KernelFlavour } from '../support/guest-images.ts';
+import { DISK_BUSES, type DiskBus } from '../../src/shared/disk-bus.ts';
 import { WORKLOAD_IDS, type WorkloadSize } from './workloads.ts';
 
 export const ENGINES = ['ours', 'tcg', 'v86'] as const;
@@ -19,6 +20,9 @@ export type Accelerator = (typeof ACCELERATORS)[number];
 const ROW_IDS: readonly string[] = ['ready', 'firmware', 'disk-boot', 'boot', ...WORKLOAD_IDS, 'idle', 'rss'];
 
 const FLAVOURS: readonly KernelFlavour[] = ['amd64', 'cloud-amd64', '686', '686-pae'];
+
+export const DISK_FORMATS = ['qcow2', 'raw'] as const;
+export type BenchDiskFormat = (typeof DISK_FORMATS)[number];
 
 export type BenchOptions = {
   readonly runs: number;
@@ -41,6 +45,11 @@ export type BenchOptions = {
   readonly display: boolean;
   /** Snapshots, restoring and forking instead of all else. */
   readonly snapshots: boolean;
+  readonly bundles: boolean;
+  /** Disks instead of all else: on these buses, of these formats. */
+  readonly disks: boolean;
+  readonly buses: readonly DiskBus[];
+  readonly formats: readonly BenchDiskFormat[];
 };
 
 function rowLines(): string {
@@ -55,6 +64,10 @@ export const HELP = `npm run bench -- [options]
   --network          what a guest moves through its network, instead of all else
   --display          frames that reach the canvas and what they take, beside noVNC to QEMU, instead of all else
   --snapshots        snapshots, restoring and forking, instead of all else
+  --bundles          how soon a bundle runs, instead of all else
+  --disks            what a guest reads and writes on its disks, instead of all else
+  --buses LIST       with --disks: of ${DISK_BUSES.join()} (all)
+  --formats LIST     with --disks: of ${DISK_FORMATS.join()} (all)
   --runs N           runs of each engine, alternated (5)
   --engines LIST     of ${COLUMNS.join()}; native is the host itself, for the rows that compute
   --accel NAME       our accelerator: ${ACCELERATORS.join(', ')} (auto)
@@ -84,6 +97,10 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions | 'hel
       network: { type: 'boolean', default: false },
       display: { type: 'boolean', default: false },
       snapshots: { type: 'boolean', default: false },
+      bundles: { type: 'boolean', default: false },
+      disks: { type: 'boolean', default: false },
+      buses: { type: 'string', default: DISK_BUSES.join() },
+      formats: { type: 'string', default: DISK_FORMATS.join() },
       json: { type: 'string', default: resolve(distFolder, 'bench.json') },
     },
   });
@@ -103,6 +120,10 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions | 'hel
     network: values.network,
     display: values.display,
     snapshots: values.snapshots,
+    bundles: values.bundles,
+    disks: values.disks,
+    buses: listOf('--buses', values.buses, DISK_BUSES),
+    formats: listOf('--formats', values.formats, DISK_FORMATS),
   };
 }
 

@@ -11,6 +11,7 @@ import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { clientMessageSchema, consoleUpSchema, displayUpSchema, MACHINE_OFF, schemasOf } from '../../src/shared/api.ts';
 import type { ApiEvent, ApiHandlers, MachineChanges, LibraryEntry, MachineStatus, Snapshot } from '../../src/shared/api.ts';
+import type { BundleFacts, KnownSigner } from '../../src/shared/bundle.ts';
 import { machineConfigSchema } from '../../src/shared/machine-config.ts';
 import type { NetworkState } from '../../src/shared/vm-protocol.ts';
 import type { MachineConfigInput } from '../../src/shared/machine-config.ts';
@@ -57,6 +58,9 @@ export class FakeShell {
   readonly mediumFacts = new Map<string, MediumFacts>([['/home/user/Downloads/debian-12.iso', {
     kind: 'disc', format: 'iso', bytes: 661 * MIB, volumeId: 'Debian 12.5.0 amd64 n', startsFrom: ['bios', 'uefi'], partitions: [], partitionTable: 'none', title: 'Debian GNU/Linux 12.5.0', system: 'linux-64', architecture: 'x86_64',
   }]]);
+  /** What is in bundles, by their paths; other files are none. */
+  readonly bundles = new Map<string, BundleFacts>();
+  readonly knownSigners: KnownSigner[] = [];
   readonly #calls: { readonly method: string; readonly input: unknown }[] = [];
   url = '';
 
@@ -309,10 +313,31 @@ export class FakeShell {
         this.#tell({ event: 'library.changed', payload: {} });
         return Promise.resolve(ok({ entry, leftOut: [{ what: 'processors' as const, detail: '4' }] }));
       },
-      inspectBundle: () => Promise.resolve(fail('bundle.damaged', 'there are no bundles here', 'choose another file')),
-      openBundle: () => Promise.resolve(fail('bundle.damaged', 'there are no bundles here', 'choose another file')),
-      keep: ({ name }) => this.#with(name, (fake) => fake.entry),
-      discard: ({ name }) => this.#with(name, () => ({})),
+      inspectBundle: ({ path }) => {
+        const facts = this.bundles.get(path);
+        return Promise.resolve(facts === undefined ? fail('bundle.damaged', 'the bundle is cut off, or no bundle', 'get a complete copy of it') : ok(facts));
+      },
+      openBundle: ({ path }) => {
+        const facts = this.bundles.get(path);
+        if (facts === undefined) return Promise.resolve(fail('media.missing', `${path} does not exist`, 'check the path'));
+        const name = facts.openAs ?? path.replace(/^.*\/|\.[^.]*$/g, '');
+        const machine = this.#machines.get(name) ?? this.#add(name, facts.config);
+        machine.entry = { ...machine.entry, bundlePath: path };
+        this.bundles.set(path, { ...facts, openAs: name });
+        this.#tell({ event: 'library.changed', payload: {} });
+        return Promise.resolve(ok(machine.entry));
+      },
+      keep: ({ name }) => this.#with(name, (machine) => {
+        const { bundlePath: _kept, ...entry } = machine.entry;
+        machine.entry = entry;
+        this.#tell({ event: 'library.changed', payload: {} });
+        return entry;
+      }),
+      discard: ({ name }) => this.#with(name, () => {
+        this.#machines.delete(name);
+        this.#tell({ event: 'library.changed', payload: {} });
+        return {};
+      }),
       export: ({ name }) => this.#with(name, () => ({ bytes: 91 * MIB })),
       import: ({ path, name = path.replace(/^.*\/|\.[^.]*$/g, '') }) => {
         const { entry } = this.#add(name, { memoryBytes: 512 * MIB });
@@ -441,6 +466,15 @@ export class FakeShell {
       verify: () => Promise.resolve(ok(GENERATION)),
       restore: ({ name }) => Promise.resolve(ok(this.#add(name, { memoryBytes: 512 * MIB }).entry)),
     },
+    signers: {
+      list: () => Promise.resolve(ok({ signers: this.knownSigners })),
+      remember: ({ publicKey, name }) => {
+        const signer = { publicKey, name, fingerprint: 'SHA256:', since: Date.now() };
+        this.knownSigners.push(signer);
+        return Promise.resolve(ok(signer));
+      },
+      forget: () => Promise.resolve(ok({})),
+    },
     media: {
       recognize: ({ path }) => Promise.resolve(this.mediumFacts.has(path) ? ok(this.mediumFacts.get(path)!) : path.includes('missing') ? fail('media.missing', `the disk ${path} does not exist`, 'check the path')
         : ok({ kind: path.endsWith('.iso') ? 'disc' : 'disk', format: path.endsWith('.iso') ? 'iso' : 'raw', bytes: 661 * MIB, startsFrom: ['bios'], partitions: [], partitionTable: 'none' })),
@@ -487,7 +521,7 @@ export class FakeShell {
       browse: ({ path = '/home/user' }) => Promise.resolve(path.includes('missing') ? fail('media.missing', `the folder ${path} does not exist`, 'check the path') : ok({
         path, ...(path === '/' ? {} : { parent: path.replace(/\/[^/]*$/, '') || '/' }), truncated: false,
         entries: path.endsWith('Downloads')
-          ? [{ name: 'debian-12.iso', path: `${path}/debian-12.iso`, kind: 'file', bytes: 661 * MIB }]
+          ? [{ name: 'debian-12.iso', path: `${path}/debian-12.iso`, kind: 'file', bytes: 661 * MIB }, ...[...this.bundles].map(([bundle, { bytes }]) => ({ name: bundle.split('/').at(-1)!, path: bundle, kind: 'file' as const, bytes }))]
           : [{ name: 'Documents', path: `${path}/Documents`, kind: 'folder' }, { name: 'Downloads', path: `${path}/Downloads`, kind: 'folder' }, { name: 'tiny.iso', path: `${path}/tiny.iso`, kind: 'file', bytes: 18 * MIB }],
       })),
     },

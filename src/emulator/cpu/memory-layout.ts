@@ -1,6 +1,6 @@
 /**
  * Where everything lies in the machine's one shared WebAssembly.Memory, as byte offsets. Plain integer constants only:
- * TypeScript and AssemblyScript both compile this file. "Page" is 4 KiB. Offset 0 is never a valid pointer.
+ * TypeScript and AssemblyScript both compile this file. "Page" is 4 KiB. The first page is never written: a pointer of 0 leads to zeros.
  */
 
 export const PAGE_BITS = 12;
@@ -12,10 +12,17 @@ export const GLOBALS = 0x1000;
 export const GLOBAL_RAM_OFFSET = 0x1000;
 export const GLOBAL_RAM_LOW_BYTES = 0x1004;
 export const GLOBAL_RAM_HIGH_BYTES = 0x1008;
-/** Next free byte of the code arena, u32. */
+/** First byte of the code arena that has never been in use, u32. */
 export const GLOBAL_CODE_ARENA_NEXT = 0x100c;
 /** Counts emptyings of the code arena, u32. */
 export const GLOBAL_CODE_ARENA_GENERATION = 0x1010;
+/** First unit of the code arena that is free again, and how many there are, u32; each begins with the next one. So do these: */
+export const GLOBAL_FREE_UNITS = 0x1018;
+export const GLOBAL_FREE_UNIT_COUNT = 0x101c;
+/** Units that will be free once no record is being executed, u32. */
+export const GLOBAL_RETIRED_UNITS = 0x1020;
+/** Free entry tables, u32. */
+export const GLOBAL_FREE_ENTRY_TABLES = 0x1024;
 /** ANDed to every physical address: clears bit 20 while A20 is off. u32. */
 export const GLOBAL_A20_MASK = 0x1014;
 /** Int32 that Atomics.wait/notify use to wake a halted machine thread; counts letters in the mailbox. */
@@ -80,35 +87,40 @@ export const VIDEO_MEMORY_BYTES = 0x1000000;
 /** Firmware and option ROM images. */
 export const ROM = 0x2800000;
 export const ROM_BYTES = 0x400000;
-/** Decoded instructions and code page descriptors. */
+/** Decoded instructions and code page descriptors, in units that are aligned to their size. How much of it is used depends on guest RAM. */
 export const CODE_ARENA = 0x2c00000;
 export const CODE_ARENA_BYTES = 0x4000000;
+export const CODE_UNIT_BYTES = 1024;
 /** Guest RAM, up to the end of the memory. */
 export const GUEST_RAM = 0x7000000;
 
 /** Guest RAM that may lie below the PCI hole; the rest begins at 4 GiB. */
 export const RAM_LOW_LIMIT = 0xc0000000;
 
-/**
- * A code page descriptor: decoded instructions of one page of memory in one decoding mode. In the code arena, 16-byte
- * aligned.
- */
+/** A code page descriptor: decoded instructions of one page of memory in one decoding mode. A unit of the code arena. */
 /** Decoding mode (MODE_* bits that matter to decoding), u32. */
 export const CODE_PAGE_MODE = 0;
 /** Next descriptor of the same page, u32. */
 export const CODE_PAGE_NEXT = 4;
 /** Page number in this memory, u32. */
 export const CODE_PAGE_NUMBER = 8;
-/** First chunk of records, newest first, u32. A chunk begins with {next chunk u32, records used u32, pad 8}. */
+/** First chunk of records, newest first, u32. A chunk is a unit: {next chunk u32, records used u32, descriptor u32, pad 4}, then records. */
 export const CODE_PAGE_CHUNKS = 12;
 /** One bit per byte of the page that decoded instructions cover: 512 bytes. */
 export const CODE_PAGE_COVERED = 16;
-/** Record pointer by page offset, u32[4096], 0 = not decoded. */
+/**
+ * Entry tables by page offset / 64: 64 pointers, u32, 0 = nothing decoded in those bytes. A table has a record pointer for each
+ * of its 64 offsets, u32, 0 = not decoded: most pages hold code in a few places only.
+ */
 export const CODE_PAGE_ENTRIES = 528;
+export const ENTRY_TABLE_BITS = 6;
+export const ENTRY_TABLE_BYTES = 256;
 /** u32: whether translated regions contain code of this page in this mode. */
-export const CODE_PAGE_REGIONS = 16912;
-export const CODE_PAGE_BYTES = 16928;
+export const CODE_PAGE_REGIONS = 784;
+export const CODE_PAGE_BYTES = 788;
 
+export const CODE_CHUNK_USED = 4;
+export const CODE_CHUNK_PAGE = 8;
 export const CODE_CHUNK_HEADER_BYTES = 16;
 /** Records in a chunk. */
 export const CODE_CHUNK_RECORDS = 42;

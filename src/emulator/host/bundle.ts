@@ -1,38 +1,35 @@
 /**
- * Bundles: a VM folder as one zip file. Large members are stored as they are, so that they can be read anywhere; `manifest.json`
- * comes first and holds a SHA-256 for every MiB of each member, by which it is checked as it is read. A bundle may come from anybody.
+ * Bundles: a VM folder as one zip file, made by `bundle-writer.ts`. `manifest.json` holds a SHA-256 for every MiB of each member,
+ * by which it is checked as it is read, and where each can be read by itself. A bundle may come from anybody.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { openPromise, type Entry, type ZipFile as OpenedZip } from 'yauzl';
-import { ZipFile } from 'yazl';
 import { ImageError } from '../storage/image-error.ts';
-import { syncFolder } from './sync-folder.ts';
+import { SIGNATURE, SIGNATURE_BYTES_MAXIMUM, signerOf } from './bundle-signature.ts';
 
-const MANIFEST = 'manifest.json';
+export const MANIFEST = 'manifest.json';
 export const BUNDLE_CHUNK_BYTES = 1 << 20;
 /** Without name and extra fields. */
 export const LOCAL_HEADER_BYTES = 30;
 const MANIFEST_BYTES_MAXIMUM = 256 << 20;
 const MEMBERS_MAXIMUM = 10_000;
-/** Smaller ones are compressed. */
+const DEFLATED = 8;
+/** Smaller ones are taken out when a bundle is opened in place. */
 export const STORED_FROM_BYTES = 1 << 16;
-/** Not part of what a machine is. */
-const LEFT_OUT = /^logs\/|\.(?:lock|part|new)$/;
 
 export interface Member {
   readonly path: string;
   readonly bytes: number;
   /** Of each MiB, in hexadecimal digits. */
   readonly sha256: readonly string[];
+  /** How many bytes of the member's deflate stream each MiB takes; absent in version 1, where large members are stored. */
+  readonly pieces?: readonly number[];
 }
 
 export interface Manifest {
-  readonly version: 1;
+  readonly version: 1 | 2;
   readonly chunkBytes: number;
   readonly members: readonly Member[];
 }
@@ -45,44 +42,10 @@ export function tamperedMember(path: string, chunk: number): ImageError {
   return new ImageError('bundle.tampered', `the bundle's ${printable(path)} is not what its manifest says (MiB ${chunk})`, 'get another copy of it, and not from whoever changed it');
 }
 
-/** Of a machine that is off. The file appears when it is whole. */
-export async function writeBundle(folder: string, path: string, progress: (done: number) => void): Promise<{ readonly bytes: number }> {
-  const paths = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).replaceAll('\\', '/')).filter((inside) => !LEFT_OUT.test(inside)).sort();
-  const sizes = await Promise.all(paths.map(async (inside) => (await stat(join(folder, inside))).size));
-  const total = Math.max(1, 2 * sizes.reduce((sum, bytes) => sum + bytes, 0));
-  let done = 0;
-  const members: Member[] = [];
-  for (const inside of paths) {
-    const hashes = new ChunkHashes();
-    for await (const piece of createReadStream(join(folder, inside), { highWaterMark: BUNDLE_CHUNK_BYTES }) as AsyncIterable<Buffer>) {
-      hashes.add(piece);
-      progress((done += piece.length) / total);
-    }
-    members.push({ path: inside, ...hashes.end() });
-  }
-  const manifest: Manifest = { version: 1, chunkBytes: BUNDLE_CHUNK_BYTES, members };
-  const zip = new ZipFile();
-  zip.addBuffer(Buffer.from(JSON.stringify(manifest)), MANIFEST);
-  for (const { path: inside, bytes } of members) zip.addFile(join(folder, inside), inside, { compress: bytes < STORED_FROM_BYTES, forceZip64Format: bytes >= 0xffff_ffff, mode: 0o100644 });
-  zip.end();
-  const beside = `${path}.${randomBytes(4).toString('hex')}.part`;
-  try {
-    const output = zip.outputStream as Readable;
-    output.on('data', (piece: Buffer) => { progress(Math.min(1, (done += piece.length) / total)); });
-    await pipeline(output, createWriteStream(beside, { flags: 'wx', flush: true }));
-    await rename(beside, path);
-    await syncFolder(dirname(path));
-    return { bytes: (await stat(path)).size };
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
-}
-
-/** Into a new folder, every byte of it checked. Where that fails nothing is left of it. */
-export async function readBundle(path: string, folder: string, progress: (done: number) => void): Promise<void> {
-  await withBundle(path, async ({ zip, members }) => {
+/** Into a new folder, every byte of it checked. Where that fails nothing is left of it. `wantedSha256` is of the manifest that somebody has looked at. */
+export async function readBundle(path: string, folder: string, progress: (done: number) => void, wantedSha256?: string): Promise<void> {
+  await withBundle(path, async ({ zip, members, manifestSha256 }) => {
+    if (wantedSha256 !== undefined && wantedSha256 !== manifestSha256) throw new ImageError('bundle.changed', `${path} has changed since it was looked at`, 'look at it again');
     try {
       const total = Math.max(1, members.reduce((sum, { member }) => sum + member.bytes, 0));
       let done = 0;
@@ -99,6 +62,8 @@ export async function readBundle(path: string, folder: string, progress: (done: 
 export interface ListedBundle {
   readonly zip: OpenedZip;
   readonly manifestSha256: string;
+  /** The public key that the manifest's signature fits, as in `signerOf`. */
+  readonly signer: string | undefined;
   readonly members: readonly { readonly member: Member; readonly entry: Entry }[];
 }
 
@@ -113,17 +78,19 @@ export async function withBundle<T>(path: string, work: (bundle: ListedBundle) =
   }
   try {
     const entries = await entriesOf(zip);
-    const { manifest, manifestSha256 } = await manifestOf(zip, entries.get(MANIFEST));
-    if (entries.size !== manifest.members.length + 1) throw damagedBundle('holds what its manifest doesn\'t name');
+    const { manifest, manifestSha256, signer } = await manifestOf(zip, entries.get(MANIFEST), entries.get(SIGNATURE));
+    if (entries.size !== manifest.members.length + (signer === undefined ? 1 : 2)) throw damagedBundle('holds what its manifest doesn\'t name');
     const members = manifest.members.map((member) => {
       const entry = entries.get(member.path);
+      if (entry !== undefined && member.bytes > 0 && member.pieces !== undefined && (entry.compressionMethod !== DEFLATED || entry.compressedSize !== member.pieces.reduce((sum, bytes) => sum + bytes, 0))) throw damagedBundle(`has pieces of ${printable(member.path)} that don't make a whole`);
       if (entry === undefined || entry.uncompressedSize !== member.bytes) throw damagedBundle(`lacks ${printable(member.path)}, or has another one`);
       return { member, entry };
     });
     mustNotOverlap(entries.values());
-    return await work({ zip, manifestSha256, members });
+    return await work({ zip, manifestSha256, signer, members });
   } catch (error) {
-    if (error instanceof ImageError || 'code' in (error as Error)) throw error;
+    // What the file system says has its own words; zlib and yauzl say that the bundle is damaged.
+    if (error instanceof ImageError || 'syscall' in (error as Error)) throw error;
     throw damagedBundle(`can't be read (${error instanceof Error ? printable(error.message) : 'unknown error'})`);
   } finally {
     zip.close();
@@ -151,24 +118,39 @@ async function entriesOf(zip: OpenedZip): Promise<Map<string, Entry>> {
   return entries;
 }
 
-async function manifestOf(zip: OpenedZip, entry: Entry | undefined): Promise<{ manifest: Manifest; manifestSha256: string }> {
+async function manifestOf(zip: OpenedZip, entry: Entry | undefined, signature: Entry | undefined): Promise<{ manifest: Manifest; manifestSha256: string; signer: string | undefined }> {
   if (entry === undefined || entry.uncompressedSize > MANIFEST_BYTES_MAXIMUM) throw new ImageError('bundle.no-manifest', 'the file is no bundle of Guesthouse: it has no manifest', 'choose a file that "guesthouse export" has made');
-  const pieces: Buffer[] = [];
-  for await (const piece of await zip.openReadStreamPromise(entry) as AsyncIterable<Buffer>) pieces.push(piece);
-  const bytes = Buffer.concat(pieces);
+  const bytes = await contentsOf(zip, entry);
+  if (signature !== undefined && signature.uncompressedSize > SIGNATURE_BYTES_MAXIMUM) throw damagedBundle('has a signature that is far too large');
+  // Before anything is made of what it says.
+  const signer = signature === undefined ? undefined : signerOf(await contentsOf(zip, signature), bytes);
   let manifest: Partial<Manifest>;
   try {
     manifest = JSON.parse(bytes.toString('utf8')) as Partial<Manifest>;
   } catch {
     throw damagedBundle('has a damaged manifest');
   }
-  if (typeof manifest.version === 'number' && manifest.version > 1) throw new ImageError('bundle.newer', `the bundle has the version ${manifest.version}, and this Guesthouse knows version 1`, 'use a newer Guesthouse');
+  if (typeof manifest.version === 'number' && manifest.version > 2) throw new ImageError('bundle.newer', `the bundle has the version ${manifest.version}, and this Guesthouse knows version 2`, 'use a newer Guesthouse');
   const { members } = manifest;
-  const isSound = manifest.version === 1 && manifest.chunkBytes === BUNDLE_CHUNK_BYTES && Array.isArray(members) && members.length <= MEMBERS_MAXIMUM && members.every((member: Partial<Member> | null) => (
+  const isSound = (manifest.version === 1 || manifest.version === 2) && manifest.chunkBytes === BUNDLE_CHUNK_BYTES && Array.isArray(members) && members.length <= MEMBERS_MAXIMUM && members.every((member: Partial<Member> | null) => (
     typeof member?.path === 'string' && isPathInside(member.path) && Number.isSafeInteger(member.bytes) && member.bytes! >= 0 && Array.isArray(member.sha256)
-    && member.sha256.length === Math.ceil(member.bytes! / BUNDLE_CHUNK_BYTES) && member.sha256.every((hash) => typeof hash === 'string')));
+    && member.sha256.length === Math.ceil(member.bytes! / BUNDLE_CHUNK_BYTES) && member.sha256.every((hash) => typeof hash === 'string') && arePieces(member.pieces, member.sha256.length, manifest.version!)));
   if (!isSound) throw damagedBundle('has a manifest that makes no sense');
-  return { manifest: manifest as Manifest, manifestSha256: createHash('sha256').update(bytes).digest('hex') };
+  return { manifest: manifest as Manifest, manifestSha256: createHash('sha256').update(bytes).digest('hex'), signer };
+}
+
+/** A piece of incompressible bytes is longer than they are. */
+const PIECE_BYTES_MAXIMUM = 2 * BUNDLE_CHUNK_BYTES;
+
+function arePieces(pieces: unknown, chunks: number, version: number): boolean {
+  if (version === 1) return pieces === undefined;
+  return Array.isArray(pieces) && pieces.length === chunks && pieces.every((bytes) => Number.isSafeInteger(bytes) && bytes > 0 && bytes <= PIECE_BYTES_MAXIMUM);
+}
+
+async function contentsOf(zip: OpenedZip, entry: Entry): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of await zip.openReadStreamPromise(entry) as AsyncIterable<Buffer>) pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 export async function extractMember(zip: OpenedZip, entry: Entry, { path, sha256 }: Member, target: string, progress: (bytes: number) => void): Promise<void> {
@@ -223,7 +205,7 @@ class ChunkHashes {
 }
 
 function isPathInside(path: string): boolean {
-  return path.length <= 1024 && path !== MANIFEST && !/[\\:\0]/.test(path) && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  return path.length <= 1024 && path !== MANIFEST && path !== SIGNATURE && !/[\\:\0]/.test(path) && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 }
 
 function printable(text: string): string {

@@ -16,9 +16,12 @@ export type CompileOrder =
   | { readonly kind: 'compile'; readonly request: CompileRequest }
   | { readonly kind: 'forget'; readonly ids: readonly number[] };
 
+/** A batch's objects live as long as the batch, and not much is alive at a time: more would only be memory. */
+const YOUNG_GENERATION_MEBIBYTES = 4;
+
 /** Is started before there is a machine. */
 export class CompileThread {
-  readonly #worker = new Worker(new URL(import.meta.url.endsWith('.ts') ? './compile-worker.ts' : './compile-worker.js', import.meta.url), { name: 'compile' });
+  readonly #worker = new Worker(new URL(import.meta.url.endsWith('.ts') ? './compile-worker.ts' : './compile-worker.js', import.meta.url), { name: 'compile', resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MEBIBYTES } });
 
   constructor() {
     this.#worker.unref();

@@ -6,6 +6,7 @@ import type { BlockRequest, BlockStatus } from '../interfaces/block-backend.ts';
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import type { DiskImage } from '../interfaces/disk-image.ts';
 import { ByteRate } from '../network/byte-rate.ts';
+import { BounceBuffers } from './bounce-buffers.ts';
 import { troubleOf, type DiskTrouble } from './disk-troubles.ts';
 
 /** Requests of one disk that are executed at the same time. */
@@ -43,6 +44,7 @@ export class DiskService {
   /** Requests that failed and have not ended yet. */
   #heldRequests = 0;
   readonly #listener: TroubleListener | undefined;
+  readonly #bounces = new BounceBuffers();
   bytesRead = 0;
   bytesWritten = 0;
 
@@ -194,8 +196,7 @@ export class DiskService {
       return 'ok';
     }
     const bytes = sectorCount * image.sectorBytes;
-    const total = request.segments.reduce((sum, segment) => sum + segment.length, 0);
-    if (total !== bytes || request.segments.some((segment) => segment.offset + segment.length > this.#shared.length)) return 'out-of-range';
+    if (totalOf(request.segments) !== bytes || request.segments.some((segment) => segment.offset + segment.length > this.#shared.length)) return 'out-of-range';
     if (request.kind === 'read') {
       await this.#read(request);
       this.bytesRead += bytes;
@@ -207,42 +208,35 @@ export class DiskService {
   }
 
   async #read({ sector, segments }: BlockRequest): Promise<void> {
-    if (this.#wholeSectors(segments)) {
-      let at = sector;
-      for (const segment of segments) {
-        await this.#image.read(at, this.#shared.subarray(segment.offset, segment.offset + segment.length));
-        at += segment.length / this.#image.sectorBytes;
-      }
-      return;
-    }
-    const bounce = new Uint8Array(segments.reduce((sum, segment) => sum + segment.length, 0));
-    await this.#image.read(sector, bounce);
+    const [first] = segments;
+    if (first === undefined) return;
+    if (segments.length === 1) return this.#image.read(sector, this.#shared.subarray(first.offset, first.offset + first.length));
+    // One request of the host's, and a copy: that takes less than as many requests as there are pieces.
+    using bounce = this.#bounces.take(totalOf(segments));
+    await this.#image.read(sector, bounce.bytes);
     let from = 0;
-    for (const segment of segments) {
-      this.#shared.set(bounce.subarray(from, from + segment.length), segment.offset);
-      from += segment.length;
+    for (const { offset, length } of segments) {
+      this.#shared.set(bounce.bytes.subarray(from, from + length), offset);
+      from += length;
     }
   }
 
   async #write({ sector, segments }: BlockRequest): Promise<void> {
-    if (this.#wholeSectors(segments)) {
-      let at = sector;
-      for (const segment of segments) {
-        await this.#image.write(at, this.#shared.subarray(segment.offset, segment.offset + segment.length));
-        at += segment.length / this.#image.sectorBytes;
-      }
-      return;
-    }
-    const bounce = new Uint8Array(segments.reduce((sum, segment) => sum + segment.length, 0));
+    const [first] = segments;
+    if (first === undefined) return;
+    if (segments.length === 1) return this.#image.write(sector, this.#shared.subarray(first.offset, first.offset + first.length));
+    using bounce = this.#bounces.take(totalOf(segments));
     let to = 0;
-    for (const segment of segments) {
-      bounce.set(this.#shared.subarray(segment.offset, segment.offset + segment.length), to);
-      to += segment.length;
+    for (const { offset, length } of segments) {
+      bounce.bytes.set(this.#shared.subarray(offset, offset + length), to);
+      to += length;
     }
-    await this.#image.write(sector, bounce);
+    await this.#image.write(sector, bounce.bytes);
   }
+}
 
-  #wholeSectors(segments: readonly { length: number }[]): boolean {
-    return segments.every((segment) => segment.length % this.#image.sectorBytes === 0);
-  }
+function totalOf(segments: BlockRequest['segments']): number {
+  let total = 0;
+  for (const { length } of segments) total += length;
+  return total;
 }

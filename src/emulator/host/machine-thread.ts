@@ -11,6 +11,11 @@ import { forgetRehearsal, rehearse } from './rehearsal.ts';
 /** Executions of a block's beginning until it is translated: enough to show that it will earn the price. */
 const HOT_THRESHOLD = 1000;
 
+function threadMicros(): number {
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
+}
+
 // While the control thread still opens what the machine is made of.
 const forms = instructionForms();
 const compileThread = new CompileThread();
@@ -34,6 +39,6 @@ parentPort!.on('message', (order: MachineThreadOrder) => {
     board,
     cpu: 0,
     longMode: start.architecture === 'x86_64',
-    regions: isTranslated ? (parts) => new TranslatedRegions(parts, { threshold: HOT_THRESHOLD, compiler: compileThread.compilerFor(memory, parts.base, start.regionListingPath), nowMillis: () => performance.now() }) : undefined,
+    regions: isTranslated ? (parts) => new TranslatedRegions(parts, { threshold: HOT_THRESHOLD, compiler: compileThread.compilerFor(memory, parts.base, start.regionListingPath), threadMicros }) : undefined,
   }));
 });

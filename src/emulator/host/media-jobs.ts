@@ -13,7 +13,8 @@ import { openImage } from '../storage/open-image.ts';
 import { setBacking } from '../storage/qcow2/set-backing.ts';
 import { resizeImage } from '../storage/resize-image.ts';
 import { keepMembers, MountedBundle, openBundle, type OpenedBundle } from './bundle-members.ts';
-import { readBundle, writeBundle } from './bundle.ts';
+import { readBundle } from './bundle.ts';
+import { writeBundle } from './bundle-writer.ts';
 import { listGenerations, replicate, restoreGeneration, verifyGeneration } from './replica/replicate.ts';
 import { PartImageFiles } from './part-image-files.ts';
 import { HostByteFile, hostBytes } from './file-bytes.ts';
@@ -43,9 +44,9 @@ export async function runMediaJob(job: MediaJob, progress: Progress): Promise<{ 
     case 'list-generations': return listGenerations(job.folder);
     case 'verify-generation': return verifyGeneration(job.folder, job.id, progress);
     case 'restore-generation': return restoreGeneration(job.folder, job.id, job.target, progress);
-    case 'export-bundle': return writeBundle(job.folder, job.path, progress);
+    case 'export-bundle': return writeBundle(job.folder, job.path, progress, job.signWith);
     case 'import-bundle':
-      await readBundle(job.path, job.folder, progress);
+      await readBundle(job.path, job.folder, progress, job.manifestSha256);
       return { bytes: 0 };
     case 'open-bundle': return openBundle(job.path, job.folder);
     case 'keep-bundle': return keepMembers(job.bundle, job.members, progress);

@@ -13,6 +13,7 @@ const EXTENSIONS: Readonly<Record<string, RegExp | undefined>> = {
   'disk-image': DISK_IMAGES,
   'cd-image': CD_IMAGES,
   bootable: new RegExp(`${DISK_IMAGES.source}|${CD_IMAGES.source}`, 'i'),
+  bundle: /\.guestvmz$/i,
   folder: /^$/,
 };
 

@@ -11,7 +11,6 @@ import { checkMedium } from '../machines/media-check.ts';
 import { runMediaJob } from '../media/media-process.ts';
 import { isAbsoluteMediumPath } from '../../shared/machine-config.ts';
 import { MachineSettings } from './machine-settings.ts';
-import { BundlesInPlace } from '../library/in-place.ts';
 import { exportBundle, importBundle } from '../library/exchange.ts';
 import { mapForeignMachine } from '../library/foreign-machine.ts';
 import { qemuCommand, shellLine } from '../library/qemu-command.ts';
@@ -25,10 +24,9 @@ import type { Services } from './services.ts';
 const HARDWARE: readonly string[] = ['memoryBytes', 'disks', 'cdroms', 'adapters'];
 
 export function libraryHandlers(services: Services): ApiHandlers['library'] {
-  const { library, supervisor, snapshots, jobs } = services;
+  const { library, supervisor, snapshots, jobs, inPlace, signers } = services;
 
   const settings = new MachineSettings(services);
-  const inPlace = new BundlesInPlace(library, snapshots, services.paths.mediaProcess);
   const entryOf = (found: FoundMachine): Promise<LibraryEntry> => settings.entryOf(found);
   const changed = async (result: Result<FoundMachine>): Promise<Result<LibraryEntry>> => {
     if (!result.ok) return result;
@@ -123,13 +121,15 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       return settings.change(name, changes, false);
     },
 
-    async export({ name, path }) {
+    async export({ name, path, sign, id }) {
       const off = mustBeOff(name);
-      return off.ok ? exportBundle(library, services.paths.mediaProcess, name, path) : off;
+      if (!off.ok) return off;
+      const key = sign ? await signers.ownKey() : ok(undefined);
+      return key.ok ? jobs.run(id, (progress, signal) => exportBundle(library, services.paths.mediaProcess, { name, path, signWith: key.value, progress, signal })) : key;
     },
 
-    async import({ path, name }) {
-      const made = await importBundle(library, services.paths.mediaProcess, path, name);
+    async import({ path, name, manifestSha256, id }) {
+      const made = await jobs.run(id, (progress, signal) => importBundle(library, services.paths.mediaProcess, { path, wanted: name, manifestSha256, progress, signal }));
       return made.ok ? changed(await library.find(made.value)) : made;
     },
 
@@ -173,10 +173,10 @@ export function libraryHandlers(services: Services): ApiHandlers['library'] {
       return opened.ok ? changed(await library.find(opened.value)) : opened;
     },
 
-    async keep({ name }) {
+    async keep({ name, id }) {
       const off = mustBeOff(name);
       if (!off.ok) return off;
-      const kept = await inPlace.keep(name);
+      const kept = await jobs.run(id, (progress, signal) => inPlace.keep(name, progress, signal));
       return kept.ok ? changed(await library.find(name)) : kept;
     },
 

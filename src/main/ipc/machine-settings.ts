@@ -4,6 +4,7 @@ import { brokenRules } from '../../shared/machine-rules.ts';
 import { fail, ok } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 import type { VmChange } from '../../shared/vm-protocol.ts';
+import { readInPlace } from '../library/in-place-record.ts';
 import type { FoundMachine } from '../library/library.ts';
 import { liveChanges, waitingSettings } from '../machines/live-settings.ts';
 import type { Services } from './services.ts';
@@ -19,9 +20,11 @@ export class MachineSettings {
     const { supervisor, snapshots } = this.#services;
     const started = supervisor.startedConfig(name);
     const waiting = started === undefined || !config.ok ? [] : waitingSettings(started, config.value);
+    const inPlace = await readInPlace(folder);
     return {
       name, folder, status: supervisor.statusOf(name), ...(config.ok ? { config: config.value } : { broken: config.error }),
       hasSavedState: !supervisor.isOn(name) && await snapshots.hasSavedState(folder),
+      ...(inPlace.ok && inPlace.value !== undefined && { bundlePath: inPlace.value.bundle.path }),
       ...(waiting.length === 0 ? {} : { atNextStart: waiting }),
     };
   }

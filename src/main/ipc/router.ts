@@ -14,6 +14,7 @@ import { mediaHandlers } from './media.ts';
 import { preferenceHandlers } from './preferences.ts';
 import { replicaHandlers } from './replicas.ts';
 import type { Services } from './services.ts';
+import { signerHandlers } from './signers.ts';
 import { snapshotHandlers } from './snapshots.ts';
 
 export function handlersOf(services: Services): ApiHandlers {
@@ -22,6 +23,7 @@ export function handlersOf(services: Services): ApiHandlers {
     machines: machineHandlers(services),
     snapshots: snapshotHandlers(services),
     replicas: replicaHandlers(services),
+    signers: signerHandlers(services),
     media: mediaHandlers(services),
     preferences: preferenceHandlers(services),
     host: hostHandlers(services),

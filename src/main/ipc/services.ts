@@ -4,7 +4,9 @@ import type { Preferences } from '../../shared/preferences.ts';
 import type { Result } from '../../shared/result.ts';
 import type { AppPaths } from '../app-paths.ts';
 import type { RunningJobs } from '../media/running-jobs.ts';
+import type { BundlesInPlace } from '../library/in-place.ts';
 import type { Library } from '../library/library.ts';
+import type { Signers } from '../library/signers.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
@@ -23,6 +25,9 @@ export interface Services {
   readonly supervisor: Supervisor;
   readonly snapshots: Snapshots;
   readonly replication: Replication;
+  readonly inPlace: BundlesInPlace;
+  /** Keys of bundles. */
+  readonly signers: Signers;
   /** Long jobs of callers, by the names that they gave them. */
   readonly jobs: RunningJobs;
   readonly preferences: PreferencesStore;

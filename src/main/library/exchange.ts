@@ -10,14 +10,22 @@ import type { Result } from '../../shared/result.ts';
 import { moveFolder } from '../files/atomic-file.ts';
 import { fileError } from '../machines/media-check.ts';
 import { runMediaJob } from '../media/media-process.ts';
+import type { JobControl } from '../media/running-jobs.ts';
 import { SnapshotFolder } from '../snapshots/snapshot-folder.ts';
 import { readInPlace } from './in-place-record.ts';
 import type { Library } from './library.ts';
 
 export const BUNDLE_SUFFIX = '.guestvmz';
 
-/** A machine that is off. Errors: `bundle.outside`, `output.exists`, those of the job. */
-export async function exportBundle(library: Library, program: string, name: string, path: string): Promise<Result<{ bytes: number }>> {
+export interface BundleExport extends JobControl {
+  readonly name: string;
+  readonly path: string;
+  /** A private key as PEM. */
+  readonly signWith: string | undefined;
+}
+
+/** A machine that is off. Errors: `bundle.outside`, `bundle.exists`, those of the job. */
+export async function exportBundle(library: Library, program: string, { name, path, signWith, progress, signal }: BundleExport): Promise<Result<{ bytes: number }>> {
   const found = await library.findWhole(name);
   if (!found.ok) return found;
   const inPlace = await readInPlace(found.value.folder);
@@ -26,11 +34,19 @@ export async function exportBundle(library: Library, program: string, name: stri
   if (!outside.ok) return outside;
   if (!isAbsolute(path)) return fail('bundle.no-path', 'the bundle needs a full path', 'give one');
   if (existsSync(path)) return fail('bundle.exists', `${path} exists already`, 'choose another name, or remove it first');
-  return runMediaJob({ program, job: { kind: 'export-bundle', folder: resolve(found.value.folder), path }, answer: bundleDoneSchema, progress: () => {}, signal: new AbortController().signal });
+  return runMediaJob({ program, job: { kind: 'export-bundle', folder: resolve(found.value.folder), path, signWith }, answer: bundleDoneSchema, progress, signal });
+}
+
+export interface BundleImport extends JobControl {
+  readonly path: string;
+  /** What to call it. */
+  readonly wanted: string | undefined;
+  /** Of the bundle that somebody has looked at. */
+  readonly manifestSha256: string | undefined;
 }
 
 /** Resolves with the new machine's name: the wanted one, or the bundle's. */
-export async function importBundle(library: Library, program: string, path: string, wanted: string | undefined): Promise<Result<string>> {
+export async function importBundle(library: Library, program: string, { path, wanted, manifestSha256, progress, signal }: BundleImport): Promise<Result<string>> {
   const name = checkMachineName(wanted ?? basename(path).replace(new RegExp(`${BUNDLE_SUFFIX.replace('.', '\\.')}$`, 'i'), ''));
   if (!name.ok) return name;
   const target = library.folderOf(name.value);
@@ -38,7 +54,7 @@ export async function importBundle(library: Library, program: string, path: stri
   const beside = join(library.folder, `.${name.value}.${process.pid}.new`);
   try {
     await rm(beside, { recursive: true, force: true });
-    const read = await runMediaJob({ program, job: { kind: 'import-bundle', path, folder: beside }, answer: bundleDoneSchema, progress: () => {}, signal: new AbortController().signal });
+    const read = await runMediaJob({ program, job: { kind: 'import-bundle', path, folder: beside, manifestSha256 }, answer: bundleDoneSchema, progress, signal });
     if (!read.ok) return read;
     const config = parseMachineConfig(await readFile(join(beside, MACHINE_FILE), 'utf8'));
     const judged = config.ok ? await outsideOf(beside, config.value) : config;

@@ -10,7 +10,7 @@ import type { BundlePlace } from '../../shared/vm-protocol.ts';
 import { writeFileAtomically } from '../files/atomic-file.ts';
 
 export const IN_PLACE_FILE = 'bundle.json';
-const recordSchema = openedBundleSchema.extend({ schemaVersion: z.literal(1), path: z.string().min(1).max(4096) });
+const recordSchema = openedBundleSchema.pick({ manifestSha256: true, members: true }).extend({ schemaVersion: z.literal(1), path: z.string().min(1).max(4096) });
 type InPlaceRecord = z.infer<typeof recordSchema>;
 
 export interface InPlace {

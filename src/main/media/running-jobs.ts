@@ -2,6 +2,12 @@
 import { fail } from '../../shared/result.ts';
 import type { Result } from '../../shared/result.ts';
 
+export interface JobControl {
+  /** Between 0 and 1. */
+  readonly progress: (done: number) => void;
+  readonly signal: AbortSignal;
+}
+
 export class RunningJobs {
   readonly #running = new Map<string, AbortController>();
   readonly #progressed: (id: string, done: number) => void;

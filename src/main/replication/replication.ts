@@ -11,6 +11,7 @@ import type { Result } from '../../shared/result.ts';
 import type { Library } from '../library/library.ts';
 import type { Supervisor } from '../machines/supervisor.ts';
 import { runMediaJob } from '../media/media-process.ts';
+import type { JobControl } from '../media/running-jobs.ts';
 import { isLayerName, SnapshotFolder } from '../snapshots/snapshot-folder.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
 import { TREE_FILE, withoutOrphans } from '../snapshots/snapshot-tree.ts';
@@ -25,11 +26,6 @@ export interface ReplicationOptions {
   readonly snapshots: Snapshots;
   /** The media process's program. */
   readonly program: string;
-}
-
-export interface JobControl {
-  readonly progress: (done: number) => void;
-  readonly signal: AbortSignal;
 }
 
 export class Replication {

@@ -5,6 +5,7 @@ import { newMachineTexts } from './de/new-machine.ts';
 import { machineTexts } from './de/machine.ts';
 import { preferencesTexts } from './de/preferences.ts';
 import { settingsTexts } from './de/settings.ts';
+import { bundleTexts } from './de/bundle.ts';
 import { exchangeTexts } from './de/exchange.ts';
 import { errorsTexts } from './de/errors.ts';
 import type { Texts } from './en.ts';
@@ -17,5 +18,6 @@ export const de: Texts = {
   ...preferencesTexts,
   ...settingsTexts,
   ...exchangeTexts,
+  ...bundleTexts,
   ...errorsTexts,
 };

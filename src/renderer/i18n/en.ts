@@ -5,6 +5,7 @@ import { newMachineTexts } from './en/new-machine.ts';
 import { machineTexts } from './en/machine.ts';
 import { preferencesTexts } from './en/preferences.ts';
 import { settingsTexts } from './en/settings.ts';
+import { bundleTexts } from './en/bundle.ts';
 import { exchangeTexts } from './en/exchange.ts';
 import { errorsTexts } from './en/errors.ts';
 
@@ -16,6 +17,7 @@ export const en = {
   ...preferencesTexts,
   ...settingsTexts,
   ...exchangeTexts,
+  ...bundleTexts,
   ...errorsTexts,
 } as const satisfies TextTree;
 

@@ -1,10 +1,10 @@
 /** Where in the app this window is, kept in the address so that a machine can have a window or a bookmark of its own. */
 import { Store } from './store.ts';
 
-export type Route = { readonly window: 'manager'; readonly selected: string | undefined } | { readonly window: 'machine'; readonly machine: string };
+export type Route = { readonly window: 'manager'; readonly selected: string | undefined; /** Path of a bundle that is to be looked at. */ readonly bundle?: string } | { readonly window: 'machine'; readonly machine: string };
 
 export function parseRoute(hash: string): Route {
-  const [, place, encoded = ''] = /^#\/(machine|library)\/(.+)$/.exec(hash) ?? [];
+  const [, place, encoded = ''] = /^#\/(machine|library|bundle)\/(.+)$/.exec(hash) ?? [];
   let name: string;
   try {
     name = decodeURIComponent(encoded);
@@ -12,11 +12,13 @@ export function parseRoute(hash: string): Route {
     return { window: 'manager', selected: undefined };
   }
   if (name === '') return { window: 'manager', selected: undefined };
+  if (place === 'bundle') return { window: 'manager', selected: undefined, bundle: name };
   return place === 'machine' ? { window: 'machine', machine: name } : { window: 'manager', selected: name };
 }
 
 export function routeHash(route: Route): string {
   if (route.window === 'machine') return `#/machine/${encodeURIComponent(route.machine)}`;
+  if (route.bundle !== undefined) return `#/bundle/${encodeURIComponent(route.bundle)}`;
   return route.selected === undefined ? '#/' : `#/library/${encodeURIComponent(route.selected)}`;
 }
 

@@ -98,6 +98,8 @@ globalThis.__standInElectron = (() => {
         window.dispatchEvent(new CustomEvent('stand-in:expose', { detail: JSON.stringify({ key, value: encode(value, true) }) }));
       },
     },
+    // A page's files have no paths here.
+    webUtils: { getPathForFile: ({ name }) => `/dropped/${name}` },
     ipcRenderer: {
       invoke(channel, ...args) {
         const id = nextId++;

@@ -2,7 +2,7 @@ import { LONGEST_INSTRUCTION, type DecodedInstruction, type Decoder } from '../d
 import type { Width } from '../isa/emitter.ts';
 import type { InstructionRow } from '../isa/row.ts';
 import {
-  CODE_CHUNK_HEADER_BYTES, CODE_CHUNK_RECORDS, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, PAGE_BYTES,
+  CODE_CHUNK_HEADER_BYTES, CODE_CHUNK_RECORDS, CODE_CHUNK_USED, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CODE_PAGE_MODE, CODE_PAGE_NUMBER, ENTRY_TABLE_BITS, ENTRY_TABLE_BYTES, PAGE_BYTES,
   RECORD_A, RECORD_B, RECORD_BASE, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_INDEX, RECORD_IP, RECORD_LENGTH, RECORD_LINK,
   RECORD_REMAINING, RECORD_SCALE, RECORD_SEGMENT,
 } from '../memory-layout.ts';
@@ -16,8 +16,10 @@ const DECODE_AHEAD = 48;
 
 /** Runtime functions the decoder needs; see runtime/code-pages.ts. */
 export interface CodePages {
-  /** Takes `bytes` of the code arena; the caller may use all of them. */
-  allocCode(bytes: number): number;
+  /** A new first chunk of a code page. */
+  allocChunk(page: number): number;
+  /** An empty table for 64 offsets of a code page. */
+  allocEntryTable(): number;
   /** Copies up to `count` code bytes at a linear address to ARGUMENTS; returns how many could be read. */
   fetchBytes(linear: bigint, count: number): number;
 }
@@ -66,7 +68,7 @@ export class BlockDecoder {
       open = [];
     };
     for (let count = 0; ; count++) {
-      const known = offset < PAGE_BYTES ? view.getUint32(page + CODE_PAGE_ENTRIES + offset * 4, true) : 0;
+      const known = offset < PAGE_BYTES ? recordAt(view, page, offset) : 0;
       if (edge && count > 0) {
         this.newRecord(page, HANDLER_RESUME, offset);
         close();
@@ -83,7 +85,7 @@ export class BlockDecoder {
       const decoded = this.decoder.decode(this.bytes, pageStart + offset, pageStart + PAGE_BYTES, mode);
       if (decoded === 'incomplete') {
         const record = this.newRecord(page, HANDLER_CROSSING, offset);
-        view.setUint32(page + CODE_PAGE_ENTRIES + offset * 4, record, true);
+        this.enter(page, offset, record);
         this.cover(page, offset, PAGE_BYTES - offset);
         first ||= record;
         close();
@@ -93,7 +95,7 @@ export class BlockDecoder {
       const record = this.newRecord(page, decoded === 'too-long' ? HANDLER_TOO_LONG : HANDLER_UNDEFINED, offset);
       // The way to a new chunk enters a block, and so pays for it: the old block ends before.
       if (this.bridged) close();
-      view.setUint32(page + CODE_PAGE_ENTRIES + offset * 4, record, true);
+      this.enter(page, offset, record);
       this.cover(page, offset, typeof decoded === 'string' ? Math.min(15, PAGE_BYTES - offset) : length);
       first ||= record;
       open.push(record);
@@ -116,7 +118,7 @@ export class BlockDecoder {
 
   /** A gate in front of what is decoded at `start`: its record, which may already be a gate. */
   makeGate(page: number, start: number): number {
-    const record = this.view.getUint32(page + CODE_PAGE_ENTRIES + start * 4, true);
+    const record = recordAt(this.view, page, start);
     if (!record) return this.decodeBlock(page, start);
     const handler = this.view.getUint16(record + RECORD_HANDLER, true);
     if (handler >= HANDLER_COUNT && handler <= HANDLER_COLD) return record;
@@ -126,7 +128,7 @@ export class BlockDecoder {
   private enterGate(page: number, start: number, gate: number, first: number): number {
     this.view.setUint32(gate + RECORD_DISPLACEMENT, page, true);
     this.view.setUint32(gate + RECORD_LINK, first, true);
-    this.view.setUint32(page + CODE_PAGE_ENTRIES + start * 4, gate, true);
+    this.enter(page, start, gate);
     return gate;
   }
 
@@ -156,9 +158,12 @@ export class BlockDecoder {
    * all within those bytes, or within pages that can be read (a fault is pending).
    */
   decodeSingle(linear: bigint, pageOffset: number, mode: number, bytes: number, stepping: boolean): number {
-    const available = this.pages.fetchBytes(linear, Math.min(bytes, LONGEST_INSTRUCTION));
     const at = this.cpuBase + ARGUMENTS;
-    const decoded = this.decoder.decode(this.bytes, at, at + available, mode);
+    const wanted = Math.min(bytes, LONGEST_INSTRUCTION);
+    // The next page is not looked for before the instruction is known to go on there, as in a block.
+    const inPage = Math.min(wanted, PAGE_BYTES - pageOffset);
+    let decoded = this.decoder.decode(this.bytes, at, at + this.pages.fetchBytes(linear, inPage), mode);
+    if (decoded === 'incomplete' && inPage < wanted) decoded = this.decoder.decode(this.bytes, at, at + this.pages.fetchBytes(linear, wanted), mode);
     if (decoded === 'incomplete') return 0;
     return this.writeSingle(decoded, pageOffset, stepping ? HANDLER_STEPPED : HANDLER_RESUME);
   }
@@ -205,34 +210,48 @@ export class BlockDecoder {
     const { view } = this;
     let chunk = view.getUint32(page + CODE_PAGE_CHUNKS, true);
     this.bridged = false;
-    let used = chunk ? view.getUint32(chunk + 4, true) : CODE_CHUNK_RECORDS;
+    let used = chunk ? view.getUint32(chunk + CODE_CHUNK_USED, true) : CODE_CHUNK_RECORDS;
     if (used >= CODE_CHUNK_RECORDS - 1) {
-      const fresh = this.pages.allocCode(CODE_CHUNK_HEADER_BYTES + CODE_CHUNK_RECORDS * RECORD_BYTES);
-      view.setUint32(fresh, chunk, true);
+      const fresh = this.pages.allocChunk(page) >>> 0;
       if (chunk && used === CODE_CHUNK_RECORDS - 1) {
         const bridge = chunk + CODE_CHUNK_HEADER_BYTES + used * RECORD_BYTES;
         this.clear(bridge, HANDLER_GOTO, offset);
         view.setUint32(bridge + RECORD_IMMEDIATE, offset, true);
         view.setUint32(bridge + RECORD_LINK, fresh + CODE_CHUNK_HEADER_BYTES, true);
-        view.setUint32(chunk + 4, used + 1, true);
+        view.setUint32(chunk + CODE_CHUNK_USED, used + 1, true);
         this.bridged = true;
       }
-      view.setUint32(page + CODE_PAGE_CHUNKS, fresh, true);
       chunk = fresh;
       used = 0;
     }
-    view.setUint32(chunk + 4, used + 1, true);
+    view.setUint32(chunk + CODE_CHUNK_USED, used + 1, true);
     const record = chunk + CODE_CHUNK_HEADER_BYTES + used * RECORD_BYTES;
     this.clear(record, handler, offset);
     return record;
   }
 
+  /** What `recordAt` finds from now on. */
+  private enter(page: number, offset: number, record: number): void {
+    const pointer = page + CODE_PAGE_ENTRIES + (offset >> ENTRY_TABLE_BITS) * 4;
+    let table = this.view.getUint32(pointer, true);
+    if (!table) {
+      table = this.pages.allocEntryTable() >>> 0;
+      this.view.setUint32(pointer, table, true);
+    }
+    this.view.setUint32(table + ((offset * 4) & (ENTRY_TABLE_BYTES - 1)), record, true);
+  }
   private cover(page: number, offset: number, length: number): void {
     for (let at = offset; at < offset + length && at < PAGE_BYTES; at++) {
       const index = page + CODE_PAGE_COVERED + (at >> 3);
       this.bytes[index] = (this.bytes[index] as number) | (1 << (at & 7));
     }
   }
+}
+
+/** The record of what was decoded at an offset of a page; 0: nothing was. */
+export function recordAt(view: DataView, page: number, offset: number): number {
+  const table = view.getUint32(page + CODE_PAGE_ENTRIES + (offset >> ENTRY_TABLE_BITS) * 4, true);
+  return view.getUint32(table + ((offset * 4) & (ENTRY_TABLE_BYTES - 1)), true);
 }
 
 /** The operand fields of a record for the instruction at `offset` of its page. */

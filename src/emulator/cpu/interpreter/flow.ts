@@ -4,7 +4,7 @@ import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { VECTOR_GP, VECTOR_UD } from '../arch.ts';
 import { jumpCacheEntry, jumpCacheKey } from '../jump-cache.ts';
 import {
-  CODE_PAGE_ENTRIES, GLOBAL_CODE_ARENA_GENERATION, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, HANDLER_NUMBER_REGION, JUMP_ELEMENT, JUMP_ENTRY, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING, RECORD_SEGMENT,
+  CODE_CHUNK_PAGE, CODE_PAGE_ENTRIES, CODE_UNIT_BYTES, ENTRY_TABLE_BITS, ENTRY_TABLE_BYTES, GLOBAL_CODE_ARENA_GENERATION, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, HANDLER_NUMBER_REGION, JUMP_ELEMENT, JUMP_ENTRY, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING, RECORD_SEGMENT,
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
@@ -123,7 +123,9 @@ export class Flow {
     const entry = body.let(and(wrap(shrU(rip, i64(8n))), i32((CODE_TLB_ENTRIES - 1) << 4)));
     body.brIf(none, ne(load('i64', 'u64', entry, this.cpuBase + CODE_TLB), or(and(rip, i64(~0xfffn)), extendU(mode))));
     const page = load('i32', 'u32', entry, this.cpuBase + CODE_TLB + 8);
-    const record = body.let(load('i32', 'u32', add(page, shl(and(wrap(rip), i32(0xfff)), i32(2))), CODE_PAGE_ENTRIES));
+    const offset = body.let(and(wrap(rip), i32(PAGE_BYTES - 1)));
+    const table = load('i32', 'u32', add(page, shl(shrU(offset, i32(ENTRY_TABLE_BITS)), i32(2))), CODE_PAGE_ENTRIES);
+    const record = body.let(load('i32', 'u32', add(table, and(shl(offset, i32(2)), i32(ENTRY_TABLE_BYTES - 1)))));
     body.brIf(none, eqz(record));
     return record;
   }
@@ -235,7 +237,9 @@ export class Flow {
     body.if(eqz(target), () => {
       this.deliverFetchFault(body, budget);
     });
-    body.if(eq(generation, load('i32', 'u32', i32(0), GLOBAL_CODE_ARENA_GENERATION)), () => {
+    // Records of other pages may be gone when this one still stands. One linear page can be two, where page tables changed unsaid.
+    const pageOf = (one: Expr): Expr => load('i32', 'u32', and(one, i32(-CODE_UNIT_BYTES)), CODE_CHUNK_PAGE);
+    body.if(and(eq(generation, load('i32', 'u32', i32(0), GLOBAL_CODE_ARENA_GENERATION)), eq(pageOf(record), pageOf(target))), () => {
       body.store(32, record, target, RECORD_LINK);
     });
     this.enterBlock(body, target, budget);

@@ -3,7 +3,7 @@ import { EFLAGS_IF, EFLAGS_TF, VECTOR_GP, VECTOR_NMI } from '../arch.ts';
 import { cpuid } from '../cpuid.ts';
 import { Decoder, LONGEST_INSTRUCTION } from '../decoder.ts';
 import { instructionTable } from '../isa/table.ts';
-import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
+import { CPU_BLOCKS, CPU_BLOCK_BYTES, GLOBAL_A20_MASK, GLOBAL_RETIRED_UNITS, PAGE_BYTES, RECORD_HANDLER } from '../memory-layout.ts';
 import {
   ARGUMENTS, ATTENTION, ATTENTION_DEVICE, ATTENTION_INTERRUPT, ATTENTION_NMI, ATTENTION_STEP, BUDGET, COUNT_EXCEPTIONS, COUNT_INTERRUPTS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TLB_MISSES, COUNT_TRANSLATED, CS, EFLAGS_REST, HOT_THRESHOLD, EXIT_ATTENTION, EXIT_BUDGET,
   EXIT_HALTED, EXIT_REASON, EXIT_STEPPED, EXIT_TRIPLE_FAULT, FAULT_VECTOR, FLAGS_KIND, IGNNE, INTERRUPT_SHADOW, MODE, MODE_CODE_64, MODE_CODE_SIZE, MODE_CS_LIMITED, NMI_BLOCKED, RAX, RBX, RCX, RDX, RIP, REGISTERS_END, RIP_PAGE, SEGMENT_BASE, SEGMENT_LIMIT, SHADOW_BUDGET, SHADOW_STACK_LOAD, STATUS_EXIT,
@@ -14,7 +14,9 @@ import type { FormTable } from './forms.ts';
 /** What the runtime module exports to this side. */
 interface RuntimeExports {
   reset(kind: number): void;
-  allocCode(bytes: number): number;
+  allocChunk(page: number): number;
+  reclaimCode(): void;
+  allocEntryTable(): number;
   fetchBytes(linear: bigint, count: number): number;
   deliverFault(): number;
   deliverInterrupt(vector: number): number;
@@ -218,6 +220,7 @@ export class Interpreter implements Accelerator {
   }
 
   run(budget: number, exact: boolean): CpuExit {
+    if (this.words[GLOBAL_RETIRED_UNITS >> 2] !== 0) this.runtime.reclaimCode();
     this.regions?.collect();
     let left = Math.min(budget, 0x7fffffff);
     for (;;) {

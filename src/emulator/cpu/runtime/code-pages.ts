@@ -4,7 +4,7 @@
  */
 import {
   CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_BYTES, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CODE_PAGE_HEADS, CODE_PAGE_MODE, CODE_PAGE_NEXT,
-  CODE_PAGE_NUMBER, CODE_PAGE_REGIONS, CODE_CHUNK_HEADER_BYTES, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, HANDLER_NUMBER_REGION, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, HANDLER_NUMBER_CROSSING, HANDLER_NUMBER_REFETCH, MAP_READABLE, PAGE_FLAGS,
+  CODE_PAGE_NUMBER, CODE_PAGE_REGIONS, ENTRY_TABLE_BITS, ENTRY_TABLE_BYTES, CODE_CHUNK_HEADER_BYTES, CODE_CHUNK_PAGE, CODE_CHUNK_USED, CODE_UNIT_BYTES, GLOBAL_FREE_UNITS, GLOBAL_FREE_UNIT_COUNT, GLOBAL_RAM_HIGH_BYTES, GLOBAL_RAM_LOW_BYTES, GLOBAL_RETIRED_UNITS, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, HANDLER_NUMBER_REGION, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, GLOBAL_FREE_ENTRY_TABLES, HANDLER_NUMBER_CROSSING, HANDLER_NUMBER_REFETCH, MAP_READABLE, PAGE_FLAGS,
   PAGE_HAS_CODE, PAGE_HAS_DESCRIPTOR, RECORD_BYTES, RECORD_HANDLER, RECORD_IP,
 } from '../memory-layout.ts';
 import {
@@ -20,25 +20,94 @@ import { fillCode, flushCodeTlb, protectPage } from './tlb.ts';
 
 /** What one descriptor and one block's decoding may take at most, with a wide margin. */
 const ARENA_RESERVE: u32 = 0x40000;
-const ARENA_END: u32 = CODE_ARENA + CODE_ARENA_BYTES;
 
 const LONGEST_INSTRUCTION: u32 = 15;
 
 /** PAGE_HAS_CODE and PAGE_HAS_DESCRIPTOR in each of eight bytes. */
 const CODE_BITS: u64 = 0x0101010101010101 * (PAGE_HAS_CODE | PAGE_HAS_DESCRIPTOR);
 
-/** Bytes of the code arena, 16-byte aligned, contents undefined; 0 when it is full, which `fetch` prevents. */
-export function allocCode(bytes: u32): u32 {
-  let next = load<u32>(GLOBAL_CODE_ARENA_NEXT);
-  if (next < <u32>CODE_ARENA) next = CODE_ARENA;
-  const end = next + ((bytes + 15) & ~15);
-  if (end > ARENA_END || end < next) return 0;
-  store<u32>(GLOBAL_CODE_ARENA_NEXT, end);
+/** As much of the code arena as guest RAM warrants: a machine of 256 MiB may have 32 of it. */
+function arenaBytes(): u32 {
+  const ram = <u64>load<u32>(GLOBAL_RAM_LOW_BYTES) + load<u32>(GLOBAL_RAM_HIGH_BYTES);
+  return <u32>min<u64>(CODE_ARENA_BYTES, 0x1000000 + (ram >> 4));
+}
+
+/** Bytes of the code arena that are free. */
+export function codeRoom(): u32 {
+  const next = max<u32>(load<u32>(GLOBAL_CODE_ARENA_NEXT), CODE_ARENA);
+  return arenaBytes() - min<u32>(next - CODE_ARENA, arenaBytes()) + load<u32>(GLOBAL_FREE_UNIT_COUNT) * CODE_UNIT_BYTES;
+}
+
+/** A unit of the code arena, contents undefined; 0 when it is full, which `fetch` prevents. */
+function allocUnit(): u32 {
+  const free = load<u32>(GLOBAL_FREE_UNITS);
+  if (free) {
+    store<u32>(GLOBAL_FREE_UNITS, load<u32>(free));
+    store<u32>(GLOBAL_FREE_UNIT_COUNT, load<u32>(GLOBAL_FREE_UNIT_COUNT) - 1);
+    return free;
+  }
+  const next = max<u32>(load<u32>(GLOBAL_CODE_ARENA_NEXT), CODE_ARENA);
+  if (next - CODE_ARENA >= arenaBytes()) return 0;
+  store<u32>(GLOBAL_CODE_ARENA_NEXT, next + CODE_UNIT_BYTES);
   return next;
 }
 
+/** A new first chunk of a code page, without records. */
+export function allocChunk(descriptor: u32): u32 {
+  const chunk = allocUnit();
+  store<u32>(chunk, load<u32>(descriptor + CODE_PAGE_CHUNKS));
+  store<u32>(chunk + CODE_CHUNK_USED, 0);
+  store<u32>(chunk + CODE_CHUNK_PAGE, descriptor);
+  store<u32>(descriptor + CODE_PAGE_CHUNKS, chunk);
+  return chunk;
+}
+
+/** What was dropped may be used again: no record is being executed. */
+export function reclaimCode(): void {
+  for (let unit = load<u32>(GLOBAL_RETIRED_UNITS); unit != 0;) {
+    const next = load<u32>(unit);
+    store<u32>(unit, load<u32>(GLOBAL_FREE_UNITS));
+    store<u32>(GLOBAL_FREE_UNITS, unit);
+    store<u32>(GLOBAL_FREE_UNIT_COUNT, load<u32>(GLOBAL_FREE_UNIT_COUNT) + 1);
+    unit = next;
+  }
+  store<u32>(GLOBAL_RETIRED_UNITS, 0);
+}
+
+/** An empty entry table, of those that are free again where there is one. */
+export function allocEntryTable(): u32 {
+  if (!load<u32>(GLOBAL_FREE_ENTRY_TABLES)) {
+    const unit = allocUnit();
+    for (let table = unit; table < unit + CODE_UNIT_BYTES; table += ENTRY_TABLE_BYTES) freeEntryTable(table);
+  }
+  const table = load<u32>(GLOBAL_FREE_ENTRY_TABLES);
+  store<u32>(GLOBAL_FREE_ENTRY_TABLES, load<u32>(table));
+  memory.fill(table, 0, ENTRY_TABLE_BYTES);
+  return table;
+}
+
+/** The record of what was decoded at an offset of a page; 0: nothing was. */
+@inline function recordAt(descriptor: u32, offset: u32): u32 {
+  const table = load<u32>(descriptor + CODE_PAGE_ENTRIES + ((offset >> ENTRY_TABLE_BITS) << 2));
+  return load<u32>(table + ((offset << 2) & (ENTRY_TABLE_BYTES - 1)));
+}
+
+function freeEntryTable(table: u32): void {
+  store<u32>(table, load<u32>(GLOBAL_FREE_ENTRY_TABLES));
+  store<u32>(GLOBAL_FREE_ENTRY_TABLES, table);
+}
+
+function freeEntryTables(descriptor: u32): void {
+  for (let pointer = descriptor + CODE_PAGE_ENTRIES; pointer < descriptor + CODE_PAGE_REGIONS; pointer += 4) {
+    const table = load<u32>(pointer);
+    if (!table) continue;
+    store<u32>(pointer, 0);
+    freeEntryTable(table);
+  }
+}
+
 @inline function arenaIsShort(): bool {
-  return load<u32>(GLOBAL_CODE_ARENA_NEXT) > ARENA_END - ARENA_RESERVE;
+  return codeRoom() < ARENA_RESERVE;
 }
 
 /** Forgets all decoded code. Never while records are being executed. */
@@ -52,6 +121,7 @@ export function flushAllCode(): void {
   }
   flushCodeTlb();
   store<u32>(GLOBAL_CODE_ARENA_NEXT, CODE_ARENA);
+  memory.fill(GLOBAL_FREE_UNITS, 0, GLOBAL_FREE_ENTRY_TABLES + 4 - GLOBAL_FREE_UNITS);
   if (get32(HOT_THRESHOLD)) regionsDropped(0);
   store<u32>(GLOBAL_CODE_ARENA_GENERATION, load<u32>(GLOBAL_CODE_ARENA_GENERATION) + 1);
 }
@@ -63,7 +133,7 @@ function codePage(memoryOffset: u32, mode: u32): u32 {
   for (let descriptor = head; descriptor != 0; descriptor = load<u32>(descriptor + CODE_PAGE_NEXT)) {
     if (load<u32>(descriptor + CODE_PAGE_MODE) == mode) return descriptor;
   }
-  const descriptor = allocCode(CODE_PAGE_BYTES);
+  const descriptor = allocUnit();
   memory.fill(descriptor, 0, CODE_PAGE_BYTES);
   store<u32>(descriptor + CODE_PAGE_MODE, mode);
   store<u32>(descriptor + CODE_PAGE_NEXT, head);
@@ -112,6 +182,27 @@ function singleRecord(offset: u32): u32 {
   return record;
 }
 
+/** Where an address lies in memory, in a page that the code TLB doesn't know: its walk's results are left in walk*. 0 with a fault pending. */
+function walkToCode(linear: u64): u32 {
+  if (!walk(linear, EXECUTE, get32(CPL) == 3, false)) return 0;
+  const map = mapEntry(walkPhysical);
+  if (map & MAP_READABLE) return (map & ~0xfff) + (<u32>walkPhysical & 0xfff);
+  // Nothing executable lies there. A PC's bus would deliver all ones, which soon end in a fault too.
+  fault(VECTOR_GP, 0);
+  return 0;
+}
+
+@inline function codeTlbEntry(linear: u64): u32 {
+  return <u32>cpuBase + CODE_TLB + ((<u32>(linear >> 12) & (CODE_TLB_ENTRIES - 1)) * CODE_TLB_ENTRY_BYTES);
+}
+
+/** Has the code TLB know the page that was walked to just now; returns its descriptor. */
+function enterCode(tag: u64, memoryOffset: u32): u32 {
+  const descriptor = codePage(memoryOffset & ~0xfff, <u32>tag & (MODE_DECODING | MODE_CS_EDGE));
+  fillCode(tag, descriptor, walkGlobal, walkPageBits);
+  return descriptor;
+}
+
 /** The record to execute at CS:`rip`; sets RIP_PAGE. 0 with a fault pending. */
 export function fetch(rip: u64): u32 {
   let mode = get32(MODE);
@@ -128,22 +219,16 @@ export function fetch(rip: u64): u32 {
     mode |= edge;
   }
   const tag = (linear & ~<u64>0xfff) | <u64>mode;
-  const entry = <u32>cpuBase + CODE_TLB + ((<u32>(linear >> 12) & (CODE_TLB_ENTRIES - 1)) * CODE_TLB_ENTRY_BYTES);
+  const entry = codeTlbEntry(linear);
   let descriptor: u32;
   if (load<u64>(entry) == tag) descriptor = load<u32>(entry + 8);
   else {
-    if (!walk(linear, EXECUTE, get32(CPL) == 3, false)) return 0;
-    const map = mapEntry(walkPhysical);
-    if (!(map & MAP_READABLE)) {
-      // Nothing executable lies there. A PC's bus would deliver all ones, which soon end in a fault too.
-      fault(VECTOR_GP, 0);
-      return 0;
-    }
+    const at = walkToCode(linear);
+    if (!at) return 0;
     if (arenaIsShort()) flushAllCode();
-    descriptor = codePage(map & ~0xfff, mode & (MODE_DECODING | MODE_CS_EDGE));
-    fillCode(tag, descriptor, walkGlobal, walkPageBits);
+    descriptor = enterCode(tag, at);
   }
-  const record = load<u32>(descriptor + CODE_PAGE_ENTRIES + (offset << 2));
+  const record = recordAt(descriptor, offset);
   if (record) {
     set64(RIP_PAGE, rip - offset);
     if (!get32(HOT_THRESHOLD) || (mode & MODE_CS_EDGE) != 0) return record;
@@ -164,7 +249,7 @@ export function fetch(rip: u64): u32 {
 export function codeIsAt(linear: u64, descriptor: u32): bool {
   const mode = get32(MODE);
   const tag = linear | <u64>mode;
-  const entry = <u32>cpuBase + CODE_TLB + ((<u32>(linear >> 12) & (CODE_TLB_ENTRIES - 1)) * CODE_TLB_ENTRY_BYTES);
+  const entry = codeTlbEntry(linear);
   if (load<u64>(entry) == tag) return load<u32>(entry + 8) == descriptor;
   if (mode & MODE_CODE_64 && !isCanonical(linear)) return false;
   if (!walk(linear, EXECUTE, get32(CPL) == 3, false)) {
@@ -177,9 +262,24 @@ export function codeIsAt(linear: u64, descriptor: u32): bool {
   return true;
 }
 
+/** Where in memory the code at a linear address lies, as the code TLB has it; 0 with a fault pending. */
+function codeAt(linear: u64): u32 {
+  const offset = <u32>linear & 0xfff;
+  let mode = get32(MODE);
+  if (mode & MODE_CS_LIMITED) mode |= edgeMode(<i64>((linear - get64(CS + SEGMENT_BASE)) & 0xffffffff) - offset, mode);
+  const tag = (linear & ~<u64>0xfff) | <u64>mode;
+  const entry = codeTlbEntry(linear);
+  if (load<u64>(entry) == tag) return (load<u32>(load<u32>(entry + 8) + CODE_PAGE_NUMBER) << 12) | offset;
+  const at = walkToCode(linear);
+  // Records may be in execution: the arena can't be emptied here.
+  if (at != 0 && !arenaIsShort()) enterCode(tag, at);
+  return at;
+}
+
 /**
  * Copies up to `bytes` (at most 16) code bytes at a linear address to ARGUMENTS and returns how many could be read; where
- * they end early, the fault is pending.
+ * they end early, the fault is pending. Goes by the code TLB as `fetch` does: a guest may change its page tables without telling, and
+ * which page it executes then must not depend on whether instructions were taken one by one.
  */
 export function fetchBytes(linear: u64, bytes: u32): u32 {
   let done: u32 = 0;
@@ -190,14 +290,10 @@ export function fetchBytes(linear: u64, bytes: u32): u32 {
       fault(VECTOR_GP, 0);
       return done;
     }
-    if (!walk(at, EXECUTE, get32(CPL) == 3, false)) return done;
-    const map = mapEntry(walkPhysical);
-    if (!(map & MAP_READABLE)) {
-      fault(VECTOR_GP, 0);
-      return done;
-    }
+    const from = codeAt(at);
+    if (!from) return done;
     const inPage = min<u32>(bytes - done, 0x1000 - (<u32>at & 0xfff));
-    memory.copy(<u32>cpuBase + ARGUMENTS + done, (map & ~0xfff) + (<u32>walkPhysical & 0xfff), inPage);
+    memory.copy(<u32>cpuBase + ARGUMENTS + done, from, inPage);
     done += inPage;
   }
   return done;
@@ -218,20 +314,25 @@ function covers(descriptor: u32, start: u32, end: u32): bool {
   return false;
 }
 
-/** Drops all that was decoded of a page. Records stay where they are, since some may be in execution, but lead back here. */
+/** Drops all that was decoded of a page. Records stay where they are for now, since some may be in execution, but lead back here. */
 function dropPage(descriptor: u32): void {
-  for (let chunk = load<u32>(descriptor + CODE_PAGE_CHUNKS); chunk != 0; chunk = load<u32>(chunk)) {
-    const end = chunk + CODE_CHUNK_HEADER_BYTES + load<u32>(chunk + 4) * RECORD_BYTES;
+  for (let chunk = load<u32>(descriptor + CODE_PAGE_CHUNKS); chunk != 0;) {
+    const end = chunk + CODE_CHUNK_HEADER_BYTES + load<u32>(chunk + CODE_CHUNK_USED) * RECORD_BYTES;
     for (let record = chunk + CODE_CHUNK_HEADER_BYTES; record < end; record += RECORD_BYTES) {
       store<u16>(record + RECORD_HANDLER, HANDLER_NUMBER_REFETCH);
     }
+    const next = load<u32>(chunk);
+    store<u32>(chunk, load<u32>(GLOBAL_RETIRED_UNITS));
+    store<u32>(GLOBAL_RETIRED_UNITS, chunk);
+    chunk = next;
   }
   store<u32>(descriptor + CODE_PAGE_CHUNKS, 0);
   if (load<u32>(descriptor + CODE_PAGE_REGIONS)) {
     store<u32>(descriptor + CODE_PAGE_REGIONS, 0);
     regionsDropped(descriptor);
   }
-  memory.fill(descriptor + CODE_PAGE_COVERED, 0, CODE_PAGE_REGIONS - CODE_PAGE_COVERED);
+  memory.fill(descriptor + CODE_PAGE_COVERED, 0, CODE_PAGE_ENTRIES - CODE_PAGE_COVERED);
+  freeEntryTables(descriptor);
 }
 
 /** Whether one of the bytes, which lie in one page, was decoded. */

@@ -1,7 +1,7 @@
 // AssemblyScript resolves the .ts of an import, but not of an `export … from`.
 import { raise, privileged } from './cpu-state.ts';
 import { slowAccess, commitWrite, regionAccess } from './mmu.ts';
-import { codeIsAt, coverCode, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode } from './code-pages.ts';
+import { codeIsAt, coverCode, fetch, fetchBytes, invalidateCode, allocChunk, allocEntryTable, codeRoom, reclaimCode, flushAllCode } from './code-pages.ts';
 import { flushAll as flushAllTlbs, forgetJumps, resetTlbs, flushNonGlobal } from './tlb.ts';
 import { setMode } from './mode.ts';
 import { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw } from './segments.ts';
@@ -11,7 +11,7 @@ import { farCall, farJump, farReturn, iret } from './far-transfers.ts';
 import { clts, debugAccessible, invlpg, lmsw, movToControl, movToDebug, readControl, readDebug } from './control-registers.ts';
 
 export { codeIsAt, coverCode, forgetJumps, materializeFlags, regionAccess, stepFlags };
-export { raise, privileged, slowAccess, commitWrite, fetch, fetchBytes, invalidateCode, allocCode, flushAllCode, flushAllTlbs, resetTlbs, flushNonGlobal, setMode };
+export { raise, privileged, slowAccess, commitWrite, fetch, fetchBytes, invalidateCode, allocChunk, allocEntryTable, codeRoom, reclaimCode, flushAllCode, flushAllTlbs, resetTlbs, flushNonGlobal, setMode };
 export { effectiveAddress, implicitAddress, lar, lldt, loadSegment, lsl, ltr, segmentedAddress, stackAddress, translateAddress, verr, verw };
 export { cli, popFlags, popFlagsAllowed, pushFlagsValue, readFlags, sti, writeArithmeticFlags };
 export { deliverFault, deliverInterrupt, softwareInterrupt };

@@ -6,6 +6,7 @@ import type { ApiClient } from '../../../shared/api.ts';
 import type { Result } from '../../../shared/result.ts';
 import { AppDialog } from '../../components/app-dialog.tsx';
 import { AppButton } from '../../components/button.tsx';
+import { CheckBox } from '../../components/check-box.tsx';
 import { SelectInput } from '../../components/select-input.tsx';
 import { TextInput } from '../../components/text-input.tsx';
 import { useApp } from '../../state/app-state.ts';
@@ -24,6 +25,7 @@ export function ExportDialog({ name, onClose }: { readonly name: string; readonl
   const { folder } = useStore(library);
   const job = useJob(t('exchange.exporting'));
   const [way, setWay] = useState<Way>('ova');
+  const [isSigned, setSigned] = useState(true);
   const [typed, setTyped] = useState<string>();
   const [command, setCommand] = useState<Command>();
   const path = typed ?? `${folder}${folder.includes('\\') ? '\\' : '/'}${name}.${way}`;
@@ -33,7 +35,7 @@ export function ExportDialog({ name, onClose }: { readonly name: string; readonl
       setCommand(await job.run(() => client.library.qemuCommand({ name })));
       return;
     }
-    const made = await job.run((id) => way === 'ova' ? client.library.exportOvf({ name, path, id }) : client.library.export({ name, path }));
+    const made = await job.run((id) => way === 'ova' ? client.library.exportOvf({ name, path, id }) : client.library.export({ name, path, sign: isSigned, id }));
     if (made === undefined) return;
     showNotice({ kind: 'info', text: t('exchange.exported', { name, path }) });
     onClose();
@@ -47,6 +49,7 @@ export function ExportDialog({ name, onClose }: { readonly name: string; readonl
       }}>
         <SelectInput label={t('exchange.way')} value={way} onChange={setWay} options={WAYS.map((value) => ({ value, label: t(`exchange.ways.${value}`) }))} />
         {way === 'qemu' ? null : <TextInput label={t('exchange.target')} value={path} onChange={setTyped} hint={t('media.targetHint')} />}
+        {way === 'guestvmz' ? <CheckBox label={t('exchange.sign')} hint={t('exchange.signHint')} isSelected={isSigned} onChange={setSigned} /> : null}
         {way !== 'qemu' || command === undefined ? null : (
           <>
             <pre className="path" tabIndex={0} aria-label={t('exchange.command')} style={{ whiteSpace: 'pre-wrap' }}>{command.line}</pre>

@@ -11,6 +11,7 @@ import { CheckBox } from '../../components/check-box.tsx';
 import { TextInput } from '../../components/text-input.tsx';
 import { formatBytes } from '../../i18n/format.ts';
 import { useApp } from '../../state/app-state.ts';
+import { go } from '../../state/route.ts';
 import { PathInput } from '../file-browser/path-input.tsx';
 import { useJob } from './use-job.tsx';
 
@@ -24,7 +25,6 @@ export function ImportDialog({ onClose, onImported }: { readonly onClose: () => 
   const [name, setName] = useState('');
   const [found, setFound] = useState<Described>();
   const [mayTake, setMayTake] = useState(false);
-  const isBundle = /\.guestvmz$/i.test(path);
   const isAllowed = found === undefined || found.outside.length === 0 || mayTake;
 
   const choose = (chosen: string): void => {
@@ -33,6 +33,11 @@ export function ImportDialog({ onClose, onImported }: { readonly onClose: () => 
     setMayTake(false);
   };
   const look = async (): Promise<void> => {
+    if (/\.guestvmz$/i.test(path)) {
+      onClose();
+      go({ window: 'manager', selected: undefined, bundle: path });
+      return;
+    }
     const described = await job.run((id) => client.library.describeForeign({ path, id }));
     if (described === undefined) return;
     setFound(described);
@@ -40,19 +45,18 @@ export function ImportDialog({ onClose, onImported }: { readonly onClose: () => 
   };
   const take = async (): Promise<void> => {
     const named = name.trim() === '' ? {} : { name: name.trim() };
-    const made = isBundle ? await job.run(() => client.library.import({ path, ...named }))
-      : (await job.run((id) => client.library.importForeign({ path, id, allowedOutside: mayTake ? found?.outside ?? [] : [], ...named })))?.entry;
-    if (made !== undefined) onImported(made.name);
+    const made = await job.run((id) => client.library.importForeign({ path, id, allowedOutside: mayTake ? found?.outside ?? [] : [], ...named }));
+    if (made !== undefined) onImported(made.entry.name);
   };
 
   return (
     <AppDialog title={t('exchange.importTitle')} width="wide" onClose={onClose}>
       <Form className="form" validationBehavior="aria" onSubmit={(event) => {
         event.preventDefault();
-        if (path !== '' && !job.isRunning && isAllowed) void (isBundle || found !== undefined ? take() : look());
+        if (path !== '' && !job.isRunning && isAllowed) void (found === undefined ? look() : take());
       }}>
         <PathInput label={t('exchange.file')} title={t('exchange.importTitle')} purpose="any" value={path} onChange={choose} hint={t('exchange.fileHint')} autoFocus />
-        {found === undefined && !isBundle ? null : <TextInput label={t('exchange.name')} value={name} onChange={setName} />}
+        {found === undefined ? null : <TextInput label={t('exchange.name')} value={name} onChange={setName} />}
         {found === undefined ? null : (
           <>
             <p className="dialog-text">{t('exchange.found', { source: t(`exchange.source.${found.source}`), memory: formatBytes(found.memoryBytes, i18n.language), disks: found.disks })}</p>
@@ -63,7 +67,7 @@ export function ImportDialog({ onClose, onImported }: { readonly onClose: () => 
         {job.shown}
         <footer className="dialog-footer">
           <AppButton label={t('app.cancel')} kind="quiet" onPress={onClose} />
-          <AppButton label={isBundle || found !== undefined ? t('exchange.import') : t('exchange.look')} kind="primary" type="submit" isDisabled={path === '' || job.isRunning || !isAllowed} />
+          <AppButton label={found === undefined ? t('exchange.look') : t('exchange.import')} kind="primary" type="submit" isDisabled={path === '' || job.isRunning || !isAllowed} />
         </footer>
       </Form>
     </AppDialog>

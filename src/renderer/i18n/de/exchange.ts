@@ -13,6 +13,7 @@ export const exchangeTexts: Pick<Texts, 'exchange'> = {
     },
     exportMachine: 'Exportieren …', exportTitle: '{{name}} exportieren', way: 'Für wen', ways: { ova: 'VirtualBox, VMware und andere (OVA-Paket)', guestvmz: 'Guesthouse, mit Sicherungspunkten (Bündel)', qemu: 'QEMU (Befehlszeile)' },
     target: 'Datei', export: 'Exportieren', exporting: 'Wird exportiert', exported: '{{name}} wurde nach {{path}} exportiert', command: 'Befehlszeile', showCommand: 'Befehlszeile zeigen',
+    sign: 'Signieren', signHint: 'Mit dem Schlüssel dieses Computers. Wer das Bündel bekommt, sieht, dass niemand es verändert hat',
     replicateMachine: 'Replizieren …', replicateTitle: '{{name}} replizieren', replicaFolder: 'Ordner des Replikats', replicaHint: 'Einer für jede Maschine. Nur was sich geändert hat, wird kopiert, auch während sie läuft',
     interval: 'Von jetzt an', intervals: { never: 'Nur jetzt', hourly: 'Jede Stunde', sixHourly: 'Alle sechs Stunden', daily: 'Jeden Tag', weekly: 'Jede Woche' },
     replicate: 'Jetzt replizieren', replicating: 'Wird repliziert', replicated: '{{name}} wurde repliziert: {{size}} neu',

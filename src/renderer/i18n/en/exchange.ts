@@ -11,6 +11,7 @@ export const exchangeTexts = {
     },
     exportMachine: 'Export…', exportTitle: 'Export {{name}}', way: 'For whom', ways: { ova: 'VirtualBox, VMware and others (OVA package)', guestvmz: 'Guesthouse, with snapshots (bundle)', qemu: 'QEMU (command line)' },
     target: 'File', export: 'Export', exporting: 'Exporting', exported: '{{name}} was exported to {{path}}', command: 'Command line', showCommand: 'Show the command line',
+    sign: 'Sign it', signHint: 'With this computer’s key. Whoever gets the bundle sees that nobody has changed it',
     replicateMachine: 'Replicate…', replicateTitle: 'Replicate {{name}}', replicaFolder: 'Folder of the replica', replicaHint: 'One for each machine. Only what has changed is copied, also while it runs',
     interval: 'From now on', intervals: { never: 'Only now', hourly: 'Every hour', sixHourly: 'Every six hours', daily: 'Every day', weekly: 'Every week' },
     replicate: 'Replicate now', replicating: 'Replicating', replicated: '{{name}} was replicated: {{size}} new',

@@ -48,7 +48,7 @@ export function ScreenOverlay({ entry, hasPicture }: { readonly entry: LibraryEn
         <div className="overlay-card">
           <span className="overlay-icon"><Icon name="pause" size={36} /></span>
           <h2>{t('machine.pausedTitle')}</h2>
-          <p>{t('machine.pausedText')}</p>
+          {status.diskTrouble === undefined ? <p>{t('machine.pausedText')}</p> : <ErrorNotice error={status.diskTrouble} />}
           <AppButton label={t('action.resume')} icon="play" kind="primary" isPending={isBusy} onPress={() => { void app.resume(name); }} />
         </div>
       </div>

@@ -13,6 +13,7 @@ import type { IconName } from '../../components/icon.tsx';
 import { iconOf, SystemIcon } from '../../components/machine-icon.tsx';
 import { MachineControls } from '../../components/machine-controls.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
+import { BundleStrip } from '../../dialogs/bundle/bundle-ending.tsx';
 import { LivePreview } from '../../display/live-preview.tsx';
 import { isOn } from '../../display/use-display.ts';
 import { formatBytes } from '../../i18n/format.ts';
@@ -49,6 +50,7 @@ export function MachineDetails({ entry, onSearchTag }: { readonly entry: Library
       {broken === undefined ? null : <ErrorNotice error={broken} title={t('manager.brokenTitle')}><p>{t('manager.brokenText')}</p></ErrorNotice>}
       {status.state === 'crashed' ? <CrashReport entry={entry} /> : null}
 
+      <BundleStrip entry={entry} />
       <div className="details-body">
         <Button className="details-screen" aria-label={canShow ? t('manager.openScreen', { name }) : t('manager.previewOff', { name })} isDisabled={!canShow} onPress={() => { go({ window: 'machine', machine: name }); }}>
           <LivePreview entry={entry} millisPerFrame={PREVIEW_FRAME_MILLIS} iconSize={84} />
@@ -118,7 +120,7 @@ function diskText({ path, bus, readOnly, discardChanges }: MachineConfig['disks'
 function bootText(config: MachineConfig, t: TFunction): string {
   if (config.bundledGuest !== undefined) return t('manager.bootBundled');
   if (config.directBoot !== undefined) return t('manager.bootKernel', { path: fileName(config.directBoot.kernel) });
-  return config.bootOrder.map((medium) => medium === 'hd' ? t('manager.bootHd') : t('manager.bootCd')).join(', ');
+  return config.bootOrder.map((device) => t(`manager.bootDevice.${device}`)).join(', ');
 }
 
 function fileName(path: string): string {

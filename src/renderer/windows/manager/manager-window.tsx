@@ -4,6 +4,8 @@ import type { LibraryEntry } from '../../../shared/api.ts';
 import { AppButton } from '../../components/button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { Icon, Mark } from '../../components/icon.tsx';
+import { BundleDialog } from '../../dialogs/bundle/bundle-dialog.tsx';
+import { OpenBundleButton } from '../../dialogs/bundle/open-bundle-button.tsx';
 import { MediaButton } from '../../dialogs/media/media-button.tsx';
 import { ImportDialog } from '../../dialogs/exchange/import-dialog.tsx';
 import { MonitorDialog } from '../../dialogs/monitor/monitor-dialog.tsx';
@@ -21,7 +23,7 @@ import { MachineDetails } from './machine-details.tsx';
 import { MachineList } from './machine-list.tsx';
 import { SeveralMachines } from './several-machines.tsx';
 
-export function ManagerWindow({ selected }: { readonly selected: string | undefined }) {
+export function ManagerWindow({ selected, bundle }: { readonly selected: string | undefined; readonly bundle: string | undefined }) {
   const { t, i18n } = useTranslation();
   const app = useApp();
   const library = useStore(app.library);
@@ -70,6 +72,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
         </header>
         <AppButton label={t('action.newMachine')} icon="plus" kind="plain" onPress={openNewMachine} />
         <AppButton label={t('exchange.importMachine')} icon="down" kind="quiet" onPress={() => { setDialog('import'); }} />
+        <OpenBundleButton />
         {library.entries.length === 0 ? null : <ListToolbar query={query} onQuery={setQuery} />}
         <MachineList groups={groups} view={managerView} selection={selection} onSelect={select} onPlace={canPlace ? place : undefined}
           onOpenOff={(name) => { void app.start(name).then((started) => { if (started) go({ window: 'machine', machine: name }); }); }}
@@ -100,6 +103,7 @@ export function ManagerWindow({ selected }: { readonly selected: string | undefi
       </main>
       {dialog === 'new-machine' ? <NewMachineDialog onClose={() => { setDialog(undefined); }} onCreated={(name) => { setQuery(''); select(new Set([name])); }} /> : null}
       {dialog === 'import' ? <ImportDialog onClose={() => { setDialog(undefined); }} onImported={(name) => { setDialog(undefined); void app.refreshLibrary().then(() => { select(new Set([name])); }); }} /> : null}
+      {bundle === undefined ? null : <BundleDialog key={bundle} path={bundle} onClose={() => { go({ window: 'manager', selected: undefined }); }} onImported={(name) => { void app.refreshLibrary().then(() => { select(new Set([name])); }); }} />}
       {dialog === 'monitor' ? <MonitorDialog onClose={() => { setDialog(undefined); }} /> : null}
       {dialog === 'preferences' ? <PreferencesDialog onClose={() => { setDialog(undefined); }} /> : null}
     </div>

@@ -69,6 +69,19 @@ async function settle(): Promise<void> {
 }
 
 describe('a limited disk', () => {
+  it('makes one request of what lies in pieces in the guest', async () => {
+    const { image, shared, run } = setUp();
+    const segments = [{ offset: 0x4000, length: 700 }, { offset: 0x1000, length: 324 }, { offset: 0x2000, length: 512 }];
+    image.bytes.forEach((_, index) => { image.bytes[index] = index >> 3; });
+    expect(await run({ kind: 'read', sector: 2, sectorCount: 3, segments })).toBe('ok');
+    expect(image.calls).toEqual(['read 2+3']);
+    const pieces = segments.flatMap(({ offset, length }) => [...shared.subarray(offset, offset + length)]);
+    expect(pieces).toEqual([...image.bytes.subarray(1024, 2560)]);
+    expect(await run({ kind: 'write', sector: 8, sectorCount: 3, segments })).toBe('ok');
+    expect(image.calls).toEqual(['read 2+3', 'write 8+3']);
+    expect([...image.bytes.subarray(4096, 4096 + 1536)]).toEqual(pieces);
+  });
+
   it('moves no more in a second than it may, in order, and all at once when the limit is gone', async () => {
     const { image, service, run } = setUp();
     const read = (sector: number): Promise<BlockStatus> => run({ kind: 'read', sector, sectorCount: 1, segments: [{ offset: 0, length: 512 }] });

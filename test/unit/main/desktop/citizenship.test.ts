@@ -89,8 +89,20 @@ test('a machine of the library that is opened is shown; one from elsewhere is co
   expect(readFileSync(join(library, 'visitor.guestvm', 'disks', 'own.img'), 'utf8')).toBe('the disk');
   expect(JSON.parse(readFileSync(join(library, 'visitor.guestvm', 'machine.json'), 'utf8'))).toMatchObject({ disks: [{ path: 'disks/own.img' }], cdroms: [{}], adapters: [{ allow: [], forwards: [] }] });
 
+  const bundle = join(temporaryFolder(), 'a b.guestvmz');
+  writeFileSync(bundle, '');
+  shell.order({ kind: 'second-instance', argv: [bundle] });
+  await expect.poll(() => shell.page.url()).toContain(`#/bundle/${encodeURIComponent(bundle)}`);
+
   shell.order({ kind: 'open-file', path: '/etc/hostname' });
   await expect.poll(() => kinds(shell, 'error-box')).toMatchObject([{ title: 'This cannot be opened' }]);
+
+  await shell.page.evaluate(() => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([], 'gone.guestvmz'));
+    window.dispatchEvent(new DragEvent('drop', { dataTransfer, cancelable: true }));
+  });
+  await expect.poll(() => kinds(shell, 'error-box')).toMatchObject([{}, { content: '/dropped/gone.guestvmz is neither a machine nor a bundle.' }]);
 });
 
 test('the tray shows what is on and starts what was on last; recent machines are forgotten when that is preferred', async () => {

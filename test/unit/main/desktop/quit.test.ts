@@ -42,3 +42,24 @@ test('who wants to be asked saves, powers off or stays', async () => {
 test('with nothing on there is nothing to ask', async () => {
   expect(await quit('ask', { off: 'off' })).toEqual({ mayEnd: true, saved: [], asked: [] });
 });
+
+test('a machine that runs in its bundle is kept, left or discarded when it is powered off; a saved one goes on another day', async () => {
+  const end = async (preference: QuitOptions['preference'], answers: number[]): Promise<{ mayEnd: boolean; done: string[] }> => {
+    const done: string[] = [];
+    const doing = (what: string) => ({ name }: { name: string }) => {
+      done.push(`${what} ${name}`);
+      return Promise.resolve(ok({}));
+    };
+    const client = {
+      library: { list: () => Promise.resolve(ok({ entries: [{ name: 'guest', bundlePath: '/guest.guestvmz', status: { state: 'running' } }, { name: 'own', status: { state: 'running' } }] })), keep: doing('keep'), discard: doing('discard') },
+      machines: { save: doing('save'), stop: doing('stop') },
+    } as unknown as QuitOptions['core']['client'];
+    const mayEnd = await mayEndMachines({ core: { client }, preference, texts: desktopTexts('en', 'en'), ask: () => Promise.resolve(answers.shift() ?? -1) });
+    return { mayEnd, done };
+  };
+  expect(await end('power-off', [0])).toEqual({ mayEnd: true, done: ['stop guest', 'keep guest'] });
+  expect(await end('power-off', [1])).toEqual({ mayEnd: true, done: [] });
+  expect(await end('ask', [1, 2])).toEqual({ mayEnd: true, done: ['stop guest', 'discard guest'] });
+  expect(await end('ask', [1, 3])).toEqual({ mayEnd: false, done: [] });
+  expect(await end('save', [])).toEqual({ mayEnd: true, done: ['save guest', 'save own'] });
+});

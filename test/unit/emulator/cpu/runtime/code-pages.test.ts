@@ -1,9 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
-  CODE_ARENA, CODE_ARENA_BYTES, CODE_PAGE_HEADS, CODE_PAGE_NEXT, CPU_BLOCKS, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, GUEST_RAM, PAGE_FLAGS, PAGE_HAS_CODE,
+  CODE_ARENA, CODE_PAGE_HEADS, CODE_PAGE_NEXT, CODE_UNIT_BYTES, CPU_BLOCKS, GLOBAL_CODE_ARENA_GENERATION, GLOBAL_CODE_ARENA_NEXT, GLOBAL_RAM_HIGH_BYTES, GLOBAL_RAM_LOW_BYTES, GUEST_RAM, PAGE_FLAGS, PAGE_HAS_CODE,
 } from '../../../../../src/emulator/cpu/memory-layout.ts';
 import { ARGUMENTS, CR3, CS, RIP_PAGE } from '../../../../../src/emulator/cpu/state-layout.ts';
 import { READ, RuntimeMachine, WRITE } from './runtime-machine.ts';
+
+/** Of a machine without memory. */
+const LEAST_ARENA_END = CODE_ARENA + 0x1000000;
+/** Any place in guest RAM. */
+const DESCRIPTOR = GUEST_RAM;
 
 let m: RuntimeMachine;
 beforeEach(() => { m = new RuntimeMachine(); });
@@ -208,7 +213,7 @@ describe('the code arena', () => {
     m.enableProtectedMode();
     const record = m.run('fetch', 0x5010n);
     const generation = m.view.getUint32(GLOBAL_CODE_ARENA_GENERATION, true);
-    m.view.setUint32(GLOBAL_CODE_ARENA_NEXT, CODE_ARENA + CODE_ARENA_BYTES - 0x1000, true);
+    m.view.setUint32(GLOBAL_CODE_ARENA_NEXT, LEAST_ARENA_END - 0x1000, true);
     const next = m.run('fetch', 0x5020n);
     expect(m.view.getUint32(GLOBAL_CODE_ARENA_GENERATION, true)).toBe(generation + 1);
     expect(next).toBeGreaterThan(CODE_ARENA);
@@ -220,9 +225,43 @@ describe('the code arena', () => {
   });
 
   it('gives no more than there is', () => {
-    m.view.setUint32(GLOBAL_CODE_ARENA_NEXT, CODE_ARENA + CODE_ARENA_BYTES - 64, true);
-    expect(m.run('allocCode', 40)).toBe(CODE_ARENA + CODE_ARENA_BYTES - 64);
-    expect(m.run('allocCode', 40)).toBe(0);
+    m.view.setUint32(GLOBAL_CODE_ARENA_NEXT, LEAST_ARENA_END - CODE_UNIT_BYTES, true);
+    const page = m.run('allocChunk', DESCRIPTOR);
+    expect([page, m.run('codeRoom'), m.run('allocChunk', DESCRIPTOR)]).toEqual([LEAST_ARENA_END - CODE_UNIT_BYTES, 0, 0]);
+  });
+
+  it('is larger the more memory a guest has', () => {
+    const roomFor = (low: number, high: number): number => {
+      m.view.setUint32(GLOBAL_RAM_LOW_BYTES, low, true);
+      m.view.setUint32(GLOBAL_RAM_HIGH_BYTES, high, true);
+      return m.run('codeRoom') >> 20;
+    };
+    expect([roomFor(16 << 20, 0), roomFor(256 << 20, 0), roomFor(768 << 20, 0), roomFor(0xc0000000, 0x40000000)]).toEqual([17, 32, 64, 64]);
+  });
+
+  it('has room again for what was dropped, once nothing of it can be in execution', () => {
+    m.enableProtectedMode();
+    const again = (): number => {
+      m.run('fetch', 0x5010n);
+      m.access(0x5010, 4, WRITE);
+      m.run('reclaimCode');
+      return m.run('codeRoom');
+    };
+    const room = again();
+    for (let turn = 0; turn < 50; turn++) expect(again()).toBe(room);
+    const record = m.run('fetch', 0x5010n);
+    m.access(0x5010, 4, WRITE);
+    const next = m.run('fetch', 0x5010n);
+    expect(handler(record)).toBe(1);
+    expect(next).not.toBe(record);
+  });
+
+  it('takes no more than 2 KiB for a page with an instruction in it', () => {
+    m.enableProtectedMode();
+    m.run('fetch', 0x5010n);
+    const room = m.run('codeRoom');
+    for (let page = 0; page < 8; page++) m.run('fetch', BigInt(0x8010 + page * 0x1000));
+    expect(room - m.run('codeRoom')).toBeLessThanOrEqual(8 * 2304);
   });
 
   it('forgets which pages held code', () => {

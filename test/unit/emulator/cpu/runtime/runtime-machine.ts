@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import {
-  CODE_CHUNK_HEADER_BYTES, CODE_CHUNK_RECORDS, CODE_PAGE_CHUNKS, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CPU_BLOCKS, GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PHYS_MAP, RECORD_BYTES,
+  CODE_CHUNK_HEADER_BYTES, CODE_CHUNK_USED, CODE_PAGE_COVERED, CODE_PAGE_ENTRIES, CPU_BLOCKS, ENTRY_TABLE_BITS, ENTRY_TABLE_BYTES, GUEST_RAM, MAP_READABLE, MAP_WRITABLE, PHYS_MAP, RECORD_BYTES,
 } from '../../../../../src/emulator/cpu/memory-layout.ts';
 import {
   ARGUMENTS, CPL, CR0, CR3, CR4, CS, DS, EFER, EFLAGS_REST, ES, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR, FS, GDTR_BASE, GDTR_LIMIT, GS, IDTR_BASE, IDTR_LIMIT, MODE, PENDING_BYTES,
@@ -98,10 +98,8 @@ export class RuntimeMachine {
   /** One instruction of four bytes a record. */
   private decode(descriptor: number, offset: number): number {
     this.decoded++;
-    const chunk = this.run('allocCode', CODE_CHUNK_HEADER_BYTES + CODE_CHUNK_RECORDS * RECORD_BYTES);
-    this.view.setUint32(chunk, this.view.getUint32(descriptor + CODE_PAGE_CHUNKS, true), true);
-    this.view.setUint32(chunk + 4, 1, true);
-    this.view.setUint32(descriptor + CODE_PAGE_CHUNKS, chunk, true);
+    const chunk = this.run('allocChunk', descriptor);
+    this.view.setUint32(chunk + CODE_CHUNK_USED, 1, true);
     const record = chunk + CODE_CHUNK_HEADER_BYTES;
     this.bytes.fill(0, record, record + RECORD_BYTES);
     this.view.setUint16(record, 100, true);
@@ -109,7 +107,9 @@ export class RuntimeMachine {
       const at = descriptor + CODE_PAGE_COVERED + (i >> 3);
       this.view.setUint8(at, this.view.getUint8(at) | (1 << (i & 7)));
     }
-    this.view.setUint32(descriptor + CODE_PAGE_ENTRIES + offset * 4, record, true);
+    const pointer = descriptor + CODE_PAGE_ENTRIES + (offset >> ENTRY_TABLE_BITS) * 4;
+    if (!this.view.getUint32(pointer, true)) this.view.setUint32(pointer, this.run('allocEntryTable'), true);
+    this.view.setUint32(this.view.getUint32(pointer, true) + ((offset * 4) & (ENTRY_TABLE_BYTES - 1)), record, true);
     return record;
   }
 
