@@ -90,7 +90,7 @@ export class BareBrowser {
     process.once('exit', () => { child.kill('SIGKILL'); });
     const address = await new Promise<string>((resolve, reject) => {
       child.once('exit', () => { reject(new Error('Chromium ended at once')); });
-      createInterface({ input: child.stderr! }).on('line', (line) => {
+      createInterface({ input: child.stderr }).on('line', (line) => {
         const found = /DevTools listening on (\S+)/.exec(line)?.[1];
         if (found !== undefined) resolve(found);
       });
