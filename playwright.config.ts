@@ -9,7 +9,8 @@ export default defineConfig({
   outputDir: 'test-results',
   // Every test runs machines of its own; two at once would only make each other slow.
   workers: 1,
-  retries: 0,
+  // As for Vitest: told by name.
+  retries: process.env['CI'] === undefined ? 0 : 1,
   forbidOnly: true,
   timeout: 180_000,
   // A busy host is late; that alone fails no test.

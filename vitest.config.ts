@@ -12,6 +12,8 @@ export default defineConfig({
     hookTimeout: 180_000,
     // A test of a guest has a machine process beside it, which is where its work is done.
     maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    // Nobody is there to look at a log of continuous integration twice: what passes the second time is told by name.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     reporters: ['default', new VitestTally()],
   },
 });

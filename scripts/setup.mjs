@@ -35,10 +35,9 @@ export async function setUp({ extent, electron = false }) {
   const missing = [];
   if (!firmwareIsHere() || !bundledGuestIsCurrent()) {
     const problems = await fetchDebianPackages(appPackages, say);
-    if (installFirmware().length > 0) {
-      missing.push('SeaBIOS firmware (bios-256k.bin, vgabios-stdvga.bin): install QEMU, or put the files into assets/firmware/');
-    }
-    if (problems.some((problem) => !problem.startsWith('seabios'))) {
+    const absent = installFirmware();
+    if (absent.length > 0) missing.push(`SeaBIOS and iPXE firmware (${absent.join(', ')}): install QEMU, or put the files into assets/firmware/`);
+    if (problems.some((problem) => !/^(?:seabios|ipxe)/.test(problem))) {
       missing.push(aptIsHere()
         ? `the bundled guest's packages: ${problems.join('; ')}`
         : 'the bundled guest: it is made of Debian packages, which need apt; copy assets/guest/ from a Debian system');

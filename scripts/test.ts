@@ -12,7 +12,7 @@ import { buildTargets } from './build/steps.ts';
 import { isGreen, sumTallies, tallyLine, type Tally } from './test/tally.ts';
 
 function broken(reason: string): Tally {
-  return { passed: 0, failed: 1, failures: [{ test: 'the run', reason }], skipped: [] };
+  return { passed: 0, failed: 1, failures: [{ test: 'the run', reason }], flaky: [], skipped: [] };
 }
 
 const isLong = process.argv.includes('--long');
@@ -55,6 +55,7 @@ if (filters.length === 0 && hasEndToEndTests()) tallies.push(await run('playwrig
 const total = sumTallies(tallies);
 // Last, where a log that is cut still shows it.
 for (const { test, reason } of total.failures) process.stdout.write(`failed: ${test}: ${reason}\n`);
+for (const { test, reason } of total.flaky) process.stdout.write(`passed at the second try: ${test}: ${reason}\n`);
 for (const { test, reason } of total.skipped) process.stdout.write(`skipped: ${test}: ${reason}\n`);
 process.stdout.write(`${tallyLine(total)}\n`);
 process.exitCode = isGreen(total) ? 0 : 1;

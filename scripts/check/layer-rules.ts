@@ -56,10 +56,10 @@ export const layerRules: readonly IForbiddenRuleType[] = [
   },
   {
     name: 'emulator-loads-no-schemas',
-    comment: 'Of the contract it runs the functions of result.ts, keyboard-text.ts and unfinished-image.ts, and the table of isa-adapter-places.ts; the rest is types. The schemas and their library would take as long to load as all else. What reads other programs\' machines is loaded by one job of a media process alone.',
+    comment: 'Of the contract it runs the functions of result.ts, keyboard-text.ts and unfinished-image.ts, and the tables of boot-order.ts and isa-adapter-places.ts; the rest is types. The schemas and their library would take as long to load as all else. What reads other programs\' machines is loaded by one job of a media process alone.',
     severity: 'error',
     from: { path: '^src/emulator/', pathNot: '^src/emulator/host/foreign/' },
-    to: { path: '^src/shared/', pathNot: '^src/shared/(result|keyboard-text|unfinished-image|isa-adapter-places)\\.ts$', dependencyTypesNot: ['type-only'] },
+    to: { path: '^src/shared/', pathNot: '^src/shared/(result|keyboard-text|unfinished-image|boot-order|isa-adapter-places)\\.ts$', dependencyTypesNot: ['type-only'] },
   },
   {
     name: 'results-need-no-schemas',

@@ -22,6 +22,7 @@ const INDEX_MAX_AGE_MILLIS = 24 * 3600 * 1000;
 /** What the app itself needs. @type {readonly DebianPackage[]} */
 export const appPackages = [
   { name: 'seabios', architecture: 'amd64' },
+  { name: 'ipxe-qemu', architecture: 'amd64' },
   { name: 'linux-image-amd64', architecture: 'amd64' },
   { name: 'busybox-static', architecture: 'amd64' },
   { name: 'e2fsprogs', architecture: 'amd64' },
@@ -35,6 +36,8 @@ export const testPackages = [
   { name: 'linux-image-686', architecture: 'i386' },
   { name: 'linux-image-686-pae', architecture: 'i386' },
   { name: 'busybox-static', architecture: 'i386' },
+  { name: 'pxelinux', architecture: 'amd64' },
+  { name: 'syslinux-common', architecture: 'amd64' },
   { name: 'grub-pc-bin', architecture: 'amd64' },
   { name: 'grub-common', architecture: 'amd64' },
   { name: 'libdevmapper1.02.1', architecture: 'amd64' },

@@ -20,17 +20,19 @@ class PlaywrightTally implements Reporter {
     if (file === undefined) return;
     let passed = 0;
     const failures = [...this.errors];
+    const flaky: { test: string; reason: string }[] = [];
     const skipped: { test: string; reason: string }[] = [];
     for (const test of this.root?.allTests() ?? []) {
       const outcome = test.outcome();
       const title = test.titlePath().filter((part) => part !== '').join(' > ');
-      if (outcome === 'expected') passed += 1;
+      if (outcome === 'expected' || outcome === 'flaky') passed += 1;
+      if (outcome === 'flaky') flaky.push({ test: title, reason: firstLine(test.results[0]?.error?.message ?? NO_REASON) });
       else if (outcome === 'skipped') {
         const reason = test.annotations.find(({ type }) => type === 'skip' || type === 'fixme')?.description ?? NO_REASON;
         skipped.push({ test: title, reason });
-      } else failures.push({ test: title, reason: firstLine(test.results.at(-1)?.error?.message ?? outcome) });
+      } else if (outcome === 'unexpected') failures.push({ test: title, reason: firstLine(test.results.at(-1)?.error?.message ?? outcome) });
     }
-    const tally: Tally = { passed, failed: failures.length, failures, skipped };
+    const tally: Tally = { passed, failed: failures.length, failures, flaky, skipped };
     writeFileSync(file, JSON.stringify(tally));
   }
 }

@@ -6,6 +6,8 @@ export type Tally = {
   readonly failed: number;
   /** Of those that have a name: what failed, and the first line of why. */
   readonly failures: readonly { readonly test: string; readonly reason: string }[];
+  /** Passed, but not the first time. */
+  readonly flaky: readonly { readonly test: string; readonly reason: string }[];
   readonly skipped: readonly { readonly test: string; readonly reason: string }[];
 };
 
@@ -16,6 +18,7 @@ export function sumTallies(tallies: readonly Tally[]): Tally {
     passed: tallies.reduce((sum, tally) => sum + tally.passed, 0),
     failed: tallies.reduce((sum, tally) => sum + tally.failed, 0),
     failures: tallies.flatMap((tally) => tally.failures),
+    flaky: tallies.flatMap((tally) => tally.flaky),
     skipped: tallies.flatMap((tally) => tally.skipped),
   };
 }

@@ -12,6 +12,7 @@ export class VitestTally implements Reporter {
     const fail = (test: string, error: { readonly message: string } | undefined): void => {
       failures.push({ test, reason: firstLine(error?.message ?? NO_REASON) });
     };
+    const flaky: { test: string; reason: string }[] = [];
     const skipped: { test: string; reason: string }[] = [];
     for (const module of modules) {
       const path = module.relativeModuleId;
@@ -19,13 +20,15 @@ export class VitestTally implements Reporter {
       for (const suite of module.children.allSuites()) if (suite.errors().length > 0) fail(`${path}: ${suite.fullName}`, suite.errors()[0]);
       for (const test of module.children.allTests()) {
         const result = test.result();
-        if (result.state === 'passed') passed += 1;
-        else if (result.state === 'skipped') {
+        if (result.state === 'passed') {
+          passed += 1;
+          if (test.diagnostic()?.flaky === true) flaky.push({ test: `${path}: ${test.fullName}`, reason: firstLine(result.errors?.[0]?.message ?? NO_REASON) });
+        } else if (result.state === 'skipped') {
           skipped.push({ test: `${path}: ${test.fullName}`, reason: result.note ?? NO_REASON });
         } else fail(`${path}: ${test.fullName}`, result.errors?.[0]);
       }
     }
-    const tally: Tally = { passed, failed: failures.length, failures, skipped };
+    const tally: Tally = { passed, failed: failures.length, failures, flaky, skipped };
     writeFileSync(file, JSON.stringify(tally));
   }
 }

@@ -4,9 +4,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { AdapterModel } from '../shared/network-config.ts';
 import { readPreferences } from '../shared/preferences.ts';
 
 export const PREFERENCES_FILE = 'preferences.json';
+
+/** By what an adapter's model is called. */
+const BOOT_ROMS: Readonly<Record<string, string>> = {
+  virtio: 'pxe-virtio.rom', e1000: 'pxe-e1000.rom', rtl8139: 'pxe-rtl8139.rom', pcnet: 'pxe-pcnet.rom', 'ne2000-pci': 'pxe-ne2k_pci.rom',
+};
 
 export interface AppPaths {
   /** The VM process's program. */
@@ -15,6 +21,8 @@ export interface AppPaths {
   readonly mediaProcess: string;
   readonly bios: string;
   readonly vgaBios: string;
+  /** What boots by a network adapter of this kind; an ISA card had no ROM. */
+  readonly bootRom: (model: AdapterModel) => string | undefined;
   readonly guestFolder: string;
   readonly rendererFolder: string;
   readonly preload: string;
@@ -54,6 +62,7 @@ export function appPaths(given: NodeJS.ProcessEnv = process.env, overrides: Part
     mediaProcess: join(root, 'dist', 'media-process.js'),
     bios: join(root, 'assets', 'firmware', 'bios-256k.bin'),
     vgaBios: join(root, 'assets', 'firmware', 'vgabios-stdvga.bin'),
+    bootRom: (model) => BOOT_ROMS[model] && join(root, 'assets', 'firmware', BOOT_ROMS[model]),
     guestFolder: join(root, 'assets', 'guest'),
     rendererFolder: join(root, 'dist', 'renderer'),
     preload: join(root, 'dist', 'preload.cjs'),

@@ -10,10 +10,11 @@
  * Browser shell: a WebSocket at `/api` carries `ClientMessage` up and `ServerMessage` down; each channel is a WebSocket at
  * `/channel/KIND/NAME`, such as `/channel/display/NAME`. All are binary messages of `wire.ts`.
  */
+import { BOOT_ORDER_DEFAULT } from './boot-order.ts';
 import { ADAPTERS_MAXIMUM, adapterConfigSchema } from './network-config.ts';
 import { z } from 'zod';
 import { bundleFactsSchema, knownSignerSchema, signerNameSchema } from './bundle.ts';
-import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, GENERATIONS_KEPT_DEFAULT, machineConfigSchema, mediumPathSchema, replicationSchema } from './machine-config.ts';
+import { ACCELERATORS, ARCHITECTURES, cdromConfigSchema, directBootSchema, diskConfigSchema, KEYBOARD_LAYOUTS, isAbsoluteMediumPath, GENERATIONS_KEPT_DEFAULT, bootOrderSchema, machineConfigSchema, mediumPathSchema, replicationSchema } from './machine-config.ts';
 import { descriptionChangesShape, descriptionShape } from './machine-description.ts';
 import { DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';
@@ -114,7 +115,7 @@ export const newMachineSchema = z.object({
   disks: z.array(diskConfigSchema).max(8).default([]),
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
-  bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
+  bootOrder: bootOrderSchema.default([...BOOT_ORDER_DEFAULT]),
   /** A disk image that is copied into the VM folder, where it becomes the first disk. */
   importDisk: z.object({ path: mediumPathSchema, bus: z.enum(DISK_BUSES).default('ide') }).optional(),
   directBoot: directBootSchema.optional(),
@@ -138,7 +139,7 @@ export const machineChangesSchema = z.object({
   disks: z.array(diskConfigSchema).max(8).optional(),
   cdroms: z.array(cdromConfigSchema).max(4).optional(),
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).optional(),
-  bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).optional(),
+  bootOrder: bootOrderSchema.optional(),
   onReset: z.enum(['reboot', 'stop']).optional(),
   isTemplate: z.boolean().optional(),
   /** `null`: only when somebody asks for it. */

@@ -1,7 +1,7 @@
 /** A machine as another program's configuration describes it, in words of no program. It comes from untrusted files. */
 import { z } from 'zod';
 import { DISK_FORMATS } from './disk-format.ts';
-import { ARCHITECTURES } from './machine-config.ts';
+import { ARCHITECTURES, bootOrderSchema } from './machine-config.ts';
 import { GUEST_SYSTEMS } from './machine-description.ts';
 import { portForwardSchema } from './network-config.ts';
 
@@ -64,7 +64,7 @@ export const foreignMachineSchema = z.object({
   /** Drives; empty without a path. */
   cdroms: z.array(z.object({ path: text.optional() })).max(64),
   adapters: z.array(foreignAdapterSchema).max(64),
-  bootOrder: z.array(z.enum(['hd', 'cd'])).max(2),
+  bootOrder: bootOrderSchema,
   leftOut: z.array(leftOutSchema).max(200),
   /** The folder that the configuration may take files from. */
   folder: text,

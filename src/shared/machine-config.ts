@@ -3,6 +3,7 @@
  * copied folder is a machine of its own; the file holds no name.
  */
 import { z } from 'zod';
+import { BOOT_DEVICES, BOOT_ORDER_DEFAULT } from './boot-order.ts';
 import { DISC_BUSES, DISK_BUSES } from './disk-bus.ts';
 import { DISK_FORMATS } from './disk-format.ts';
 import { descriptionShape } from './machine-description.ts';
@@ -80,6 +81,8 @@ export const replicationSchema = z.object({
 });
 export type ReplicationConfig = z.infer<typeof replicationSchema>;
 
+export const bootOrderSchema = z.array(z.enum(BOOT_DEVICES)).max(BOOT_DEVICES.length);
+
 export const machineConfigSchema = z.object({
   schemaVersion: z.literal(MACHINE_SCHEMA_VERSION),
   architecture: z.enum(ARCHITECTURES).default('x86_64'),
@@ -87,7 +90,7 @@ export const machineConfigSchema = z.object({
   memoryBytes: memoryBytesSchema.default(MEMORY_BYTES_DEFAULT),
   disks: z.array(diskConfigSchema).max(8).default([]),
   cdroms: z.array(cdromConfigSchema).max(4).default([]),
-  bootOrder: z.array(z.enum(['hd', 'cd'])).max(2).default(['hd', 'cd']),
+  bootOrder: bootOrderSchema.default([...BOOT_ORDER_DEFAULT]),
   /** None where nothing is said: a machine of an earlier version gets no way out. */
   adapters: z.array(adapterConfigSchema).max(ADAPTERS_MAXIMUM).default([]),
   /** Used in place of the firmware's boot order when present. */

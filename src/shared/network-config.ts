@@ -46,6 +46,9 @@ export type PortForwardConfig = z.infer<typeof portForwardSchema>;
 
 export const networkNameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, 'is no name of a network');
 
+/** DHCP's field for it holds 127 letters. */
+export const bootFileSchema = z.string().regex(/^[\x21-\x7e]{1,127}$/, 'is no name of a boot file');
+
 export const adapterConfigSchema = z.object({
   model: z.enum(ADAPTER_MODELS).default('virtio'),
   mode: z.enum(NETWORK_MODES).default('nat'),
@@ -56,6 +59,9 @@ export const adapterConfigSchema = z.object({
   reach: z.enum(REACHES).default('internet'),
   allow: z.array(allowedTargetSchema).max(ALLOWED_MAXIMUM).default([]),
   forwards: z.array(portForwardSchema).max(FORWARDS_MAXIMUM).default([]),
+  /** A folder of this host that guests load by TFTP what they boot, and what they are told to load first. */
+  bootFolder: z.string().min(1).max(4096).refine((path) => /^(?:[\\/]|[A-Za-z]:[\\/])/.test(path) && !path.includes('\0'), 'is no whole path').optional(),
+  bootFile: bootFileSchema.optional(),
   /** The cable is plugged in. */
   connected: z.boolean().default(true),
   /** Each way; no limit where it isn't given. */

@@ -3,6 +3,7 @@
  * that comes back as untrusted (`vmEventSchema`).
  */
 import { z } from 'zod';
+import type { BootDevice } from './boot-order.ts';
 import type { DiskBus } from './disk-bus.ts';
 import type { DiskFormat } from './disk-format.ts';
 import type { AdapterModel } from './network-config.ts';
@@ -36,6 +37,9 @@ export interface NetworkSettings {
     /** The guest's first lease where there is no address. */
     readonly guest: { readonly address?: string | undefined; readonly port: number };
   }[];
+  /** A folder of the host that the gateway gives out by TFTP, and what clients of its DHCP are told to load from it. */
+  readonly bootFolder?: string | undefined;
+  readonly bootFile?: string | undefined;
   /** The cable is plugged in, which it is where nothing is said. */
   readonly connected?: boolean;
   /** Each way. */
@@ -61,6 +65,8 @@ export interface NetworkAdapterStart extends NetworkSettings {
   readonly sharedSwitch?: { readonly place: string; readonly hasGateway: boolean } | undefined;
   /** A pcapng file that all frames are written to. */
   readonly capturePath: string | undefined;
+  /** An expansion ROM by which the machine can start from the network. */
+  readonly bootRomPath?: string | undefined;
 }
 
 /** A bundle that lies below a VM folder: what isn't in the folder itself is read in the bundle. Paths are absolute. */
@@ -82,7 +88,7 @@ export interface VmStart {
   readonly vgaBiosPath: string | undefined;
   readonly directBoot: { readonly kernelPath: string; readonly initrdPath: string | undefined; readonly commandLine: string } | undefined;
   readonly disks: readonly (DiskAttachment | EmptyDrive)[];
-  readonly bootOrder: readonly ('hd' | 'cd')[];
+  readonly bootOrder: readonly BootDevice[];
   /** At most four. Only in host time: what comes from outside can't be repeated. */
   readonly adapters?: readonly NetworkAdapterStart[];
   /** `host`: guest time follows the host's clock; otherwise executed instructions per microsecond. */

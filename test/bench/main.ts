@@ -7,6 +7,7 @@ import { cpus, loadavg } from 'node:os';
 import { dirname } from 'node:path';
 import { benchmarkPackages, fetchDebianPackages } from '../../scripts/setup/debian-packages.mjs';
 import { guestKernel, type KernelFlavour } from '../support/guest-images.ts';
+import { benchBundles } from './bundles.ts';
 import { benchDisks } from './disks.ts';
 import { benchDisplay } from './display.ts';
 import { engines, is32Bit, type Engine, type LinuxGuest } from './engines.ts';
@@ -186,6 +187,10 @@ async function main(): Promise<void> {
   }
   if (options.disks) {
     await benchDisks(options, say);
+    return;
+  }
+  if (options.bundles) {
+    await benchBundles(options, say);
     return;
   }
   if (options.snapshots) {

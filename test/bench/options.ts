@@ -45,6 +45,7 @@ export type BenchOptions = {
   readonly display: boolean;
   /** Snapshots, restoring and forking instead of all else. */
   readonly snapshots: boolean;
+  readonly bundles: boolean;
   /** Disks instead of all else: on these buses, of these formats. */
   readonly disks: boolean;
   readonly buses: readonly DiskBus[];
@@ -63,6 +64,7 @@ export const HELP = `npm run bench -- [options]
   --network          what a guest moves through its network, instead of all else
   --display          frames that reach the canvas and what they take, beside noVNC to QEMU, instead of all else
   --snapshots        snapshots, restoring and forking, instead of all else
+  --bundles          how soon a bundle runs, instead of all else
   --disks            what a guest reads and writes on its disks, instead of all else
   --buses LIST       with --disks: of ${DISK_BUSES.join()} (all)
   --formats LIST     with --disks: of ${DISK_FORMATS.join()} (all)
@@ -95,6 +97,7 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions | 'hel
       network: { type: 'boolean', default: false },
       display: { type: 'boolean', default: false },
       snapshots: { type: 'boolean', default: false },
+      bundles: { type: 'boolean', default: false },
       disks: { type: 'boolean', default: false },
       buses: { type: 'string', default: DISK_BUSES.join() },
       formats: { type: 'string', default: DISK_FORMATS.join() },
@@ -117,6 +120,7 @@ export function parseBenchOptions(words: readonly string[]): BenchOptions | 'hel
     network: values.network,
     display: values.display,
     snapshots: values.snapshots,
+    bundles: values.bundles,
     disks: values.disks,
     buses: listOf('--buses', values.buses, DISK_BUSES),
     formats: listOf('--formats', values.formats, DISK_FORMATS),

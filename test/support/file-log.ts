@@ -7,16 +7,17 @@ const SECTOR_BYTES = 512;
 
 type Entry =
   | { readonly op: 'create'; readonly path: string; readonly file: number }
-  | { readonly op: 'write'; readonly file: number; readonly position: number }
-  | { readonly op: 'truncate'; readonly file: number; readonly size: number }
+  | { readonly op: 'write'; readonly file: number; readonly position: number; readonly id: string }
+  | { readonly op: 'truncate'; readonly file: number; readonly size: number; readonly id?: string }
+  | { readonly op: 'done'; readonly id: string }
   | { readonly op: 'sync'; readonly file: number; readonly since: number }
   | { readonly op: 'sync-folder'; readonly path: string; readonly since: number }
   | { readonly op: 'rename' | 'link'; readonly from: string; readonly to: string }
   | { readonly op: 'mkdir' | 'remove'; readonly path: string }
   | { readonly op: 'mark'; readonly mark: unknown };
-type LoggedChange = Exclude<Entry, { op: 'sync' | 'sync-folder' | 'mark' }>;
+type LoggedChange = Exclude<Entry, { op: 'done' | 'sync' | 'sync-folder' | 'mark' }>;
 
-/** `at` is its place in the log, which is its time; it is on stable storage from the record `durableAt` on. */
+/** `at` is its place in the log, which is its time; it had ended at `doneAt`, and is on stable storage from `durableAt` on. */
 interface Change {
   readonly entry: LoggedChange;
   readonly bytes: Uint8Array;
@@ -25,6 +26,7 @@ interface Change {
   readonly file: number;
   /** Folders whose entries change. */
   readonly folders: readonly string[];
+  doneAt: number;
   durableAt: number;
 }
 
@@ -66,6 +68,7 @@ export class FileLog {
     /** Number in the log → file; places in the log → number of the record. */
     const files = new Map<number, number>();
     const numbers = new Map<number, number>();
+    const underWay = new Map<string, Change>();
     let fileCount = 0;
     for (let offset = 0; offset < log.length;) {
       const line = log.indexOf(0x0a, offset);
@@ -78,15 +81,23 @@ export class FileLog {
         this.marks.push({ at, mark: entry.mark });
         continue;
       }
+      if (entry.op === 'done') {
+        underWay.get(entry.id)!.doneAt = at;
+        underWay.delete(entry.id);
+        continue;
+      }
       if (entry.op === 'sync' || entry.op === 'sync-folder') {
         const before = numbers.get(entry.since)!;
         const covers = (change: Change): boolean => (entry.op === 'sync' ? change.file === files.get(entry.file) : change.folders.includes(entry.path));
-        for (const change of this.#changes) if (change.at < before && change.durableAt > at && covers(change)) change.durableAt = at;
+        for (const change of this.#changes) if (change.doneAt < before && change.durableAt > at && covers(change)) change.durableAt = at;
         continue;
       }
       if (entry.op === 'create') files.set(entry.file, ++fileCount);
       const folders = 'path' in entry ? [dirname(entry.path)] : 'to' in entry ? [...new Set([dirname(entry.from), dirname(entry.to)])] : [];
-      this.#changes.push({ entry, at, bytes: log.subarray(line + 1, offset), file: 'file' in entry ? files.get(entry.file)! : 0, folders, durableAt: Infinity });
+      const id = 'id' in entry ? entry.id : undefined;
+      const change: Change = { entry, at, bytes: log.subarray(line + 1, offset), file: 'file' in entry ? files.get(entry.file)! : 0, folders, doneAt: id === undefined ? at : Infinity, durableAt: Infinity };
+      this.#changes.push(change);
+      if (id !== undefined) underWay.set(id, change);
     }
   }
 

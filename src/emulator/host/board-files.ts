@@ -9,17 +9,19 @@ import { StartError } from './start-error.ts';
 /** A kernel or initrd beyond this is a mistake. */
 const MAX_BOOT_FILE_BYTES = 0x4000_0000;
 const MAX_FIRMWARE_BYTES = 0x40_0000;
+const MAX_EXPANSION_ROM_BYTES = 0x4_0000;
 
 type DirectBoot = NonNullable<VmStart['directBoot']>;
 
 /** Throws `StartError`. */
-export async function readBoardFiles({ biosPath, vgaBiosPath, directBoot, resumeFrom }: Pick<VmStart, 'biosPath' | 'vgaBiosPath' | 'directBoot' | 'resumeFrom'>): Promise<BoardFiles> {
-  const [bios, vgaBios, boot] = await Promise.all([
+export async function readBoardFiles({ biosPath, vgaBiosPath, directBoot, resumeFrom, adapters = [] }: Pick<VmStart, 'biosPath' | 'vgaBiosPath' | 'directBoot' | 'resumeFrom' | 'adapters'>): Promise<BoardFiles> {
+  const [bios, vgaBios, boot, adapterRoms] = await Promise.all([
     readBounded(biosPath, MAX_FIRMWARE_BYTES),
     vgaBiosPath === undefined ? undefined : readBounded(vgaBiosPath, MAX_FIRMWARE_BYTES),
     directBoot === undefined || resumeFrom !== undefined ? undefined : readBootFiles(directBoot),
+    Promise.all(adapters.map(async ({ bootRomPath }) => (bootRomPath === undefined ? undefined : await readBounded(bootRomPath, MAX_EXPANSION_ROM_BYTES)))),
   ]);
-  return { bios, vgaBios, boot };
+  return { bios, vgaBios, boot, adapterRoms };
 }
 
 /** For a thread that can't wait for promises. Throws `StartError`. */

@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
+import { promisify } from 'node:util';
+import { constants, inflateRaw, inflateRawSync } from 'node:zlib';
 import type { BundlePlace } from '../../shared/vm-protocol.ts';
 import type { ByteFile } from '../interfaces/disk-image.ts';
 import { ImageError, readOnlyImage } from '../storage/image-error.ts';
@@ -18,6 +20,9 @@ const LOCAL_HEADER_SIGNATURE = 0x0403_4b50;
 const NAME_LENGTH = 26;
 const EXTRA_LENGTH = 28;
 const STORED = 0;
+const ZEROS = new Uint8Array(BUNDLE_CHUNK_BYTES);
+const ZEROS_SHA256 = createHash('sha256').update(ZEROS).digest('hex');
+const inflate = promisify(inflateRaw) as (bytes: Uint8Array, options: { finishFlush: number; maxOutputLength: number }) => Promise<Uint8Array>;
 const TAKEN_OUT_MAXIMUM = 64 << 20;
 
 /** Where a member's bytes are. It can be sent to another thread. */
@@ -27,6 +32,8 @@ export interface MemberPlace {
   readonly offset: number;
   readonly bytes: number;
   readonly sha256: readonly string[];
+  /** As in `Member`. */
+  readonly pieces?: readonly number[];
 }
 
 /** A VM folder below which a bundle lies: what isn't in the folder itself is in the bundle. */
@@ -119,12 +126,12 @@ async function placesOf(path: string, { manifestSha256, members }: ListedBundle)
     const { size } = await handle.stat();
     for (const { member, entry } of members) {
       if (isTakenOut(member)) continue;
-      if (entry.compressionMethod !== STORED) throw new ImageError('bundle.packed', `the bundle's ${member.path} is compressed, so it can't be read in place`, 'import the bundle instead');
+      if (member.pieces === undefined && entry.compressionMethod !== STORED) throw new ImageError('bundle.packed', `the bundle's ${member.path} is compressed, so it can't be read in place`, 'import the bundle instead');
       const header = Buffer.alloc(LOCAL_HEADER_BYTES);
       await handle.read(header, 0, LOCAL_HEADER_BYTES, entry.relativeOffsetOfLocalHeader);
       const offset = entry.relativeOffsetOfLocalHeader + LOCAL_HEADER_BYTES + header.readUInt16LE(NAME_LENGTH) + header.readUInt16LE(EXTRA_LENGTH);
-      if (header.readUInt32LE(0) !== LOCAL_HEADER_SIGNATURE || offset + member.bytes > size) throw damagedBundle(`is cut off, or damaged where ${member.path} is`);
-      places.set(member.path, { bundle: path, path: member.path, offset, bytes: member.bytes, sha256: member.sha256 });
+      if (header.readUInt32LE(0) !== LOCAL_HEADER_SIGNATURE || offset + entry.compressedSize > size) throw damagedBundle(`is cut off, or damaged where ${member.path} is`);
+      places.set(member.path, { bundle: path, path: member.path, offset, bytes: member.bytes, sha256: member.sha256, ...(member.pieces !== undefined && { pieces: member.pieces }) });
     }
   } finally {
     await handle.close();
@@ -136,9 +143,34 @@ async function placesOf(path: string, { manifestSha256, members }: ListedBundle)
 class CheckedChunks {
   readonly #place: MemberPlace;
   readonly #chunks = new Map<number, Uint8Array>();
+  /** Where the pieces begin in the member. */
+  readonly #starts: Float64Array | undefined;
 
   constructor(place: MemberPlace) {
     this.#place = place;
+    if (place.pieces === undefined) return;
+    const starts = this.#starts = new Float64Array(place.pieces.length);
+    for (const [chunk, bytes] of place.pieces.slice(0, -1).entries()) starts[chunk + 1] = starts[chunk]! + bytes;
+  }
+
+  /** Where in the file a chunk lies; `undefined` of one that is known without being read. */
+  extent(chunk: number): { readonly position: number; readonly bytes: number } | undefined {
+    const { sha256, offset, pieces } = this.#place;
+    if (sha256[chunk] === ZEROS_SHA256 && this.bytesOf(chunk) === BUNDLE_CHUNK_BYTES) return undefined;
+    return pieces === undefined ? { position: offset + chunk * BUNDLE_CHUNK_BYTES, bytes: this.bytesOf(chunk) } : { position: offset + this.#starts![chunk]!, bytes: pieces[chunk]! };
+  }
+
+  get isPacked(): boolean {
+    return this.#starts !== undefined;
+  }
+
+  /** Of what an inflated piece may become. */
+  inflateOptions(chunk: number): { readonly finishFlush: number; readonly maxOutputLength: number } {
+    return { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: this.bytesOf(chunk) };
+  }
+
+  tampered(chunk: number): ImageError {
+    return tamperedMember(this.#place.path, chunk);
   }
 
   bytesOf(chunk: number): number {
@@ -155,7 +187,7 @@ class CheckedChunks {
 
   /** Throws `ImageError` where they are not what the manifest says. */
   check(chunk: number, contents: Uint8Array): Uint8Array {
-    if (createHash('sha256').update(contents).digest('hex') !== this.#place.sha256[chunk]) throw tamperedMember(this.#place.path, chunk);
+    if (contents !== ZEROS && (contents.length !== this.bytesOf(chunk) || createHash('sha256').update(contents).digest('hex') !== this.#place.sha256[chunk])) throw this.tampered(chunk);
     this.#chunks.set(chunk, contents);
     if (this.#chunks.size > CHUNKS_KEPT) this.#chunks.delete(this.#chunks.keys().next().value!);
     return contents;
@@ -207,12 +239,15 @@ export class MemberFile implements ByteFile {
   }
 
   async #read(chunk: number): Promise<Uint8Array> {
-    const contents = new Uint8Array(this.#checked.bytesOf(chunk));
-    for (let done = 0; done < contents.length;) {
-      const { bytesRead } = await this.#handle.read(contents, done, contents.length - done, this.#place.offset + chunk * BUNDLE_CHUNK_BYTES + done);
-      if (bytesRead === 0) throw tamperedMember(this.#place.path, chunk);
+    const extent = this.#checked.extent(chunk);
+    if (extent === undefined) return this.#checked.check(chunk, ZEROS);
+    const read = new Uint8Array(extent.bytes);
+    for (let done = 0; done < read.length;) {
+      const { bytesRead } = await this.#handle.read(read, done, read.length - done, extent.position + done);
+      if (bytesRead === 0) throw this.#checked.tampered(chunk);
       done += bytesRead;
     }
+    const contents = this.#checked.isPacked ? await inflate(read, this.#checked.inflateOptions(chunk)).catch(() => { throw this.#checked.tampered(chunk); }) : read;
     return this.#checked.check(chunk, contents);
   }
 
@@ -261,13 +296,23 @@ export class SynchronousMember {
   }
 
   #load(chunk: number): Uint8Array {
-    const contents = new Uint8Array(this.#checked.bytesOf(chunk));
-    for (let done = 0; done < contents.length;) {
-      const bytesRead = readSync(this.#file, contents, done, contents.length - done, this.#place.offset + chunk * BUNDLE_CHUNK_BYTES + done);
-      if (bytesRead === 0) throw tamperedMember(this.#place.path, chunk);
+    const extent = this.#checked.extent(chunk);
+    if (extent === undefined) return this.#checked.check(chunk, ZEROS);
+    const read = new Uint8Array(extent.bytes);
+    for (let done = 0; done < read.length;) {
+      const bytesRead = readSync(this.#file, read, done, read.length - done, extent.position + done);
+      if (bytesRead === 0) throw this.#checked.tampered(chunk);
       done += bytesRead;
     }
-    return this.#checked.check(chunk, contents);
+    return this.#checked.check(chunk, this.#checked.isPacked ? this.#inflate(chunk, read) : read);
+  }
+
+  #inflate(chunk: number, piece: Uint8Array): Uint8Array {
+    try {
+      return inflateRawSync(piece, this.#checked.inflateOptions(chunk));
+    } catch {
+      throw this.#checked.tampered(chunk);
+    }
   }
 
   close(): void {

@@ -1,39 +1,35 @@
 /**
- * Bundles: a VM folder as one zip file. Large members are stored as they are, so that they can be read anywhere; `manifest.json`
- * comes first and holds a SHA-256 for every MiB of each member, by which it is checked as it is read. A bundle may come from anybody.
+ * Bundles: a VM folder as one zip file, made by `bundle-writer.ts`. `manifest.json` holds a SHA-256 for every MiB of each member,
+ * by which it is checked as it is read, and where each can be read by itself. A bundle may come from anybody.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { openPromise, type Entry, type ZipFile as OpenedZip } from 'yauzl';
-import { ZipFile } from 'yazl';
 import { ImageError } from '../storage/image-error.ts';
-import { SIGNATURE, SIGNATURE_BYTES_MAXIMUM, signerOf, signManifest } from './bundle-signature.ts';
-import { syncFolder } from './sync-folder.ts';
+import { SIGNATURE, SIGNATURE_BYTES_MAXIMUM, signerOf } from './bundle-signature.ts';
 
-const MANIFEST = 'manifest.json';
+export const MANIFEST = 'manifest.json';
 export const BUNDLE_CHUNK_BYTES = 1 << 20;
 /** Without name and extra fields. */
 export const LOCAL_HEADER_BYTES = 30;
 const MANIFEST_BYTES_MAXIMUM = 256 << 20;
 const MEMBERS_MAXIMUM = 10_000;
-/** Smaller ones are compressed. */
+const DEFLATED = 8;
+/** Smaller ones are taken out when a bundle is opened in place. */
 export const STORED_FROM_BYTES = 1 << 16;
-/** Not part of what a machine is. */
-const LEFT_OUT = /^logs\/|\.(?:lock|part|new)$/;
 
 export interface Member {
   readonly path: string;
   readonly bytes: number;
   /** Of each MiB, in hexadecimal digits. */
   readonly sha256: readonly string[];
+  /** How many bytes of the member's deflate stream each MiB takes; absent in version 1, where large members are stored. */
+  readonly pieces?: readonly number[];
 }
 
 export interface Manifest {
-  readonly version: 1;
+  readonly version: 1 | 2;
   readonly chunkBytes: number;
   readonly members: readonly Member[];
 }
@@ -44,43 +40,6 @@ export function damagedBundle(how: string): ImageError {
 
 export function tamperedMember(path: string, chunk: number): ImageError {
   return new ImageError('bundle.tampered', `the bundle's ${printable(path)} is not what its manifest says (MiB ${chunk})`, 'get another copy of it, and not from whoever changed it');
-}
-
-/** Of a machine that is off. The file appears when it is whole. It is signed where a private key (PKCS #8, PEM) is given. */
-export async function writeBundle(folder: string, path: string, progress: (done: number) => void, signWith?: string): Promise<{ readonly bytes: number }> {
-  const paths = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).replaceAll('\\', '/')).filter((inside) => !LEFT_OUT.test(inside)).sort();
-  const sizes = await Promise.all(paths.map(async (inside) => (await stat(join(folder, inside))).size));
-  const total = Math.max(1, 2 * sizes.reduce((sum, bytes) => sum + bytes, 0));
-  let done = 0;
-  const members: Member[] = [];
-  for (const inside of paths) {
-    const hashes = new ChunkHashes();
-    for await (const piece of createReadStream(join(folder, inside), { highWaterMark: BUNDLE_CHUNK_BYTES }) as AsyncIterable<Buffer>) {
-      hashes.add(piece);
-      progress((done += piece.length) / total);
-    }
-    members.push({ path: inside, ...hashes.end() });
-  }
-  const manifest: Manifest = { version: 1, chunkBytes: BUNDLE_CHUNK_BYTES, members };
-  const zip = new ZipFile();
-  const manifestBytes = Buffer.from(JSON.stringify(manifest));
-  zip.addBuffer(manifestBytes, MANIFEST);
-  if (signWith !== undefined) zip.addBuffer(Buffer.from(signManifest(manifestBytes, signWith)), SIGNATURE);
-  for (const { path: inside, bytes } of members) zip.addFile(join(folder, inside), inside, { compress: bytes < STORED_FROM_BYTES, forceZip64Format: bytes >= 0xffff_ffff, mode: 0o100644 });
-  zip.end();
-  const beside = `${path}.${randomBytes(4).toString('hex')}.part`;
-  try {
-    const output = zip.outputStream as Readable;
-    output.on('data', (piece: Buffer) => { progress(Math.min(1, (done += piece.length) / total)); });
-    await pipeline(output, createWriteStream(beside, { flags: 'wx', flush: true }));
-    await rename(beside, path);
-    await syncFolder(dirname(path));
-    return { bytes: (await stat(path)).size };
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
 }
 
 /** Into a new folder, every byte of it checked. Where that fails nothing is left of it. `wantedSha256` is of the manifest that somebody has looked at. */
@@ -123,13 +82,15 @@ export async function withBundle<T>(path: string, work: (bundle: ListedBundle) =
     if (entries.size !== manifest.members.length + (signer === undefined ? 1 : 2)) throw damagedBundle('holds what its manifest doesn\'t name');
     const members = manifest.members.map((member) => {
       const entry = entries.get(member.path);
+      if (entry !== undefined && member.bytes > 0 && member.pieces !== undefined && (entry.compressionMethod !== DEFLATED || entry.compressedSize !== member.pieces.reduce((sum, bytes) => sum + bytes, 0))) throw damagedBundle(`has pieces of ${printable(member.path)} that don't make a whole`);
       if (entry === undefined || entry.uncompressedSize !== member.bytes) throw damagedBundle(`lacks ${printable(member.path)}, or has another one`);
       return { member, entry };
     });
     mustNotOverlap(entries.values());
     return await work({ zip, manifestSha256, signer, members });
   } catch (error) {
-    if (error instanceof ImageError || 'code' in (error as Error)) throw error;
+    // What the file system says has its own words; zlib and yauzl say that the bundle is damaged.
+    if (error instanceof ImageError || 'syscall' in (error as Error)) throw error;
     throw damagedBundle(`can't be read (${error instanceof Error ? printable(error.message) : 'unknown error'})`);
   } finally {
     zip.close();
@@ -169,13 +130,21 @@ async function manifestOf(zip: OpenedZip, entry: Entry | undefined, signature: E
   } catch {
     throw damagedBundle('has a damaged manifest');
   }
-  if (typeof manifest.version === 'number' && manifest.version > 1) throw new ImageError('bundle.newer', `the bundle has the version ${manifest.version}, and this Guesthouse knows version 1`, 'use a newer Guesthouse');
+  if (typeof manifest.version === 'number' && manifest.version > 2) throw new ImageError('bundle.newer', `the bundle has the version ${manifest.version}, and this Guesthouse knows version 2`, 'use a newer Guesthouse');
   const { members } = manifest;
-  const isSound = manifest.version === 1 && manifest.chunkBytes === BUNDLE_CHUNK_BYTES && Array.isArray(members) && members.length <= MEMBERS_MAXIMUM && members.every((member: Partial<Member> | null) => (
+  const isSound = (manifest.version === 1 || manifest.version === 2) && manifest.chunkBytes === BUNDLE_CHUNK_BYTES && Array.isArray(members) && members.length <= MEMBERS_MAXIMUM && members.every((member: Partial<Member> | null) => (
     typeof member?.path === 'string' && isPathInside(member.path) && Number.isSafeInteger(member.bytes) && member.bytes! >= 0 && Array.isArray(member.sha256)
-    && member.sha256.length === Math.ceil(member.bytes! / BUNDLE_CHUNK_BYTES) && member.sha256.every((hash) => typeof hash === 'string')));
+    && member.sha256.length === Math.ceil(member.bytes! / BUNDLE_CHUNK_BYTES) && member.sha256.every((hash) => typeof hash === 'string') && arePieces(member.pieces, member.sha256.length, manifest.version!)));
   if (!isSound) throw damagedBundle('has a manifest that makes no sense');
   return { manifest: manifest as Manifest, manifestSha256: createHash('sha256').update(bytes).digest('hex'), signer };
+}
+
+/** A piece of incompressible bytes is longer than they are. */
+const PIECE_BYTES_MAXIMUM = 2 * BUNDLE_CHUNK_BYTES;
+
+function arePieces(pieces: unknown, chunks: number, version: number): boolean {
+  if (version === 1) return pieces === undefined;
+  return Array.isArray(pieces) && pieces.length === chunks && pieces.every((bytes) => Number.isSafeInteger(bytes) && bytes > 0 && bytes <= PIECE_BYTES_MAXIMUM);
 }
 
 async function contentsOf(zip: OpenedZip, entry: Entry): Promise<Buffer> {

@@ -1,6 +1,6 @@
 /** The compile thread's module: a worker that compiles what the machine thread asks for, as much at a time as waits. */
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { parentPort } from 'node:worker_threads';
 import { RegionBuilder, type CompiledBatch, type CompileRequest } from '../cpu/translator/region-compiler.ts';
 import { listRegion } from '../cpu/translator/region-listing.ts';
@@ -41,7 +41,8 @@ function compileFor({ memory, cpuBase, port, listingPath }: CompileThreadStart):
    */
   function compiled(batch: readonly CompileRequest[]): CompiledBatch {
     try {
-      return builder.build(batch);
+      const { used_heap_size: used, malloced_memory: malloced } = getHeapStatistics();
+      return { ...builder.build(batch), heapBytes: used + malloced };
     } catch (error) {
       process.stderr.write(`compile thread: ${String(error)}\n`);
       builder = newBuilder();

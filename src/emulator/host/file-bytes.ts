@@ -8,6 +8,8 @@ import { lockForReading, lockForWriting, type FileLock } from './file-lock.ts';
 import { StartError } from './start-error.ts';
 
 const ZERO_CHUNK_BYTES = 1 << 20;
+/** Of a file that is written behind: this much is on its way to the disk before more comes. */
+const WRITE_BEHIND_BYTES = 64 << 20;
 
 /** `look`: for reading, whoever may be writing it. */
 export type FileAccess = 'look' | 'read-only' | 'read-write';
@@ -17,21 +19,26 @@ export class HostByteFile implements ByteFile {
   readonly #handle: FileHandle;
   readonly #lock: FileLock;
   readonly #prompt: PromptCalls;
+  readonly #writesBehind: boolean;
+  #unsyncedBytes = 0;
+  #behind: Promise<void> | undefined;
   /** Why nothing that was written counts as stable any more. */
   #lost: Error | undefined;
 
-  private constructor(handle: FileHandle, readOnly: boolean, lock: FileLock, prompt: PromptCalls) {
+  private constructor(handle: FileHandle, readOnly: boolean, lock: FileLock, prompt: PromptCalls, writesBehind: boolean) {
     this.#handle = handle;
     this.readOnly = readOnly;
     this.#lock = lock;
     this.#prompt = prompt;
+    this.#writesBehind = writesBehind;
   }
 
   /**
    * Held against other writers, and against readers where it is opened for writing. Throws `StartError` when the file is missing,
-   * not a file, not permitted or in use.
+   * not a file, not permitted or in use. `writesBehind`: it is written from one end to the other, so that the disk should have begun
+   * long before the flush.
    */
-  static async open(path: string, access: FileAccess): Promise<HostByteFile> {
+  static async open(path: string, access: FileAccess, { writesBehind = false }: { readonly writesBehind?: boolean | undefined } = {}): Promise<HostByteFile> {
     let handle: FileHandle;
     try {
       // A pipe would keep one waiting for somebody at its other end.
@@ -43,7 +50,7 @@ export class HostByteFile implements ByteFile {
       const status = await handle.stat();
       if (!status.isFile()) throw new StartError('media.not-a-file', `${path} is ${status.isDirectory() ? 'a folder' : 'a device or a pipe'}, not a file`, 'name an image file');
       const lock = access === 'look' ? undefined : access === 'read-only' ? await lockForReading(path) : await lockForWriting(path);
-      return new HostByteFile(handle, access !== 'read-write', lock, await PromptCalls.onFile(path));
+      return new HostByteFile(handle, access !== 'read-write', lock, await PromptCalls.onFile(path), writesBehind);
     } catch (error) {
       await handle.close();
       throw error;
@@ -74,6 +81,15 @@ export class HostByteFile implements ByteFile {
         : (await this.#handle.write(source, done, source.length - done, position + done)).bytesWritten;
       done += bytesWritten;
     }
+    if (this.#writesBehind) this.#writeBehind(source.length);
+  }
+
+  #writeBehind(bytes: number): void {
+    this.#unsyncedBytes += bytes;
+    if (this.#unsyncedBytes < WRITE_BEHIND_BYTES || this.#behind !== undefined) return;
+    this.#unsyncedBytes = 0;
+    // Where it fails, every flush after it tells.
+    this.#behind = this.flush().catch(() => {}).finally(() => { this.#behind = undefined; });
   }
 
   async truncate(size: number): Promise<void> {
@@ -109,6 +125,7 @@ export class HostByteFile implements ByteFile {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#behind;
     await this.#handle.close();
     await this.#lock?.[Symbol.asyncDispose]();
   }

@@ -17,18 +17,23 @@ export class HostImageFiles implements ImageFiles {
   readonly #allowedFolders: readonly string[];
   readonly #isLooking: boolean;
   readonly #bundle: MountedBundle | undefined;
+  readonly #writesBehind: boolean | undefined;
 
-  /** `allowedFolders`: where, besides its own folder, files may lie that an image names. `isLooking`: others may write what is read. `bundle` is where files may be besides. */
-  constructor(allowedFolders: readonly string[] = [], { isLooking = false, bundle }: { readonly isLooking?: boolean; readonly bundle?: MountedBundle | undefined } = {}) {
+  /**
+   * `allowedFolders`: where, besides its own folder, files may lie that an image names. `isLooking`: others may write what is read.
+   * `bundle` is where files may be besides. `writesBehind`: as of `HostByteFile`.
+   */
+  constructor(allowedFolders: readonly string[] = [], { isLooking = false, bundle, writesBehind }: { readonly isLooking?: boolean; readonly bundle?: MountedBundle | undefined; readonly writesBehind?: boolean } = {}) {
     this.#allowedFolders = allowedFolders;
     this.#isLooking = isLooking;
     this.#bundle = bundle;
+    this.#writesBehind = writesBehind;
   }
 
   open(path: string, access: FileAccess): Promise<ByteFile> {
     const member = this.#bundle?.memberAt(path);
     if (member !== undefined) return access === 'read-write' ? Promise.reject(new ImageError('media.no-permission', `${path} is in a bundle, which nobody writes`, 'attach it read-only, or keep the machine')) : MemberFile.open(member);
-    return HostByteFile.open(path, this.#isLooking && access === 'read-only' ? 'look' : access);
+    return HostByteFile.open(path, this.#isLooking && access === 'read-only' ? 'look' : access, { writesBehind: this.#writesBehind });
   }
 
   async resolve(from: string, name: string): Promise<string> {

@@ -39,6 +39,8 @@ export interface ResumedState {
 export interface BoardFiles {
   readonly bios: Uint8Array;
   readonly vgaBios: Uint8Array | undefined;
+  /** By the adapters' order. */
+  readonly adapterRoms: readonly (Uint8Array | undefined)[];
   /** Of a direct boot. A machine that goes on from a saved state boots later, if ever: its thread reads them then. */
   readonly boot: BootFiles | undefined;
 }

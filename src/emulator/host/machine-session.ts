@@ -95,7 +95,7 @@ export class MachineSession {
       isResumed: given.resumed !== undefined,
       disks: this.#disks.map((backend, index) => ({ backend, bus: start.disks[index]!.bus, kind: start.disks[index]!.kind })),
       bootOrder: start.bootOrder,
-      adapters: adapters.map(({ model, mac, connected = true }, index) => ({ model, mac, connected, link: this.#cables[index]! })),
+      adapters: adapters.map(({ model, mac, connected = true }, index) => ({ model, mac, connected, link: this.#cables[index]!, bootRom: given.files.adapterRoms[index] })),
       serial: lines.serial,
       virtioConsole: lines['virtio-console'],
       entropy,

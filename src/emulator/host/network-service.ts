@@ -7,11 +7,12 @@ import { FrameLink } from '../network/frame-link.ts';
 import type { Connection } from '../network/connection-list.ts';
 import type { CapableLink } from '../network/guest-wire.ts';
 import { ImpairedLink } from '../network/impaired-link.ts';
-import { forwardKey, NatNetwork, type PortForward } from '../network/nat-network.ts';
+import { forwardKey, NatNetwork, type BootOffer, type PortForward } from '../network/nat-network.ts';
 import type { Lease, SharedLeases } from '../network/services/dhcp-server.ts';
 import { ShapedLink } from '../network/shaped-link.ts';
 import { SwitchPort, type Member } from '../network/switch-port.ts';
 import { TappedLink } from '../network/tapped-link.ts';
+import { BootFolder } from './boot-folder.ts';
 import { CaptureFile } from './capture-file.ts';
 import { HostClock } from './host-clock.ts';
 import { NodeNetwork } from './node-network.ts';
@@ -68,6 +69,7 @@ export class NetworkService {
       reach: start.reach,
       allow: start.allow,
       forwards: start.forwards,
+      boot: bootOffer(start),
       leases: this.#switch,
       routesIpv6: () => host.routesIpv6(),
       forwardSettled: (forward, problem) => { this.#waiting.settle(forward, problem); },
@@ -98,6 +100,7 @@ export class NetworkService {
         throw error;
       }
     }
+    if (settings.bootFolder !== before.bootFolder || settings.bootFile !== before.bootFile) this.#network?.changeBoot(bootOffer(settings));
     this.#settings = settings;
     this.#network?.changeReach(settings.reach, settings.allow);
     this.#shape(settings);
@@ -186,6 +189,10 @@ export class NetworkService {
     this.#tapped.capture = (frame, offload, direction) => { capture.frame(frame, offload, direction); };
     return capture;
   }
+}
+
+function bootOffer({ bootFolder, bootFile }: NetworkSettings): BootOffer | undefined {
+  return bootFolder === undefined ? undefined : { files: new BootFolder(bootFolder), file: bootFile };
 }
 
 /** The switch that the adapter shares with those of other machines, and what their gateways have told. */

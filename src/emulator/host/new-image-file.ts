@@ -60,7 +60,7 @@ export class NewImageFile implements AsyncDisposable {
 
   /** Compressed, from its beginning to its end. */
   async writeStream(source: DiskImage, progress: (bytes: number) => void): Promise<void> {
-    await using file = await HostByteFile.open(this.#beside, 'read-write');
+    await using file = await HostByteFile.open(this.#beside, 'read-write', { writesBehind: true });
     await writeStreamOptimized({ source, file, compression: zlibCompression, name: basename(this.#place), contentId: contentIdOf(newBirth()), progress });
   }
 
@@ -86,7 +86,7 @@ export class NewImageFile implements AsyncDisposable {
 
   /** Without what is below it: only its own. */
   open(format: DiskFormat): Promise<DiskImage> {
-    return openImage({ path: this.#beside, name: basename(this.#place), format, readOnly: false, files: new HostImageFiles(), compression: zlibCompression, withoutBacking: true });
+    return openImage({ path: this.#beside, name: basename(this.#place), format, readOnly: false, files: new HostImageFiles([], { writesBehind: true }), compression: zlibCompression, withoutBacking: true });
   }
 
   hostBytes(): Promise<number> {

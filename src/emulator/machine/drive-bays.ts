@@ -1,4 +1,5 @@
 /** Which place each attached disk and disc gets, and how the firmware calls it. Guests name their disks by it. */
+import { BOOT_ORDER_DEFAULT, type BootDevice } from '../../shared/boot-order.ts';
 import type { DiskBus } from '../../shared/disk-bus.ts';
 import { ahciBootPath, ideBootPath, pciBootPath } from '../firmware/firmware-items.ts';
 import type { BlockBackend } from '../interfaces/block-backend.ts';
@@ -36,12 +37,12 @@ export interface DriveBays {
 const DISK_PLACES = [[0, 0], [0, 1], [1, 1], [1, 0]] as const;
 const DISC_PLACES = [[1, 0], [1, 1], [0, 1], [0, 0]] as const;
 
-/** `undefined` where there are more disks than places. */
-export function assignDriveBays(disks: readonly AttachedDisk[], bootOrder: readonly ('hd' | 'cd')[]): DriveBays | undefined {
+/** `undefined` where there are more disks than places. `networkPaths` are those of the network cards that can be booted by. */
+export function assignDriveBays(disks: readonly AttachedDisk[], bootOrder: readonly BootDevice[], networkPaths: readonly string[] = []): DriveBays | undefined {
   const ide: IdePlace[] = [];
   const ahci: AttachedDisk[] = [];
   const virtio: { slot: number; disk: AttachedDisk }[] = [];
-  const paths: { kind: 'hd' | 'cd'; path: string }[] = [];
+  const paths: { kind: BootDevice; path: string }[] = networkPaths.map((path) => ({ kind: 'net', path }));
   for (const disk of disks) {
     const kind = disk.kind === 'disk' ? 'hd' : 'cd';
     if (disk.bus === 'virtio') {
@@ -63,6 +64,6 @@ export function assignDriveBays(disks: readonly AttachedDisk[], bootOrder: reado
     ide.push({ channel, drive, disk });
     paths.push({ kind, path: ideBootPath(channel, drive) });
   }
-  const order = bootOrder.length > 0 ? bootOrder : (['hd', 'cd'] as const);
+  const order = bootOrder.length > 0 ? bootOrder : BOOT_ORDER_DEFAULT;
   return { ide, ahci, virtio, bootPaths: order.flatMap((kind) => paths.filter((path) => path.kind === kind).map(({ path }) => path)) };
 }

@@ -7,6 +7,8 @@ import { Ne2000Isa, Rtl8029 } from '../devices/ne2000/ne2000.ts';
 import type { PciBus } from '../devices/pci/pci.ts';
 import { Rtl8139 } from '../devices/rtl8139.ts';
 import { VirtioNet } from '../devices/virtio/virtio-net.ts';
+import { pciBootPath } from '../firmware/firmware-items.ts';
+import { networkRomFor } from '../firmware/network-rom.ts';
 import type { PortBus } from '../interfaces/bus.ts';
 import type { Clock } from '../interfaces/clock.ts';
 import type { Device } from '../interfaces/device.ts';
@@ -16,6 +18,7 @@ import type { NetworkLink } from '../interfaces/network.ts';
 import type { PciFunction } from '../interfaces/pci.ts';
 import type { IsaInterrupts } from './isa-interrupts.ts';
 import { PCI_NETWORK_SLOTS, PCI_SUBSYSTEM } from './pc-layout.ts';
+import type { RomImages } from './rom-images.ts';
 
 /** A network adapter and the cable that it is plugged into. */
 export interface AttachedAdapter {
@@ -24,6 +27,8 @@ export interface AttachedAdapter {
   readonly link: NetworkLink;
   /** The cable is plugged in, as where nothing is said. */
   readonly connected?: boolean;
+  /** An image that boots by this kind of card, where the machine is to start from the network by it. */
+  readonly bootRom?: Uint8Array | undefined;
 }
 
 export interface NetworkCard extends Device {
@@ -37,11 +42,14 @@ export interface NetworkBoard {
   readonly pci: PciBus;
   readonly ports: PortBus;
   readonly isa: IsaInterrupts;
+  readonly roms: RomImages;
 }
 
 /** In the order of `adapters`; a card of the ISA bus leaves its PCI slot empty. `undefined` where there are more than places. */
 export function plugNetworkCards(adapters: readonly AttachedAdapter[], board: NetworkBoard): NetworkCard[] | undefined {
   const cards: NetworkCard[] = [];
+  /** Cards of a kind can share what is in their sockets. */
+  const romsByModel = new Map<AdapterModel, PciFunction['expansionRom']>();
   let isaCards = 0;
   for (const [index, adapter] of adapters.entries()) {
     const { memory, clock, log } = board;
@@ -56,12 +64,25 @@ export function plugNetworkCards(adapters: readonly AttachedAdapter[], board: Ne
       const slot = PCI_NETWORK_SLOTS[index];
       if (slot === undefined) return undefined;
       const card = pciCard(adapter.model, { ...options, subsystemVendorId: PCI_SUBSYSTEM.vendorId, subsystemId: PCI_SUBSYSTEM.deviceId });
-      board.pci.plug(slot, 0, card);
+      if (adapter.bootRom !== undefined && !romsByModel.has(adapter.model)) romsByModel.set(adapter.model, placeRom(adapter.bootRom, card, board.roms));
+      board.pci.plug(slot, 0, card, adapter.bootRom === undefined ? undefined : romsByModel.get(adapter.model));
       cards.push(card);
     }
     cards.at(-1)!.setLink(adapter.connected ?? true);
   }
   return cards;
+}
+
+/** Firmware paths of the cards that can be booted by, in order. */
+export function networkBootPaths(adapters: readonly AttachedAdapter[]): string[] {
+  return adapters.flatMap(({ bootRom }, index) => (bootRom === undefined ? [] : [pciBootPath(PCI_NETWORK_SLOTS[index]!, 'ethernet')]));
+}
+
+function placeRom(image: Uint8Array, card: PciFunction, roms: RomImages): PciFunction['expansionRom'] {
+  const rom = networkRomFor(image, card);
+  if (rom === undefined) return undefined;
+  const { offset, length } = roms.placeAsExpansionRom(rom);
+  return { memoryOffset: offset, length };
 }
 
 type CardOptions = ConstructorParameters<typeof VirtioNet>[0] & ConstructorParameters<typeof E1000>[0];

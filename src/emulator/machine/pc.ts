@@ -57,7 +57,7 @@ import { KeyTypist } from './key-typist.ts';
 import type { MachineEnd } from './machine-loop.ts';
 import { PhysicalMemoryBus } from './mmio-bus.ts';
 import { MovableWindow } from './movable-window.ts';
-import { plugNetworkCards, type AttachedAdapter, type NetworkCard } from './network-cards.ts';
+import { networkBootPaths, plugNetworkCards, type AttachedAdapter, type NetworkCard } from './network-cards.ts';
 import * as layout from './pc-layout.ts';
 import { IoPortBus } from './port-bus.ts';
 import { RomImages } from './rom-images.ts';
@@ -302,7 +302,7 @@ export class Pc {
     this.physical.claim('vga.window', layout.VGA_WINDOW.base, layout.VGA_WINDOW.length, vga.aperture);
 
     // IDE disks and CD drives.
-    const bays = assignDriveBays(options.disks, options.bootOrder);
+    const bays = assignDriveBays(options.disks, options.bootOrder, networkBootPaths(options.adapters));
     if (bays === undefined) throw new BoardError('machines.too-many-drives', 'there are more disks than the machine has places for', 'attach fewer');
     const ide = new Piix3Ide({
       id: 'ide', revision: layout.PCI_IDS.ide.revision, ...SUBSYSTEM, memory: this.memory,
@@ -332,7 +332,7 @@ export class Pc {
     for (const { slot, card } of virtio) pci.plug(slot, 0, card);
 
     // Network adapters.
-    const adapters = plugNetworkCards(options.adapters, { memory: this.memory, clock, log, pci, ports: this.ports, isa });
+    const adapters = plugNetworkCards(options.adapters, { memory: this.memory, clock, log, pci, ports: this.ports, isa, roms });
     if (adapters === undefined) throw new BoardError('machines.too-many-adapters', 'there are more network adapters than the machine has places for', 'attach fewer');
     this.#adapters = adapters;
 

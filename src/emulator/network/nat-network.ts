@@ -13,7 +13,7 @@ import { decodeTcp } from './frames/tcp-segment.ts';
 import { decodeUdp, encodeUdp, type UdpDatagram } from './frames/udp.ts';
 import { GuestWire, type CapableLink } from './guest-wire.ts';
 import type { Endpoint, HostNetwork, HostStream, Listener, StreamEvents } from './host-network.ts';
-import { DNS_IPV4, DNS_IPV6, GATEWAY_IPV4, GATEWAY_MAC, LEASE_FIRST, LEASE_PREFIX } from './nat-addresses.ts';
+import { DNS_IPV4, DNS_IPV6, GATEWAY_IPV4, GATEWAY_IPV6, GATEWAY_MAC, LEASE_FIRST, LEASE_PREFIX } from './nat-addresses.ts';
 import type { Connection } from './connection-list.ts';
 import { ReachPolicy, type AllowedTarget, type Reach } from './policy.ts';
 import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT, DhcpServer, type SavedLease, type SharedLeases } from './services/dhcp-server.ts';
@@ -21,6 +21,7 @@ import { DNS_PORT, DnsServer } from './services/dns-server.ts';
 import { DnsStream } from './services/dns-stream.ts';
 import { Icmp } from './services/icmp.ts';
 import { Neighbours } from './services/neighbours.ts';
+import { TftpServer, type BootFiles } from './services/tftp-server.ts';
 import { TcpTable } from './tcp/tcp-table.ts';
 import { UdpFlows } from './udp-flows.ts';
 
@@ -36,6 +37,12 @@ export interface PortForward {
   readonly guest: { readonly address?: IpAddress | undefined; readonly port: number };
 }
 
+export interface BootOffer {
+  readonly files: BootFiles;
+  /** What clients are told to load first. */
+  readonly file: string | undefined;
+}
+
 export interface NatOptions {
   readonly link: CapableLink;
   readonly host: HostNetwork;
@@ -45,6 +52,8 @@ export interface NatOptions {
   readonly reach: Reach;
   readonly allow: readonly AllowedTarget[];
   readonly forwards: readonly PortForward[];
+  /** What the gateway gives guests that boot from the network. */
+  readonly boot?: BootOffer | undefined;
   /** Where the network is shared with other machines. */
   readonly leases?: SharedLeases | undefined;
   /** Whether the host has a way into the IPv6 internet. */
@@ -71,6 +80,7 @@ export class NatNetwork {
   readonly #dns: DnsServer;
   readonly #tcp: TcpTable;
   readonly #udp: UdpFlows;
+  #tftp: TftpServer | undefined;
   readonly #fragments: FragmentAssembler;
   /** By what `forwardKey` calls them. */
   readonly #forwards = new Map<string, Listener>();
@@ -89,7 +99,7 @@ export class NatNetwork {
     });
     this.#icmp = new Icmp(this.#wire, clock);
     this.#neighbours = new Neighbours(this.#wire, this.#icmp, clock, options.routesIpv6);
-    this.#dhcp = new DhcpServer({ clock, bootFile: undefined, shared: options.leases });
+    this.#dhcp = new DhcpServer({ clock, shared: options.leases });
     this.#dns = new DnsServer({ host, policy: this.#policy, machines: () => [...this.#dhcp.leases(), ...options.leases?.others() ?? []] });
     this.#fragments = new FragmentAssembler(clock);
     this.#tcp = new TcpTable({
@@ -104,6 +114,7 @@ export class NatNetwork {
     });
     link.onReadable = () => { this.#look(); };
     link.onWritable = () => { this.#tcp.spaceMade(); };
+    this.changeBoot(options.boot);
     for (const forward of options.forwards) this.#startForward(forward);
   }
 
@@ -139,10 +150,23 @@ export class NatNetwork {
     for (const forward of wanted) if (!this.#forwards.has(forwardKey(forward))) this.#startForward(forward);
   }
 
+  /** Files that are being loaded from another folder break off. */
+  changeBoot(boot: BootOffer | undefined): void {
+    const { host, clock } = this.#options;
+    this.#tftp?.clear();
+    this.#dhcp.bootFile = boot?.file;
+    this.#tftp = boot === undefined ? undefined : new TftpServer({
+      files: boot.files, clock,
+      random32: () => host.random32(),
+      send: (from, to, message) => { this.#wire.sendPacket({ source: from.address, destination: to.address, protocol: PROTOCOL.udp }, encodeUdp(from, to, message)); },
+    });
+  }
+
   /** The guest has been reset: what it had open is gone. Leases and forwarded ports stay. */
   guestReset(): void {
     this.#tcp.clear();
     this.#udp.clear();
+    this.#tftp?.clear();
     this.#wire.forgetNeighbours();
   }
 
@@ -163,6 +187,7 @@ export class NatNetwork {
     this.#neighbours.stop();
     this.#tcp.clear();
     this.#udp.clear();
+    this.#tftp?.clear();
   }
 
   /** Looks at frames of the guest, not all at once where there are many. */
@@ -257,6 +282,8 @@ export class NatNetwork {
       });
       return;
     }
+    if ((destination === GATEWAY_IPV4 || destination === GATEWAY_IPV6)
+      && this.#tftp?.receive({ address: source, port: datagram.sourcePort }, { address: destination, port: datagram.destinationPort }, datagram.payload) === true) return;
     // Broadcasts and multicasts (mDNS, SSDP, NetBIOS) stay on this side, as on any router.
     if (!isGroup(destination)) this.#udp.receive(packet, datagram);
   }

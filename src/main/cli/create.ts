@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { BOOT_DEVICES } from '../../shared/boot-order.ts';
 import { DISK_BUSES } from '../../shared/disk-bus.ts';
 import type { DiskFormat } from '../../shared/disk-format.ts';
 import { ACCELERATORS, ARCHITECTURES, checkMachineName } from '../../shared/machine-config.ts';
@@ -15,7 +16,7 @@ import { withCore } from './core.ts';
 import { runDiskJob } from './disk/disk-job.ts';
 import { EXIT_USAGE, printJson, printLine, unwrap, usageFailure } from './outcome.ts';
 import { planAdapters } from './run/network-options.ts';
-import { oneOf, parseCdromOption, parseDiskOption } from './run/plan.ts';
+import { oneOf, parseCdromOption, parseDiskOption, planBootOrder } from './run/plan.ts';
 
 interface CreateOptions {
   memory: string; arch: string; accel: string; newDisk?: string; bus: string; disk: string[]; net: string[]; nic?: string; forward: string[]; cdrom: string[]; boot?: string;
@@ -35,10 +36,10 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
     .option('--bus <name>', `bus of the new disk: ${DISK_BUSES.join(', ')}`, 'ide')
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, readonly, discard-changes', collect, [])
     .option('--cdrom <file>', 'attach a CD image: FILE[,bus=ide|ahci]', collect, [])
-    .option('--net <kind[,setting...]>', 'none, nat, host-only, nat-network=NAME or internal=NAME, with reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, delay=MILLIS, jitter=MILLIS, loss=PERCENT', collect, [])
+    .option('--net <kind[,setting...]>', 'none, nat, host-only, nat-network=NAME or internal=NAME, with reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, delay=MILLIS, jitter=MILLIS, loss=PERCENT, boot-folder=FOLDER, boot-file=NAME', collect, [])
     .option('--nic <model>', `network adapter: ${ADAPTER_MODELS.join(', ')}`)
     .option('--forward <rule>', 'lead a port of this host into the guest: tcp|udp:[ADDRESS:]HOSTPORT:GUESTPORT', collect, [])
-    .option('--boot <device>', 'boot first from hd or cd')
+    .option('--boot <device>', `boot first from ${BOOT_DEVICES.join(', ')}`)
     .option('--kernel <file>', 'boot this Linux kernel directly')
     .option('--initrd <file>', 'its initial RAM disk')
     .option('--append <text>', 'its command line')
@@ -53,7 +54,6 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
       if (accelerator === undefined) throw usageFailure(`--accel "${options.accel}" is not known`, `give one of ${ACCELERATORS.join(', ')}`);
       if (accelerator === 'kvm') throw usageFailure(`--accel ${accelerator} is not available in this version`, 'use --accel auto');
       const bus = oneOf(options.bus, DISK_BUSES, '--bus');
-      if (options.boot !== undefined && options.boot !== 'hd' && options.boot !== 'cd') throw usageFailure(`--boot ${options.boot} is not available in this version`, 'use --boot hd or cd');
       if (options.kernel === undefined && (options.initrd !== undefined || options.append !== undefined)) throw usageFailure('--initrd and --append need a kernel', 'give --kernel FILE');
       const memoryBytes = unwrap(parseMemorySize(options.memory), EXIT_USAGE);
       const newDiskBytes = options.newDisk === undefined ? undefined : unwrap(parseDiskSize(options.newDisk), EXIT_USAGE);
@@ -64,7 +64,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
       const adapters = planned.map(({ config }) => config);
       const directBoot = options.kernel === undefined ? undefined
         : { kernel: resolve(options.kernel), ...(options.initrd === undefined ? {} : { initrd: resolve(options.initrd) }), commandLine: options.append ?? '' };
-      const bootOrder: ('hd' | 'cd')[] = options.boot === 'cd' ? ['cd', 'hd'] : ['hd', 'cd'];
+      const bootOrder = planBootOrder(options.boot, planned);
       const made = unwrap(await withCore(context, async (core) => {
         const result = options.bundled === true
           ? await core.client.library.createFromBundledGuest({ id: GUESTHOUSE_LINUX, name })

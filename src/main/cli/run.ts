@@ -1,6 +1,7 @@
 /** `guesthouse run`: an ephemeral machine; nothing is kept. */
 import { statSync } from 'node:fs';
 import type { Command } from 'commander';
+import { BOOT_DEVICES } from '../../shared/boot-order.ts';
 import { ADAPTER_MODELS } from '../../shared/network-config.ts';
 import { ForkLauncher } from '../machines/fork-launcher.ts';
 import { checkOutputFile, fileError } from '../machines/media-check.ts';
@@ -30,9 +31,9 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, format=raw|qcow2|..., readonly, discard-changes, backing-folder=FOLDER', collect, [])
     .option('--cdrom <file>', 'attach a CD image: FILE[,bus=ide|ahci]', collect, [])
     .option('--floppy <file>', 'attach a floppy image (not in this version)')
-    .option('--boot <device>', 'boot first from hd or cd')
+    .option('--boot <device>', `boot first from ${BOOT_DEVICES.join(', ')}`)
     .option('--bios <file>', 'firmware in place of the built-in one')
-    .option('--net <kind[,setting...]>', 'none, nat, host-only, nat-network=NAME or internal=NAME, with reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, capture=FILE.pcapng, delay=MILLIS, jitter=MILLIS, loss=PERCENT', collect, [])
+    .option('--net <kind[,setting...]>', 'none, nat, host-only, nat-network=NAME or internal=NAME, with reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, capture=FILE.pcapng, delay=MILLIS, jitter=MILLIS, loss=PERCENT, boot-folder=FOLDER, boot-file=NAME', collect, [])
     .option('--nic <model>', `network adapter: ${ADAPTER_MODELS.join(', ')}`)
     .option('--forward <rule>', 'lead a port of this host into the guest: tcp|udp:[ADDRESS:]HOSTPORT:GUESTPORT', collect, [])
     .option('--share <name=folder>', 'share a folder (not in this version)', collect, [])

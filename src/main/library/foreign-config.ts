@@ -13,6 +13,6 @@ export function withoutReachOutside(config: MachineConfig): MachineConfig {
     ...rest, ...boot,
     disks: config.disks.filter(({ path }) => isInside(path)).map((disk) => ({ ...disk, backingFolders: [] })),
     cdroms: config.cdroms.map((cdrom) => (isInside(cdrom.path) ? cdrom : { bus: cdrom.bus })),
-    adapters: config.adapters.map((adapter) => ({ ...adapter, allow: [], forwards: [] })),
+    adapters: config.adapters.map(({ bootFolder: _folder, bootFile: _file, ...adapter }) => ({ ...adapter, allow: [], forwards: [] })),
   };
 }

@@ -1,4 +1,5 @@
 /** A machine as the command line of a QEMU that starts the same: its disks as they are now, its firmware's order, its networks. */
+import { BOOT_ORDER_DEFAULT } from '../../shared/boot-order.ts';
 import type { LeftOut } from '../../shared/foreign-machine.ts';
 import type { MachineConfig } from '../../shared/machine-config.ts';
 import { ISA_ADAPTER_PLACES } from '../../shared/isa-adapter-places.ts';
@@ -22,7 +23,7 @@ export function qemuCommand(name: string, start: VmStart, config: MachineConfig)
     '-name', escaped(name), '-machine', 'pc',
     // Where nothing is said QEMU translates, as this machine does.
     ...(start.accelerator === 'kvm' ? ['-accel', 'kvm'] : []), '-m', `${start.memoryBytes / MIB}M`, '-vga', 'std',
-    ...driveOptions(start), ...(start.adapters ?? []).flatMap((adapter, index) => adapterOptions(adapter, index, config, leftOut)),
+    ...driveOptions(start), ...(start.adapters ?? []).flatMap((adapter, index) => adapterOptions(adapter, index, startDevices(start).indexOf(adapter), config, leftOut)),
     '-device', 'virtio-rng-pci', '-serial', 'stdio',
   ];
   const { directBoot, rtcEpochSeconds } = start;
@@ -36,9 +37,15 @@ export function qemuCommand(name: string, start: VmStart, config: MachineConfig)
   return { program: start.architecture === 'i386' ? 'qemu-system-i386' : 'qemu-system-x86_64', arguments: given, leftOut };
 }
 
-function driveOptions({ disks, bootOrder }: VmStart): string[] {
-  const order = bootOrder.length > 0 ? bootOrder : (['hd', 'cd'] as const);
-  const inOrder = order.flatMap((kind) => disks.filter((disk) => (disk.kind === 'disk') === (kind === 'hd')));
+/** What is started from, as it is tried. */
+function startDevices({ disks, bootOrder, adapters = [] }: VmStart): readonly (VmStart['disks'][number] | NetworkAdapterStart)[] {
+  const order = bootOrder.length > 0 ? bootOrder : BOOT_ORDER_DEFAULT;
+  return order.flatMap((device): readonly (VmStart['disks'][number] | NetworkAdapterStart)[] => (device === 'net' ? adapters.filter(({ bootRomPath }) => bootRomPath !== undefined) : disks.filter(({ kind }) => kind === (device === 'hd' ? 'disk' : 'cdrom'))));
+}
+
+function driveOptions(start: VmStart): string[] {
+  const { disks } = start;
+  const inOrder = startDevices(start);
   const taken = new Set<string>();
   return disks.flatMap((disk, index) => {
     const bootIndex = inOrder.indexOf(disk);
@@ -70,7 +77,7 @@ function driveOf({ path, format, kind, readOnly, discardChanges }: DiskAttachmen
 
 const CARDS: Readonly<Record<NetworkAdapterStart['model'], string>> = { virtio: 'virtio-net-pci', e1000: 'e1000', rtl8139: 'rtl8139', 'ne2000-pci': 'ne2k_pci', 'ne2000-isa': 'ne2k_isa' };
 
-function adapterOptions({ model, mac, reach, allow, forwards, connected }: NetworkAdapterStart, index: number, { adapters }: MachineConfig, leftOut: LeftOut[]): string[] {
+function adapterOptions({ model, mac, reach, allow, forwards, connected, bootFolder, bootFile }: NetworkAdapterStart, index: number, bootIndex: number, { adapters }: MachineConfig, leftOut: LeftOut[]): string[] {
   const { mode = 'nat', network = '' } = adapters[index] ?? {};
   if (mode !== 'nat' && mode !== 'host-only') leftOut.push({ what: 'network-mode', detail: `${mode} ${network}` });
   // QEMU's own network with a way out, or without one; a network that machines of ours share is none of its.
@@ -78,9 +85,10 @@ function adapterOptions({ model, mac, reach, allow, forwards, connected }: Netwo
   if (reach === 'listed' || allow.length > 0) leftOut.push({ what: 'network-mode', detail: `listed: ${allow.map(({ host }) => host).join(', ')}`.slice(0, 300) });
   if (connected === false) leftOut.push({ what: 'network-mode', detail: 'unplugged' });
   const rules = forwards.map(({ protocol, host, guest }) => `hostfwd=${protocol}:${bracketed(host.address)}:${host.port}-${guest.address ?? ''}:${guest.port}`);
+  const boot = [...(bootFolder === undefined ? [] : [`tftp=${escaped(bootFolder)}`]), ...(bootFile === undefined ? [] : [`bootfile=${escaped(bootFile)}`])];
   const place = model === 'ne2000-isa' ? ISA_ADAPTER_PLACES[adapters.slice(0, index).filter((other) => other.model === model).length] : undefined;
   const jumpers = place ? `,iobase=${place.base},irq=${place.irq}` : '';
-  return ['-netdev', ['user', `id=net${index}`, ...(isRestricted ? ['restrict=on'] : []), ...rules].join(','), '-device', `${CARDS[model]}${jumpers},netdev=net${index},mac=${mac}`];
+  return ['-netdev', ['user', `id=net${index}`, ...(isRestricted ? ['restrict=on'] : []), ...boot, ...rules].join(','), '-device', `${CARDS[model]}${jumpers},netdev=net${index},mac=${mac}${bootIndex < 0 ? '' : `,bootindex=${bootIndex + 1}`}`];
 }
 
 function bracketed(address: string): string {

@@ -1,6 +1,7 @@
 /** From a machine's description to what its VM process needs, everything checked that main may check. */
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
+import type { BootDevice } from '../../shared/boot-order.ts';
 import { DISK_BUSES, DRIVES_MAXIMUM } from '../../shared/disk-bus.ts';
 import type { MachineConfig } from '../../shared/machine-config.ts';
 import { macAddressOf, type AdapterConfig } from '../../shared/network-config.ts';
@@ -51,7 +52,7 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
     directBoot,
     disks,
     bootOrder: config.bootOrder,
-    adapters: config.adapters.map((adapter, index) => adapterStartOf(name, index, adapter, undefined, paths)),
+    adapters: config.adapters.map((adapter, index) => adapterStartOf(name, index, adapter, undefined, config.bootOrder, paths)),
     time: config.time.mode,
     rtcEpochSeconds: config.time.rtcEpochSeconds,
     seed: config.time.seed,
@@ -63,12 +64,13 @@ export function vmStartOf(name: string, config: MachineConfig, folder: string, b
   }, inPlace);
 }
 
-/** `capturePath` is a pcapng file for the adapter's frames. */
-export function adapterStartOf(machine: string, index: number, config: AdapterConfig, capturePath: string | undefined, paths: AppPaths): NetworkAdapterStart {
+/** `capturePath` is a pcapng file for the adapter's frames. The adapter has a boot ROM where the order wants one: it costs time at each start. */
+export function adapterStartOf(machine: string, index: number, config: AdapterConfig, capturePath: string | undefined, bootOrder: readonly BootDevice[], paths: AppPaths): NetworkAdapterStart {
   const { model, mac, mode, network } = config;
   const isShared = mode === 'nat-network' || mode === 'internal';
   return {
     model, mac: mac ?? macAddressOf(machine, index), ...networkSettingsOf(config), capturePath,
+    bootRomPath: bootOrder.includes('net') ? paths.bootRom(model) : undefined,
     sharedSwitch: isShared ? { place: paths.switchPlace(mode, network), hasGateway: mode === 'nat-network' } : undefined,
   };
 }
@@ -81,13 +83,13 @@ export function networkSettingsOf({ model: _model, mac: _mac, mode, network: _ne
 /**
  * Everything that can be known before a process is started.
  * Errors: those of `checkMedium` and `checkHostMemory`, `firmware.missing`, `machines.no-kvm`, `machines.too-many-drives`, `media.twice`,
- * `network.instruction-time`, `network.no-gateway`, `network.port-twice`.
+ * `network.instruction-time`, `network.no-boot-folder`, `network.no-boot-server`, `network.no-gateway`, `network.port-twice`.
  */
 export function checkVmStart(start: VmStart, inPlace?: InPlace): Result<VmStart> {
   if (start.accelerator === 'kvm') return fail('machines.no-kvm', 'the accelerator kvm is not available in this version', 'use the accelerator auto');
   const memory = checkHostMemory(start.memoryBytes, 0);
   if (!memory.ok) return memory;
-  for (const path of [start.biosPath, start.vgaBiosPath]) {
+  for (const path of [start.biosPath, start.vgaBiosPath, ...(start.adapters ?? []).map(({ bootRomPath }) => bootRomPath)]) {
     const checked = path === undefined ? ok(0) : checkMedium(path, 'firmware', false);
     if (!checked.ok) return checked.error.code === 'media.missing' ? fail('firmware.missing', checked.error.message, 'run "npm run setup", or give another with --bios') : checked;
   }
@@ -108,6 +110,11 @@ export function checkVmStart(start: VmStart, inPlace?: InPlace): Result<VmStart>
   if (adapters.some(({ sharedSwitch, forwards }) => sharedSwitch?.hasGateway === false && forwards.length > 0)) {
     return fail('network.no-gateway', 'no port leads into an internal network', 'leave its forwards out, or use a NAT network');
   }
+  if (adapters.some(({ sharedSwitch, bootFolder }) => sharedSwitch?.hasGateway === false && bootFolder !== undefined)) {
+    return fail('network.no-boot-server', 'nobody gives out a boot folder on an internal network', 'leave it out, or use a NAT network');
+  }
+  const noFolder = adapters.find(({ bootFolder }) => bootFolder !== undefined && !isFolder(bootFolder))?.bootFolder;
+  if (noFolder !== undefined) return fail('network.no-boot-folder', `the boot folder ${noFolder} isn't there, or is no folder`, 'name a folder with what the guest is to boot');
   const ports = adapters.flatMap(({ forwards }) => forwards.map(({ protocol, host }) => `${protocol} port ${host.address}:${host.port}`));
   const twice = ports.find((port, index) => ports.indexOf(port) < index);
   if (twice !== undefined) return fail('network.port-twice', `the host's ${twice} is forwarded twice`, 'forward it once');
@@ -123,6 +130,10 @@ export function checkVmStart(start: VmStart, inPlace?: InPlace): Result<VmStart>
     written.add(real);
   }
   return ok(start);
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function isTakenAsRaw({ format, path }: DiskAttachment): boolean {

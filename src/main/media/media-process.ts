@@ -153,7 +153,7 @@ async function runIn<T>(child: ChildProcess, { job, answer, progress, signal, ki
 
 /** Removes the image that a killed process had begun beside its place. */
 async function clearAway(job: MediaJob, pid: number): Promise<void> {
-  const place = job.kind === 'create' || job.kind === 'convert' ? job.target.path : job.kind === 'compact' ? job.image.path : job.kind === 'export-ovf' ? job.path : undefined;
+  const place = job.kind === 'create' || job.kind === 'convert' ? job.target.path : job.kind === 'compact' ? job.image.path : job.kind === 'export-ovf' || job.kind === 'export-bundle' ? job.path : undefined;
   if (place === undefined) return;
   const real = await realpath(place).catch(() => place);
   const prefix = unfinishedPrefix(basename(real), pid);

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { firstLine, isGreen, sumTallies, tallyLine } from '../../../scripts/test/tally.ts';
 
 describe('the last line of npm test', () => {
-  const unit = { passed: 3, failed: 0, failures: [], skipped: [] };
-  const endToEnd = { passed: 2, failed: 1, failures: [{ test: 'c', reason: 'd' }], skipped: [{ test: 'a', reason: 'b' }] };
+  const unit = { passed: 3, failed: 0, failures: [], flaky: [], skipped: [] };
+  const endToEnd = { passed: 2, failed: 1, failures: [{ test: 'c', reason: 'd' }], flaky: [], skipped: [{ test: 'a', reason: 'b' }] };
 
   it('names no skips where there are none', () => {
     expect(tallyLine(unit)).toBe('3 passed, 0 failed');
@@ -22,6 +22,6 @@ describe('the last line of npm test', () => {
     expect(isGreen(unit)).toBe(true);
     expect(isGreen(endToEnd)).toBe(false);
     expect(isGreen(sumTallies([]))).toBe(false);
-    expect(isGreen({ passed: 0, failed: 0, failures: [], skipped: endToEnd.skipped })).toBe(false);
+    expect(isGreen({ passed: 0, failed: 0, failures: [], flaky: [], skipped: endToEnd.skipped })).toBe(false);
   });
 });

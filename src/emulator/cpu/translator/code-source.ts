@@ -1,13 +1,19 @@
 /** Where a region's guest code is read from: pages of shared memory, found as the machine's own code TLB has them. */
 import { recordAt } from '../interpreter/block-decoder.ts';
 import {
-  CODE_PAGE_MODE, CODE_PAGE_NUMBER, HANDLER_NUMBER_COUNT, PAGE_BYTES, RECORD_HANDLER, RECORD_IMMEDIATE,
+  CODE_ARENA, CODE_PAGE_MODE, CODE_PAGE_NUMBER, CODE_UNIT_BYTES, HANDLER_NUMBER_COUNT, PAGE_BYTES, RECORD_HANDLER, RECORD_IMMEDIATE,
 } from '../memory-layout.ts';
 import { CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES, MODE_CODE_64, MODE_CODE_SIZE, MODE_DECODING } from '../state-layout.ts';
 
-/** An instruction by its page's descriptor and its offset, of which only that in the page counts. */
+/**
+ * An instruction by its page's descriptor and its offset, of which only that in the page counts. Descriptors are units of the code
+ * arena, so 28 bits are enough: V8 keeps numbers of more than 31 on the heap, and there is one for each instruction translated.
+ */
 export function keyOf(descriptor: number, offset: number): number {
-  return descriptor * PAGE_BYTES + (offset & (PAGE_BYTES - 1));
+  return (descriptor - CODE_ARENA) * (PAGE_BYTES / CODE_UNIT_BYTES) + (offset & (PAGE_BYTES - 1));
+}
+export function descriptorOf(key: number): number {
+  return Math.floor(key / PAGE_BYTES) * CODE_UNIT_BYTES + CODE_ARENA;
 }
 
 /** A page of guest code as it was when a region was grown over it. */

@@ -2,7 +2,7 @@
 import { Decoder } from '../decoder.ts';
 import { instructionTable } from '../isa/table.ts';
 import { PAGE_BYTES } from '../memory-layout.ts';
-import { keyOf, SharedCode, type CodePlace, type OtherRegions } from './code-source.ts';
+import { descriptorOf, keyOf, SharedCode, type CodePlace, type OtherRegions } from './code-source.ts';
 import { DEFAULT_GROWTH, growRegion, type CoveredPage, type GrowthLimits, type GuestCode } from './guest-code.ts';
 import { buildRegionModule } from './region-module.ts';
 
@@ -55,6 +55,8 @@ export interface CompiledBatch {
   readonly millis: number;
   /** Of WebAssembly. */
   readonly moduleBytes?: number;
+  /** What JavaScript's heap takes on the thread that compiles, and what V8's compilers have taken beside it. */
+  readonly heapBytes?: number;
   /** Compiling broke off. */
   readonly failed?: boolean;
 }
@@ -114,8 +116,8 @@ export class RegionBuilder {
   /** Looks on: at each region before it is compiled, with RIP of its first page. */
   onRegion: ((code: GuestCode, rip: bigint) => void) | undefined;
   private readonly known = new Map<number, KnownRegion>();
-  /** By `keyOf` of each instruction: its region, and its offset there. */
-  private readonly taken = new Map<number, { readonly region: KnownRegion; readonly offset: number }>();
+  /** By `keyOf` of each instruction. */
+  private readonly taken = new Map<number, KnownRegion>();
 
   constructor(memory: ArrayBufferLike, cpuBase: number, nowMillis: () => number, limits = DEFAULT_GROWTH) {
     this.memory = memory;
@@ -187,7 +189,7 @@ export class RegionBuilder {
 
   /** What to compile for a request; `undefined` where a region has the code and the way in is still to prove its worth. */
   private plan({ id, descriptor, offset, mode, rip }: CompileRequest): Plan | undefined {
-    const holder = this.taken.get(keyOf(descriptor, offset));
+    const holder = this.holderOf(keyOf(descriptor, offset));
     const anew = (isBridge: boolean): Plan => {
       const pages = new Map([[0, descriptor]]);
       return { region: { id, mode, starts: [offset], refused: new Map(), keys: [], pages, compilations: 0 }, replaces: [], isBridge, rip, mode, pages };
@@ -208,15 +210,24 @@ export class RegionBuilder {
     return { region, replaces: [], isBridge: false, rip: firstRip, mode, pages: region.pages };
   }
 
+  /** The region that has an instruction, and its offset there. */
+  private holderOf(key: number): { readonly region: KnownRegion; readonly offset: number } | undefined {
+    const region = this.taken.get(key);
+    if (!region) return undefined;
+    const descriptor = descriptorOf(key);
+    for (const [delta, own] of region.pages) if (own === descriptor) return { region, offset: delta * PAGE_BYTES + key % PAGE_BYTES };
+    return undefined;
+  }
+
   private others(mode: number, absorbed: (region: KnownRegion) => void): OtherRegions {
     return {
-      has: (key) => this.taken.get(key)?.region.mode === mode,
+      has: (key) => this.taken.get(key)?.mode === mode,
       canEnter: (key) => {
-        const holder = this.taken.get(key);
+        const holder = this.holderOf(key);
         return holder?.region.mode === mode && holder.region.starts.includes(holder.offset);
       },
       absorb: (key, offset, instructions) => {
-        const holder = this.taken.get(key);
+        const holder = this.holderOf(key);
         if (!holder || holder.region.keys.length > Math.min(instructions, SMALL) || holder.region.compilations >= MOST_COMPILATIONS) return undefined;
         absorbed(holder.region);
         return holder.region.starts.map((start) => start + offset - holder.offset);
@@ -232,7 +243,7 @@ export class RegionBuilder {
         const key = keyOf(region.pages.get(Math.floor(offset / PAGE_BYTES)) ?? 0, offset);
         if (this.taken.has(key)) continue;
         keys.push(key);
-        this.taken.set(key, { region, offset });
+        this.taken.set(key, region);
       }
     }
     region.keys = keys;

@@ -2,7 +2,7 @@
 import type { EngineParts, RegionStore } from '../interpreter/interpreter.ts';
 import { HANDLER_COLD, HANDLER_COUNT, HANDLER_REGION } from '../interpreter/forms.ts';
 import {
-  CODE_ARENA, CODE_PAGE_MODE, CODE_PAGE_NUMBER, GLOBAL_CODE_ARENA_NEXT, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, REGION_ELEMENTS,
+  CODE_ARENA, CODE_PAGE_MODE, CODE_PAGE_NUMBER, GLOBAL_CODE_ARENA_NEXT, GUEST_RAM, PAGE_BYTES, RECORD_A, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, REGION_ELEMENTS,
 } from '../memory-layout.ts';
 import { MODE, MODE_ALIGNED, MODE_CS_LIMITED, MODE_DECODING, RIP } from '../state-layout.ts';
 import { cut, type CompiledBatch, type CompiledPage, type CompiledRegion, type RegionCompiler } from './region-compiler.ts';
@@ -10,6 +10,10 @@ import { ownElementName } from './region-module.ts';
 
 /** Bytes of the code arena that the gates of one region may take at most, with the instructions decoded for them. */
 const ARENA_RESERVE = 0x100000;
+/** WebAssembly that may be there at a time, and beside it 1/32 of guest RAM. Beyond that the oldest goes. */
+const LEAST_LIVE_BYTES = 0x800000;
+/** So much of it stays then. */
+const KEPT = 0.75;
 /** While so many requests wait, code has to prove once more that it is hot: what is hottest gets translated first. */
 const MOST_WAITING = 48;
 
@@ -25,8 +29,15 @@ interface Asked {
   readonly epoch: number;
 }
 
+/** WebAssembly that is there until its last region is gone. */
+interface LiveModule {
+  readonly bytes: number;
+  readonly regions: Set<Installed>;
+}
+
 /** A region in the table. */
 interface Installed {
+  readonly module: LiveModule;
   readonly id: number;
   readonly element: number;
   /** Descriptors of the pages that it has code of. */
@@ -89,11 +100,16 @@ export class TranslatedRegions implements RegionStore {
   private free: number[] = [];
   /** Elements of regions that are gone: the jump cache may still name them. */
   private retired: number[] = [];
-  private readonly made = { translated: 0, translatedInstructions: 0, cold: 0, outdated: 0, regionsDropped: 0, compilationsFailed: 0, moduleBytes: 0 };
+  private readonly made = { translated: 0, translatedInstructions: 0, cold: 0, outdated: 0, regionsDropped: 0, regionsForRoom: 0, compilationsFailed: 0, moduleBytes: 0 };
   private readonly pauses = new Pauses();
   private readonly threadMicros: (() => number) | undefined;
   /** Regions that are still to be installed, in their order. */
-  private readonly waiting: { readonly region: CompiledRegion; readonly exports: WebAssembly.Exports }[] = [];
+  private readonly waiting: { readonly region: CompiledRegion; readonly exports: WebAssembly.Exports; readonly module: LiveModule }[] = [];
+  /** The oldest first. */
+  private readonly modules = new Set<LiveModule>();
+  private liveBytes = 0;
+  private readonly mostLiveBytes: number;
+  private compilerHeapBytes = 0;
 
   constructor(parts: EngineParts, options: TranslatorOptions) {
     this.parts = parts;
@@ -105,6 +121,7 @@ export class TranslatedRegions implements RegionStore {
     this.noRegion = parts.engine?.['noRegion'];
     this.bytes = new Uint8Array(parts.memory.buffer);
     this.view = new DataView(parts.memory.buffer);
+    this.mostLiveBytes = LEAST_LIVE_BYTES + (parts.memory.buffer.byteLength - GUEST_RAM) / 32;
   }
 
   get live(): number {
@@ -112,7 +129,7 @@ export class TranslatedRegions implements RegionStore {
   }
   counts(): Readonly<Record<string, number>> {
     const arenaBytes = Math.max(0, this.view.getUint32(GLOBAL_CODE_ARENA_NEXT, true) - CODE_ARENA);
-    return { ...this.made, arenaBytes, ...this.pauses.counts() };
+    return { ...this.made, moduleBytesLive: this.liveBytes, arenaBytes, compilerHeapBytes: this.compilerHeapBytes, ...this.pauses.counts() };
   }
 
   hot(gate: number): void {
@@ -147,28 +164,30 @@ export class TranslatedRegions implements RegionStore {
         this.takeIn(batch);
       }
       hasWork = true;
-      for (let next; !isOver() && (next = waiting.shift());) this.installIfCurrent(next.region, next.exports);
+      for (let next; !isOver() && (next = waiting.shift());) this.installIfCurrent(next.region, next.exports, next.module);
     } while (!isOver());
     if (threadMicros && hasWork) this.pauses.add(threadMicros() - from);
   }
 
-  private takeIn({ regions, cold, taken, millis, moduleBytes = 0, failed }: CompiledBatch): void {
+  private takeIn({ regions, cold, taken, millis, moduleBytes = 0, heapBytes, failed }: CompiledBatch): void {
     if (failed) this.made.compilationsFailed++;
     this.compileMillis += millis;
     this.made.moduleBytes += moduleBytes;
+    if (heapBytes !== undefined) this.compilerHeapBytes = heapBytes;
     this.made.cold += cold.length;
     for (const id of cold) this.asked.delete(id);
     for (const id of taken) this.countAnew(id);
     const [first] = regions;
     if (!first) return;
     const { exports } = new WebAssembly.Instance(first.module, { env: { memory: this.parts.memory }, runtime: this.parts.runtime ?? {}, engine: this.parts.engine ?? {} });
-    this.waiting.push(...regions.map((region) => ({ region, exports })));
+    const module: LiveModule = { bytes: moduleBytes, regions: new Set() };
+    this.waiting.push(...regions.map((region) => ({ region, exports, module })));
   }
 
-  private installIfCurrent(region: CompiledRegion, exports: WebAssembly.Exports): void {
+  private installIfCurrent(region: CompiledRegion, exports: WebAssembly.Exports, module: LiveModule): void {
     const asked = this.asked.get(region.id);
     this.asked.delete(region.id);
-    if (asked && this.isCurrent(asked, region)) this.install(asked, region, exports);
+    if (asked && this.isCurrent(asked, region)) this.install(asked, region, exports, module);
     else {
       this.made.outdated++;
       this.compiler.forget([region.id]);
@@ -200,7 +219,7 @@ export class TranslatedRegions implements RegionStore {
     });
   }
 
-  private install({ mode }: Asked, { id, replaces, pages, entries, instructions, exportName }: CompiledRegion, exports: WebAssembly.Exports): void {
+  private install({ mode }: Asked, { id, replaces, pages, entries, instructions, exportName }: CompiledRegion, exports: WebAssembly.Exports, module: LiveModule): void {
     const element = this.takeElement();
     if (element === undefined) {
       this.compiler.forget([id]);
@@ -221,13 +240,30 @@ export class TranslatedRegions implements RegionStore {
       return { record: this.openGate(descriptor, offset, mode, element, entry | (page << 8) | (delta << 16), old), page: descriptor };
     });
     for (const one of replaced) this.remove(one);
-    const installed: Installed = { id, element, pages: pages.map(({ descriptor }) => descriptor), gates };
+    const installed: Installed = { id, element, module, pages: pages.map(({ descriptor }) => descriptor), gates };
     for (const page of installed.pages) {
       const own = this.byPage.get(page);
       if (own) own.add(installed);
       else this.byPage.set(page, new Set([installed]));
     }
     this.byId.set(id, installed);
+    module.regions.add(installed);
+    if (this.modules.has(module)) return;
+    this.modules.add(module);
+    this.liveBytes += module.bytes;
+    this.boundCode();
+  }
+
+  /** Drops the oldest modules where there is too much: what is hot among them is soon made again, with what is hot now. */
+  private boundCode(): void {
+    if (this.liveBytes <= this.mostLiveBytes) return;
+    for (const { regions } of this.modules) {
+      if (this.liveBytes <= this.mostLiveBytes * KEPT) return;
+      this.made.regionsForRoom += regions.size;
+      const gone = [...regions];
+      this.compiler.forget(gone.map(({ id }) => id));
+      for (const one of gone) this.remove(one);
+    }
   }
 
   /** Has control that comes to an offset of a page enter a region. A gate that leads to another one stays, unless that is an old one. */
@@ -281,7 +317,10 @@ export class TranslatedRegions implements RegionStore {
     for (const page of installed.pages) this.byPage.get(page)?.delete(installed);
     for (const { record, page } of installed.gates) this.closeGate(record, page, installed.element);
   }
-  private retire({ element }: Installed): void {
+  private retire(installed: Installed): void {
+    const { element, module } = installed;
+    module.regions.delete(installed);
+    if (module.regions.size === 0 && this.modules.delete(module)) this.liveBytes -= module.bytes;
     this.table.set(element, this.noRegion);
     this.retired.push(element);
     this.made.regionsDropped++;

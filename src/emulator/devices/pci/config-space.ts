@@ -46,6 +46,7 @@ interface PlacedCapability {
 
 export class PciConfigSpace {
   readonly #card: PciFunction;
+  readonly #rom: PciFunction['expansionRom'];
   readonly #initial = new Uint8Array(CONFIG_BYTES);
   /** Bits that a guest's write changes. */
   readonly #writable = new Uint8Array(CONFIG_BYTES);
@@ -53,8 +54,9 @@ export class PciConfigSpace {
   readonly bytes = new Uint8Array(CONFIG_BYTES);
 
   /** Throws when the card describes something that a header can't hold. */
-  constructor(card: PciFunction) {
+  constructor(card: PciFunction, rom: PciFunction['expansionRom'] = card.expansionRom) {
     this.#card = card;
+    this.#rom = rom;
     this.#layHeader();
     card.bars.forEach((bar, index) => { if (bar !== undefined) this.#layBar(index, bar); });
     this.#layRom();
@@ -81,7 +83,7 @@ export class PciConfigSpace {
 
   /** Where the expansion ROM appears, or `undefined` while it is off. */
   romAddress(): number | undefined {
-    const rom = this.#card.expansionRom;
+    const rom = this.#rom;
     const register = this.#get32(EXPANSION_ROM);
     if (rom === undefined || (register & ROM_ENABLE) === 0) return undefined;
     return decodable(register & ~0x7ff, rom.length, 2 ** 32);
@@ -153,7 +155,7 @@ export class PciConfigSpace {
   }
 
   #layRom(): void {
-    const rom = this.#card.expansionRom;
+    const rom = this.#rom;
     if (rom === undefined) return;
     if (!isPowerOfTwo(rom.length) || rom.length < 4096) throw new Error(`${this.#card.id}: an expansion ROM can't be ${rom.length} bytes long`);
     this.#allowWrites32(EXPANSION_ROM, ~(rom.length - 1) | ROM_ENABLE);

@@ -59,6 +59,7 @@ interface Window {
 
 interface Plugged {
   readonly card: PciFunction;
+  readonly rom: PciFunction['expansionRom'];
   readonly slot: number;
   readonly config: PciConfigSpace;
   /** What is decoded now: BARs 0 to 5 and the expansion ROM. */
@@ -98,8 +99,11 @@ export class PciBus implements Device<SavedPciBus> {
     };
   }
 
-  /** Puts a card into a slot, before the machine starts. Throws when the place is taken or the card can't be described. */
-  plug(slot: number, functionNumber: number, card: PciFunction): void {
+  /**
+   * Puts a card into a slot, before the machine starts. `rom` is what sits in its socket for an expansion ROM, where that is
+   * the board's to say. Throws when the place is taken or the card can't be described.
+   */
+  plug(slot: number, functionNumber: number, card: PciFunction, rom = card.expansionRom): void {
     const index = slot * FUNCTIONS_PER_SLOT + functionNumber;
     if (index < 0 || index >= FUNCTION_COUNT || functionNumber >= FUNCTIONS_PER_SLOT) throw new Error(`${card.id}: there is no slot ${slot}.${functionNumber}`);
     const other = this.#functions[index];
@@ -107,8 +111,8 @@ export class PciBus implements Device<SavedPciBus> {
     if (this.#plugged.some((plugged) => plugged.card.id === card.id)) throw new Error(`two cards are called ${card.id}`);
     const pirq = card.interruptPin === 0 ? undefined : this.#pirqOf(slot, card.interruptPin) % PIRQ_COUNT;
     const plugged: Plugged = {
-      card, slot, pirq,
-      config: new PciConfigSpace(card),
+      card, rom, slot, pirq,
+      config: new PciConfigSpace(card, rom),
       windows: new Array<Window | undefined>(ROM_WINDOW + 1).fill(undefined),
       interruptHigh: false,
       toldCommand: 0,
@@ -275,10 +279,10 @@ export class PciBus implements Device<SavedPciBus> {
     return window === ROM_WINDOW ? config.romAddress() : config.barAddress(window);
   }
 
-  #map({ card }: Plugged, window: number, address: number): Registration | undefined {
+  #map({ card, rom }: Plugged, window: number, address: number): Registration | undefined {
     try {
       if (window === ROM_WINDOW) {
-        const { memoryOffset, length } = card.expansionRom!;
+        const { memoryOffset, length } = rom!;
         return this.#memory.mapDirect(`${card.id}.rom`, address, length, memoryOffset, 'read-only');
       }
       return this.#mapBar(`${card.id}.bar${window}`, card.bars[window]!, address);

@@ -1,4 +1,5 @@
 /** What the readers of foreign configurations have in common: what they gather, and the words that several programs use alike. */
+import { BOOT_ORDER_DEFAULT, type BootDevice } from '../../../shared/boot-order.ts';
 import type { DiskFormat } from '../../../shared/disk-format.ts';
 import type { ForeignAdapter, ForeignDisk, ForeignMachine, ForeignSource, LeftOut, LeftOutKind } from '../../../shared/foreign-machine.ts';
 import { foreignMachineSchema } from '../../../shared/foreign-machine.ts';
@@ -22,7 +23,7 @@ export class MachineFacts {
   readonly disks: ForeignDisk[] = [];
   readonly cdroms: { path?: string }[] = [];
   readonly adapters: ForeignAdapter[] = [];
-  bootOrder: ('hd' | 'cd')[] = ['hd', 'cd'];
+  bootOrder: BootDevice[] = [...BOOT_ORDER_DEFAULT];
   readonly #leftOut: LeftOut[] = [];
 
   constructor(source: ForeignSource, files: NamedFiles) {

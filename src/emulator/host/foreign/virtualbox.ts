@@ -1,4 +1,5 @@
 /** VirtualBox's `.vbox` files: settings versions 1.12 and later (VirtualBox 3.2), in which a machine names its own media. */
+import type { BootDevice } from '../../../shared/boot-order.ts';
 import type { ForeignAdapter, ForeignDisk } from '../../../shared/foreign-machine.ts';
 import { MIB } from '../../../shared/sizes.ts';
 import { adapterModelOf, countOf, diskFormatOf, guestSystemOf, macOf, MachineFacts, portOf } from './machine-facts.ts';
@@ -40,9 +41,11 @@ export async function readVirtualBox(text: string, files: NamedFiles): Promise<M
   return facts;
 }
 
+const BOOT_DEVICE_OF: Readonly<Record<string, BootDevice>> = { HardDisk: 'hd', DVD: 'cd', Network: 'net' };
+
 function readBoot(hardware: XmlElement, facts: MachineFacts): void {
   const order = (hardware.child('Boot')?.all('Order') ?? []).toSorted((one, other) => countOf(one.attribute('position'), 9) - countOf(other.attribute('position'), 9))
-    .flatMap((entry): ('hd' | 'cd')[] => { const device = entry.attribute('device'); return device === 'HardDisk' ? ['hd'] : device === 'DVD' ? ['cd'] : []; });
+    .flatMap((entry) => BOOT_DEVICE_OF[entry.attribute('device') ?? ''] ?? []);
   if (order.length > 0) facts.bootOrder = [...new Set(order)];
 }
 

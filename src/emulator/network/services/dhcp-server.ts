@@ -17,8 +17,11 @@ const REPLY_BYTES = 300;
 const TYPE = { discover: 1, offer: 2, request: 3, decline: 4, acknowledge: 5, refuse: 6, release: 7, inform: 8 } as const;
 const OPTION = {
   pad: 0, mask: 1, router: 3, resolver: 6, hostName: 12, domain: 15, mtu: 26, broadcast: 28, requestedAddress: 50, leaseSeconds: 51, overload: 52, type: 53,
-  server: 54, renewalSeconds: 58, rebindingSeconds: 59, bootServer: 66, bootFile: 67, end: 255,
+  server: 54, renewalSeconds: 58, rebindingSeconds: 59, bootServer: 66, bootFile: 67, ipxe: 175, end: 255,
 } as const;
+
+/** iPXE's own (its DHCP option 176 within 175): no other server will say what to boot, so that it needn't wait for one. */
+const IPXE_NO_PROXY = 176;
 
 const LEASES = LEASE_LAST - LEASE_FIRST + 1;
 const LEASE_SECONDS = 86_400;
@@ -66,21 +69,19 @@ export interface DhcpReply {
 
 export interface DhcpOptions {
   readonly clock: Clock;
-  /** What PXE clients load from the gateway by TFTP. */
-  readonly bootFile: string | undefined;
   readonly shared?: SharedLeases | undefined;
 }
 
 export class DhcpServer {
+  /** What PXE clients load from the gateway by TFTP. */
+  bootFile: string | undefined;
   readonly #clock: Clock;
-  readonly #bootFile: string | undefined;
   readonly #shared: SharedLeases | undefined;
   readonly #leases = new Map<IpAddress, HeldLease>();
 
   constructor(options: DhcpOptions) {
     this.#shared = options.shared;
     this.#clock = options.clock;
-    this.#bootFile = options.bootFile;
   }
 
   /** This server's own. */
@@ -199,9 +200,9 @@ export class DhcpServer {
     const isRefusal = type === TYPE.refuse;
     if (!isRefusal) writeIp(message, 12, request.clientAddress);
     if (address !== undefined) writeIp(message, 16, address);
-    if (!isRefusal && this.#bootFile !== undefined) writeIp(message, 20, GATEWAY_IPV4);
+    if (!isRefusal && this.bootFile !== undefined) writeIp(message, 20, GATEWAY_IPV4);
     message.set(request.hardwareAddress, 28);
-    if (!isRefusal && this.#bootFile !== undefined) message.set(ascii(this.#bootFile).subarray(0, 127), 108);
+    if (!isRefusal && this.bootFile !== undefined) message.set(ascii(this.bootFile).subarray(0, 127), 108);
     view.setUint32(FIXED_BYTES, COOKIE);
     let at = FIXED_BYTES + 4;
     const put = (option: number, ...bytes: readonly number[]): void => {
@@ -224,10 +225,11 @@ export class DhcpServer {
       putAddress(OPTION.resolver, DNS_IPV4);
       put(OPTION.domain, ...ascii(DOMAIN));
       put(OPTION.mtu, MTU >> 8, MTU & 0xff);
-      if (this.#bootFile !== undefined) {
+      if (this.bootFile !== undefined) {
         put(OPTION.bootServer, ...ascii(GATEWAY_IPV4));
-        put(OPTION.bootFile, ...ascii(this.#bootFile).subarray(0, 127));
+        put(OPTION.bootFile, ...ascii(this.bootFile).subarray(0, 127));
       }
+      if (request.isIpxe) put(OPTION.ipxe, IPXE_NO_PROXY, 1, 1);
     }
     message[at++] = OPTION.end;
     // RFC 2131 §4.1: to the address the client has, to everybody where it asked for that or was refused, else by its MAC address.
@@ -253,6 +255,7 @@ interface DhcpRequest {
   readonly requestedAddress: IpAddress | undefined;
   readonly server: IpAddress | undefined;
   readonly hostName: string | undefined;
+  readonly isIpxe: boolean;
 }
 
 function decodeRequest(message: Uint8Array): DhcpRequest | undefined {
@@ -281,6 +284,7 @@ function decodeRequest(message: Uint8Array): DhcpRequest | undefined {
     requestedAddress: address(OPTION.requestedAddress),
     server: address(OPTION.server),
     hostName: hostNameOf(options.get(OPTION.hostName)),
+    isIpxe: options.has(OPTION.ipxe),
   };
 }
 

@@ -1,7 +1,7 @@
 /** `--net`, `--nic` and `--forward`: from text to adapters, or wrong usage. */
 import { resolve } from 'node:path';
 import {
-  ADAPTER_MODELS, ADAPTERS_MAXIMUM, adapterConfigSchema, networkNameSchema, parseAllowedTarget, parsePortForward, REACHES, type AdapterConfig, type NetworkMode,
+  ADAPTER_MODELS, ADAPTERS_MAXIMUM, adapterConfigSchema, bootFileSchema, networkNameSchema, parseAllowedTarget, parsePortForward, REACHES, type AdapterConfig, type NetworkMode,
 } from '../../../shared/network-config.ts';
 import { EXIT_USAGE, unwrap, usageFailure } from '../outcome.ts';
 
@@ -19,7 +19,7 @@ export interface PlannedAdapter {
 
 /**
  * `--net none`, or one of `nat`, `host-only`, `nat-network=NAME` and `internal=NAME`, with
- * `[,reach=…][,allow=HOST[:PORT]]…[,forward=…]…[,nic=MODEL][,mac=MAC][,capture=FILE][,delay=MILLIS][,jitter=MILLIS][,loss=PERCENT]`,
+ * `[,reach=…][,allow=HOST[:PORT]]…[,forward=…]…[,nic=MODEL][,mac=MAC][,capture=FILE][,delay=MILLIS][,jitter=MILLIS][,loss=PERCENT][,boot-folder=FOLDER][,boot-file=NAME]`,
  * for each adapter; `user` is another name of `nat`. `--nic` and `--forward` are the first adapter's.
  */
 export function planAdapters({ net, nic, forward }: NetworkOptions): PlannedAdapter[] {
@@ -43,6 +43,8 @@ function planAdapter(text: string, more: readonly string[]): PlannedAdapter {
   let reach: string | undefined;
   let mac: string | undefined;
   let capturePath: string | undefined;
+  let bootFolder: string | undefined;
+  let bootFile: string | undefined;
   const link: Record<string, number> = {};
   for (const setting of [...given, ...more]) {
     const [key = '', ...rest] = setting.split('=');
@@ -60,13 +62,23 @@ function planAdapter(text: string, more: readonly string[]): PlannedAdapter {
       case 'delay': link['delayMillis'] = amount(key, value, 10_000); break;
       case 'jitter': link['jitterMillis'] = amount(key, value, 10_000); break;
       case 'loss': link['lossPercent'] = amount(key, value, 100); break;
-      default: throw usageFailure(`--net knows no setting "${setting}"`, 'use reach=, allow=, forward=, nic=, mac=, capture=, delay=, jitter= or loss=');
+      case 'boot-folder':
+        if (value === '') throw usageFailure('--net boot-folder needs a folder', 'give its path');
+        bootFolder = resolve(value);
+        break;
+      case 'boot-file':
+        if (!bootFileSchema.safeParse(value).success) throw usageFailure(`--net boot-file "${value}" is no name of a boot file`, 'give up to 127 letters without spaces, such as pxelinux.0');
+        bootFile = value;
+        break;
+      default: throw usageFailure(`--net knows no setting "${setting}"`, 'use reach=, allow=, forward=, nic=, mac=, capture=, delay=, jitter=, loss=, boot-folder= or boot-file=');
     }
   }
   if (mode === 'host-only' && (reach !== undefined || allow.length > 0)) throw usageFailure('--net host-only has no way out', 'use --net nat with reach= and allow=');
   if (mode === 'internal' && (reach !== undefined || allow.length + forwards.length > 0)) throw usageFailure('--net internal leads nowhere but to other machines', 'use --net nat-network=NAME with reach=, allow= and forward=');
+  if (mode === 'internal' && (bootFolder !== undefined || bootFile !== undefined)) throw usageFailure('nobody gives out a boot folder on --net internal', 'use --net nat-network=NAME');
+  if (bootFile !== undefined && bootFolder === undefined) throw usageFailure('--net boot-file needs a folder that it is in', 'give boot-folder=FOLDER');
   if (reach === 'nothing' && allow.length > 0) throw usageFailure('--net reach=nothing allows nothing', 'use reach=listed with allow=');
-  const checked = adapterConfigSchema.safeParse({ model, mode, network, reach, mac, allow, forwards, ...link });
+  const checked = adapterConfigSchema.safeParse({ model, mode, network, reach, mac, allow, forwards, bootFolder, bootFile, ...link });
   if (!checked.success) throw usageFailure(`--net mac=${mac ?? ''} is no MAC address of an adapter`, 'give one such as 52:47:48:12:34:56');
   return { config: checked.data, capturePath };
 }

@@ -1,5 +1,6 @@
 /** `guesthouse run`'s options, read and checked: from text to a `RunPlan`, or wrong usage. */
 import { resolve } from 'node:path';
+import { BOOT_DEVICES, BOOT_ORDER_DEFAULT, bootOrderFrom, type BootDevice } from '../../../shared/boot-order.ts';
 import { DISC_BUSES, DISK_BUSES, type DiscBus } from '../../../shared/disk-bus.ts';
 import { DISK_FORMATS } from '../../../shared/disk-format.ts';
 import { ACCELERATORS, ARCHITECTURES } from '../../../shared/machine-config.ts';
@@ -8,7 +9,7 @@ import type { DiskAttachment, VmStart } from '../../../shared/vm-protocol.ts';
 import type { AppPaths } from '../../app-paths.ts';
 import { adapterStartOf } from '../../machines/vm-start.ts';
 import { EXIT_USAGE, unwrap, usageFailure } from '../outcome.ts';
-import { planAdapters } from './network-options.ts';
+import { planAdapters, type PlannedAdapter } from './network-options.ts';
 
 /** As commander collects them. */
 export interface RunOptions {
@@ -56,6 +57,8 @@ export function planRun(options: RunOptions, paths: AppPaths): RunPlan {
   if (options.kernel === undefined && (options.initrd !== undefined || options.append !== undefined)) throw usageFailure('--initrd and --append need a kernel', 'give --kernel FILE');
   const disks = [...options.disk.map(parseDiskOption), ...options.cdrom.map(parseCdromOption)];
   const debug = options.debugPort === undefined ? undefined : parseDebugPort(options.debugPort);
+  const planned = planAdapters(options);
+  const bootOrder = planBootOrder(options.boot, planned);
   const start: VmStart = {
     name: MACHINE_NAME,
     memoryBytes: unwrap(parseMemorySize(options.memory), EXIT_USAGE),
@@ -69,8 +72,8 @@ export function planRun(options: RunOptions, paths: AppPaths): RunPlan {
       commandLine: options.append ?? '',
     },
     disks,
-    bootOrder: bootOrder(options.boot),
-    adapters: planAdapters(options).map(({ config, capturePath }, index) => adapterStartOf(MACHINE_NAME, index, config, capturePath, paths)),
+    bootOrder,
+    adapters: planned.map(({ config, capturePath }, index) => adapterStartOf(MACHINE_NAME, index, config, capturePath, bootOrder, paths)),
     time: parseTime(options.time),
     rtcEpochSeconds: options.rtc === undefined ? undefined : parseRtc(options.rtc),
     seed: options.seed === undefined ? undefined : wholeNumber(options.seed, '--seed', 0, 0xffff_ffff),
@@ -107,7 +110,7 @@ function refuseWhatIsNotThereYet(options: RunOptions): void {
   if (options.accel === 'kvm') throw usageFailure(`--accel ${options.accel} is not available in this version`, 'use --accel auto');
   if (options.share.length > 0) throw usageFailure('--share is not available in this version', 'put the files on a disk or CD image');
   if (options.floppy !== undefined) throw usageFailure('--floppy is not available in this version', 'use a disk or CD image');
-  if (options.boot === 'floppy' || options.boot === 'net') throw usageFailure(`--boot ${options.boot} is not available in this version`, 'use --boot hd or cd');
+  if (options.boot === 'floppy') throw usageFailure(`--boot ${options.boot} is not available in this version`, `use --boot ${BOOT_DEVICES.join(', ')}`);
 }
 
 /** `FILE[,format=NAME][,bus=ide|ahci|virtio][,readonly][,discard-changes][,backing-folder=FOLDER]`; a comma in the file's name is written twice. */
@@ -146,9 +149,14 @@ export function parseCdromOption(text: string): DiskAttachment & { readonly bus:
   };
 }
 
-function bootOrder(first: string | undefined): VmStart['bootOrder'] {
-  if (first === undefined) return ['hd', 'cd'];
-  return oneOf(first, ['hd', 'cd'] as const, '--boot') === 'cd' ? ['cd', 'hd'] : ['hd', 'cd'];
+/** `--boot`: what is tried before the rest of the usual order. */
+export function planBootOrder(first: string | undefined, adapters: readonly PlannedAdapter[]): BootDevice[] {
+  if (first === undefined) return [...BOOT_ORDER_DEFAULT];
+  const device = oneOf(first, BOOT_DEVICES, '--boot');
+  if (device === 'net' && adapters.every(({ config }) => config.model === 'ne2000-isa')) {
+    throw usageFailure('--boot net needs a network adapter that has a boot ROM', 'give --net nat,boot-folder=FOLDER,boot-file=NAME');
+  }
+  return bootOrderFrom(device);
 }
 
 function parseTime(text: string): VmStart['time'] {

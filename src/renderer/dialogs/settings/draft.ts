@@ -25,6 +25,8 @@ const REASONS: readonly (readonly [RegExp, Reason])[] = [
   [/^adapters\.\d+\.network$/, 'networkName'],
   [/(?:delay|jitter)Millis$/, 'delay'],
   [/lossPercent$/, 'loss'],
+  [/bootFolder$/, 'bootFolder'],
+  [/bootFile$/, 'bootFile'],
   [/\.port$/, 'port'],
   [/\.address$/, 'address'],
   [/\.allow\.\d+\.host$/, 'target'],

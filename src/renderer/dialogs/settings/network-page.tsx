@@ -7,7 +7,7 @@ import { AppButton } from '../../components/button.tsx';
 import { CheckBox } from '../../components/check-box.tsx';
 import { SelectInput } from '../../components/select-input.tsx';
 import { useDraft } from './draft.ts';
-import { DecimalSetting, RateSetting, TextSetting } from './fields.tsx';
+import { DecimalSetting, PathSetting, RateSetting, TextSetting } from './fields.tsx';
 import { ForwardTable } from './forward-table.tsx';
 import { targetText } from './target-text.ts';
 
@@ -56,6 +56,16 @@ function AdapterCard({ index }: { readonly index: number }) {
       {hasWayOut(adapter) ? <ReachSetting index={index} /> : null}
       {hasWayOut(adapter) ? <AllowList index={index} /> : null}
       {adapter.mode === 'internal' ? null : <ForwardTable index={index} />}
+      {adapter.mode === 'internal' ? null : (
+        <fieldset className="link-quality">
+          <legend>{t('settings.netboot')}</legend>
+          <p className="field-hint">{t('settings.netbootHint')}</p>
+          <div className="form-columns">
+            <PathSetting path={`${at}.bootFolder`} label={t('settings.bootFolder')} value={adapter.bootFolder} purpose="folder" isOptional title={t('settings.pickBootFolder')} hint={t('settings.bootFolderHint')} />
+            <TextSetting path={`${at}.bootFile`} label={t('settings.bootFile')} value={adapter.bootFile} isOptional hint={t('settings.bootFileHint')} />
+          </div>
+        </fieldset>
+      )}
       <fieldset className="link-quality">
         <legend>{t('settings.link')}</legend>
         <p className="field-hint">{t('settings.linkHint')}</p>

@@ -1,4 +1,5 @@
 import { useTranslation } from 'react-i18next';
+import { BOOT_ORDER_DEFAULT, type BootDevice } from '../../../shared/boot-order.ts';
 import { ACCELERATORS, CPU_LIMIT_PERCENT_MINIMUM } from '../../../shared/machine-config.ts';
 import { MEMORY_BYTES_MAXIMUM, MEMORY_BYTES_MINIMUM } from '../../../shared/sizes.ts';
 import { CheckBox } from '../../components/check-box.tsx';
@@ -57,15 +58,18 @@ export function SystemPage() {
   );
 }
 
+/** Those that people want; a machine may come with another. */
+const BOOT_ORDERS: readonly string[] = ['hd,cd', 'cd,hd', 'net,hd,cd', 'hd,cd,net', 'hd', 'cd', 'net'];
+
 function BootOrder() {
   const { t } = useTranslation();
   const { draft, set } = useDraft();
-  const name = { hd: t('manager.bootHd'), cd: t('manager.bootCd') };
-  const order = draft.bootOrder.length === 0 ? (['hd', 'cd'] as const) : draft.bootOrder;
+  const order = (draft.bootOrder.length === 0 ? BOOT_ORDER_DEFAULT : draft.bootOrder).join();
+  const lacksAdapter = order.includes('net') && draft.adapters.every(({ model }) => model === 'ne2000-isa');
+  const hint = draft.bundledGuest !== undefined ? t('settings.bootBundled') : draft.directBoot !== undefined ? t('settings.bootDirect') : lacksAdapter ? t('settings.bootNoAdapter') : undefined;
   return (
-    <Segments label={t('settings.bootOrder')} value={order.join()} onChange={(value) => { set('bootOrder', value.split(',')); }}
-      {...(draft.bundledGuest !== undefined ? { hint: t('settings.bootBundled') } : draft.directBoot !== undefined ? { hint: t('settings.bootDirect') } : {})}
-      options={(['hd,cd', 'cd,hd', 'hd', 'cd'] as const).map((value) => ({ value, label: value.split(',').map((medium) => name[medium as 'hd' | 'cd']).join(' → ') }))} />
+    <SelectInput label={t('settings.bootOrder')} value={order} onChange={(value) => { set('bootOrder', value.split(',')); }} hint={hint}
+      options={[...new Set([...BOOT_ORDERS, order])].map((value) => ({ value, label: value.split(',').map((device) => t(`manager.bootDevice.${device as BootDevice}`)).join(' → ') }))} />
   );
 }
 

@@ -120,7 +120,7 @@ function diskText({ path, bus, readOnly, discardChanges }: MachineConfig['disks'
 function bootText(config: MachineConfig, t: TFunction): string {
   if (config.bundledGuest !== undefined) return t('manager.bootBundled');
   if (config.directBoot !== undefined) return t('manager.bootKernel', { path: fileName(config.directBoot.kernel) });
-  return config.bootOrder.map((medium) => medium === 'hd' ? t('manager.bootHd') : t('manager.bootCd')).join(', ');
+  return config.bootOrder.map((device) => t(`manager.bootDevice.${device}`)).join(', ');
 }
 
 function fileName(path: string): string {

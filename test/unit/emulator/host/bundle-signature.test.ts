@@ -9,7 +9,8 @@ import { openPromise } from 'yauzl';
 import { ZipFile } from 'yazl';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { signerOf, signManifest } from '../../../../src/emulator/host/bundle-signature.ts';
-import { withBundle, writeBundle } from '../../../../src/emulator/host/bundle.ts';
+import { writeBundle } from '../../../../src/emulator/host/bundle-writer.ts';
+import { withBundle } from '../../../../src/emulator/host/bundle.ts';
 import { Signers } from '../../../../src/main/library/signers.ts';
 
 let folder = '';
@@ -39,14 +40,14 @@ test.skipIf(spawnSync('openssl', ['version']).error !== undefined)('OpenSSL veri
 test('a bundle whose manifest or signature was changed is refused; without its signature it is unsigned', async () => {
   const machine = join(folder, 'one.guestvm');
   mkdirSync(machine);
-  writeFileSync(join(machine, 'machine.json'), '{}');
+  writeFileSync(join(machine, 'empty'), '');
   const bundle = join(folder, 'one.guestvmz');
   const key = newKey();
   await writeBundle(machine, bundle, () => {}, key);
   const members = await contents(bundle);
   expect(await signerOfBundle(bundle)).toBe((JSON.parse(members.get('signature.json')!.toString()) as { publicKey: string }).publicKey);
   const packed = (changes: Record<string, Buffer | undefined>): Promise<string> => pack(new Map([...members, ...Object.entries(changes)]));
-  await expect(signerOfBundle(await packed({ 'manifest.json': Buffer.from(members.get('manifest.json')!.toString().replace('"version":1', '"version": 1')) }))).rejects.toThrow(/not of this manifest/);
+  await expect(signerOfBundle(await packed({ 'manifest.json': Buffer.from(members.get('manifest.json')!.toString().replace('"version":2', '"version": 2')) }))).rejects.toThrow(/not of this manifest/);
   const signature = members.get('signature.json')!;
   signature[signature.indexOf('"signature":"') + 15]! ^= 1;
   await expect(signerOfBundle(await packed({ 'signature.json': signature }))).rejects.toThrow(/signature/);

@@ -34,6 +34,8 @@ describe('assignDriveBays', () => {
     const cd = ['/pci@i0cf8/ide@1,1/drive@1/disk@0'];
     expect(assignDriveBays(disks, [])!.bootPaths).toEqual([...hd, ...cd]);
     expect(assignDriveBays(disks, ['cd', 'hd'])!.bootPaths).toEqual([...cd, ...hd]);
+    expect(assignDriveBays(disks, ['cd', 'net', 'hd'], ['/network'])!.bootPaths).toEqual([...cd, '/network', ...hd]);
+    expect(assignDriveBays(disks, ['cd', 'hd'], ['/network'])!.bootPaths).toEqual([...cd, ...hd]);
     expect(assignDriveBays(disks, ['cd'])!.bootPaths).toEqual(cd);
   });
 });

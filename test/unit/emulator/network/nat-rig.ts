@@ -20,7 +20,7 @@ export class NatRig {
   readonly network: NatNetwork;
   readonly #adapter: FrameLink;
 
-  constructor(options: Partial<Pick<NatOptions, 'reach' | 'allow' | 'forwards' | 'leases' | 'routesIpv6'>> = {}) {
+  constructor(options: Partial<Pick<NatOptions, 'reach' | 'allow' | 'forwards' | 'leases' | 'routesIpv6' | 'boot'>> = {}) {
     const { adapter, network } = testCable();
     this.#adapter = adapter;
     this.network = new NatNetwork({

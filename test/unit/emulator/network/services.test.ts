@@ -45,7 +45,7 @@ describe('DHCP', () => {
     expect([fromPort, toPort, payload[0], ...payload.slice(4, 8)]).toEqual([67, 68, 2, 0x12, 0x34, 0x56, 0x78]);
     const options = new Map<number, number[]>();
     for (let at = 240; payload[at] !== 255; at += 2 + payload[at + 1]!) options.set(payload[at]!, payload.slice(at + 2, at + 2 + payload[at + 1]!));
-    return { type: options.get(53)![0], address: payload.slice(16, 20).join('.'), options, mac: [...frame.bytes.subarray(0, 6)], to: packet.to };
+    return { type: options.get(53)![0], address: payload.slice(16, 20).join('.'), server: payload.slice(20, 24).join('.'), file: String.fromCharCode(...payload.slice(108, 236)).replace(/\0+$/, ''), options, mac: [...frame.bytes.subarray(0, 6)], to: packet.to };
   }
 
   const lease = (rig: NatRig, mac = GUEST_MAC, name?: string) => {
@@ -60,6 +60,20 @@ describe('DHCP', () => {
     const given = ask(rig, { options: [...OPTION_TYPE(3), 50, 4, 10, 0, 2, 15, 54, 4, 10, 0, 2, 2] });
     expect(given).toMatchObject({ type: 5, address: '10.0.2.15' });
     expect(Object.fromEntries(given!.options)).toMatchObject({ 1: [255, 255, 255, 0], 3: [10, 0, 2, 2], 6: [10, 0, 2, 3], 51: long(86_400), 54: [10, 0, 2, 2], 26: word(1500), 15: text('guesthouse.internal') });
+  });
+
+  it('tells a client that boots what to load and from where, and iPXE that nobody else will', () => {
+    const boot = { files: { open: () => Promise.resolve('not-found' as const) }, file: 'pxelinux.0' };
+    const rig = new NatRig({ boot });
+    const offer = ask(rig, { options: OPTION_TYPE(1) })!;
+    expect(offer.options.get(66)).toEqual(text('10.0.2.2'));
+    expect(offer.options.get(67)).toEqual(text('pxelinux.0'));
+    expect([offer.server, offer.file]).toEqual(['10.0.2.2', 'pxelinux.0']);
+    expect(offer.options.has(175)).toBe(false);
+    expect(ask(rig, { options: [...OPTION_TYPE(1), 175, 3, 1, 1, 1] })!.options.get(175)).toEqual([176, 1, 1]);
+    rig.network.changeBoot({ ...boot, file: undefined });
+    const later = ask(rig, { options: OPTION_TYPE(1) })!;
+    expect([later.options.has(67), later.server, later.file]).toEqual([false, '0.0.0.0', '']);
   });
 
   it('answers to everybody where the client asks for that', () => {

@@ -16,7 +16,7 @@ test.each<[string, Partial<RunOptions>]>([
   ['a network without a name', { net: ['internal'] }], ['a network\'s name that is none', { net: ['nat-network=../x'] }], ['a way out of host-only', { net: ['host-only,allow=1.2.3.4'] }],
   ['a forward into an internal network', { net: ['internal=a,forward=tcp:1:2'] }], ['a loss beyond all', { net: ['nat,loss=101'] }], ['a delay that is none', { net: ['nat,delay=fast'] }],
   ['five adapters', { net: ['nat', 'nat', 'nat', 'nat', 'nat'] }], ['--share', { share: ['a=/b'] }], ['--floppy', { floppy: 'a.img' }], ['--accel kvm', { accel: 'kvm' }], ['--cpus 2', { cpus: '2' }],
-  ['--boot net', { boot: 'net' }], ['an unknown disk format', { disk: ['a,format=qcow9'] }], ['an unknown disk bus', { disk: ['a,bus=scsi'] }], ['virtio for a CD', { cdrom: ['a.iso,bus=virtio'] }],
+  ['--boot net without an adapter', { boot: 'net' }], ['--boot net on a card without a ROM', { boot: 'net', net: ['nat'], nic: 'ne2000-isa' }], ['a boot file without a folder', { net: ['nat,boot-file=a'] }], ['a boot file that is none', { net: ['nat,boot-folder=/b,boot-file=a b'] }], ['a boot folder on an internal network', { net: ['internal=a,boot-folder=/b'] }], ['an unknown disk format', { disk: ['a,format=qcow9'] }], ['an unknown disk bus', { disk: ['a,bus=scsi'] }], ['virtio for a CD', { cdrom: ['a.iso,bus=virtio'] }],
   ['a negative size', { memory: '-1M' }], ['an absurd size', { memory: '99999T' }], ['no size', { memory: 'lots' }], ['an unknown architecture', { arch: 'arm' }],
   ['--initrd alone', { initrd: 'x' }], ['a time that isn\'t', { timeout: '-3' }], ['a time of zero', { timeout: '0' }], ['a seed that isn\'t', { seed: '1.5' }], ['a port that isn\'t', { exitPort: '70000' }],
   ['a date that isn\'t', { rtc: 'yesterday' }], ['keys without text', { typeWhen: ['::x'] }], ['an empty --exit-on', { exitOn: [''] }], ['a serial that isn\'t', { serial: 'tcp' }],
@@ -38,6 +38,13 @@ test('what the board can serve is passed on', () => {
 
 /** What an adapter's network is where nothing is said. */
 const CLEAN = { delayMillis: 0, jitterMillis: 0, lossPercent: 0, sharedSwitch: undefined };
+
+test('the network is started from where it is asked for, by a card\'s ROM', () => {
+  const { start } = plan({ boot: 'net', net: ['nat,boot-folder=/srv/boot,boot-file=pxelinux.0', 'nat'], nic: 'e1000' });
+  expect(start.bootOrder).toEqual(['net', 'hd', 'cd']);
+  expect(start.adapters).toMatchObject([{ bootFolder: '/srv/boot', bootFile: 'pxelinux.0', bootRomPath: expect.stringMatching(/pxe-e1000\.rom$/) as string }, { bootRomPath: expect.stringMatching(/pxe-virtio\.rom$/) as string }]);
+  expect(plan({ boot: 'cd', net: ['nat'] }).start.adapters![0]!.bootRomPath).toBeUndefined();
+});
 
 test('networks are planned with what they may reach and what leads in', () => {
   const { start } = plan({ net: ['nat,reach=listed,allow=loopback:8080,allow=10.1.0.0/16,allow=[::1]:80,allow=*.debian.org:443,forward=udp:0.0.0.0:53:10.0.2.20:5353', 'user,mac=52:47:48:00:00:09,capture=/c,,d.pcapng'], nic: 'virtio', forward: ['tcp:2222:22', 'tcp:[::1]:80:8080'] });

@@ -162,6 +162,16 @@ describe('PciBus', () => {
     expect(memory.map).toEqual([]);
   });
 
+  it('shows what the board put into a card\'s socket', () => {
+    const { bus, memory, read, write } = board();
+    bus.plug(2, 0, card('network0'), { memoryOffset: 0x4000, length: 0x20000 });
+    write(2, 0x30, 4, 0xffff_fffe);
+    expect(read(2, 0x30)).toBe(0xfffe_0000);
+    write(2, 0x30, 4, 0xfea0_0001);
+    write(2, 0x04, 2, 2);
+    expect(memory.map).toEqual(['network0.rom@fea00000']);
+  });
+
   it('links capabilities and lets the guest write only what they allow', () => {
     const { bus, read, write } = board();
     const seen: number[] = [];

@@ -1,0 +1,3 @@
+export function logFiles(folder: string, logFile: string): void;
+export function stopLogging(): void;
+export function markInFileLog(mark: unknown): void;
