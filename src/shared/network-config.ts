@@ -4,7 +4,7 @@ import { fail, ok } from './result.ts';
 import type { Result } from './result.ts';
 import { KIB } from './sizes.ts';
 
-export const ADAPTER_MODELS = ['virtio', 'e1000', 'rtl8139', 'ne2000-pci', 'ne2000-isa'] as const;
+export const ADAPTER_MODELS = ['virtio', 'e1000', 'rtl8139', 'pcnet', 'ne2000-pci', 'ne2000-isa'] as const;
 export type AdapterModel = (typeof ADAPTER_MODELS)[number];
 export const REACHES = ['internet', 'listed', 'nothing'] as const;
 /**

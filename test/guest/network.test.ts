@@ -13,7 +13,7 @@ removeScratchFiles();
 
 const NETWORK_MODULES = [...BOARD_MODULES, 'virtio_net', 'e1000', '8139too', 'af_packet'];
 /** Drivers that not every kernel has, by the adapter. */
-const OLD_DRIVERS: Readonly<Record<string, string>> = { 'ne2000-pci': 'ne2k-pci', 'ne2000-isa': 'ne' };
+const OLD_DRIVERS: Readonly<Record<string, string>> = { pcnet: 'pcnet32', 'ne2000-pci': 'ne2k-pci', 'ne2000-isa': 'ne' };
 const DOWNLOAD = randomBytes(3 * 1024 * 1024 + 17);
 const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex');
 
@@ -182,6 +182,10 @@ describe('a guest with an e1000 adapter', () => {
   test('gets a lease, resolves names, moves data both ways and reaches nothing it may not', () => exchanges('686', 'e1000'), BOOT_MILLIS);
 });
 
+describe('a guest with a PCnet adapter', () => {
+  test('gets a lease, resolves names, moves data both ways and reaches nothing it may not', () => exchanges('amd64', 'pcnet'), BOOT_MILLIS);
+});
+
 describe('a guest with an NE2000 on the ISA bus', () => {
   test('gets a lease, resolves names, moves data both ways and reaches nothing it may not', () => exchanges('686', 'ne2000-isa'), BOOT_MILLIS);
 });
@@ -273,6 +277,6 @@ test('kernels beside the sample', (context) => {
 });
 
 if (LONG_TESTS) describe('every kernel', () => {
-  const cases = (['amd64', '686', '686-pae'] as const).flatMap((flavour) => (['virtio', 'e1000', 'rtl8139', 'ne2000-pci', ...(flavour === 'amd64' ? [] : ['ne2000-isa'])]).map((nic) => ({ flavour, nic })));
+  const cases = (['amd64', '686', '686-pae'] as const).flatMap((flavour) => (['virtio', 'e1000', 'rtl8139', 'pcnet', 'ne2000-pci', ...(flavour === 'amd64' ? [] : ['ne2000-isa'])]).map((nic) => ({ flavour, nic })));
   test.each(cases)('$flavour moves data both ways by $nic', ({ flavour, nic }) => exchanges(flavour, nic), BOOT_MILLIS);
 });

@@ -8,6 +8,14 @@ export function multicastHash(frame: Uint8Array): number {
   return addressCrc(frame) >>> 26;
 }
 
+/** The same of the register that shifts towards the lowest bit, as the LANCE and its kin have it: its highest bit is the other's lowest. */
+export function logicalAddressHash(frame: Uint8Array): number {
+  const crc = addressCrc(frame);
+  let hash = 0;
+  for (let bit = 0; bit < 6; bit++) hash |= ((crc >>> bit) & 1) << (5 - bit);
+  return hash;
+}
+
 function addressCrc(frame: Uint8Array): number {
   let crc = 0xffff_ffff;
   for (let index = 0; index < ADDRESS_BYTES; index++) {

@@ -4,6 +4,7 @@ import type { AdapterModel } from '../../shared/network-config.ts';
 import { E1000 } from '../devices/e1000/e1000.ts';
 import { NE2000_PORTS } from '../devices/ne2000/dp8390.ts';
 import { Ne2000Isa, Rtl8029 } from '../devices/ne2000/ne2000.ts';
+import { Pcnet } from '../devices/pcnet/pcnet.ts';
 import type { PciBus } from '../devices/pci/pci.ts';
 import { Rtl8139 } from '../devices/rtl8139.ts';
 import { VirtioNet } from '../devices/virtio/virtio-net.ts';
@@ -92,6 +93,7 @@ function pciCard(model: Exclude<AdapterModel, 'ne2000-isa'>, options: CardOption
     case 'virtio': return new VirtioNet(options);
     case 'e1000': return new E1000(options);
     case 'rtl8139': return new Rtl8139(options);
+    case 'pcnet': return new Pcnet(options);
     case 'ne2000-pci': return new Rtl8029(options);
   }
 }

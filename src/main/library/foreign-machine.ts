@@ -82,7 +82,7 @@ function portKey({ protocol, host }: PortForwardConfig): string {
 
 function modelOf(model: ForeignAdapter['model']): AdapterConfig['model'] {
   if (model === 'ne2000') return 'ne2000-pci';
-  return model === 'virtio' || model === 'rtl8139' ? model : 'e1000';
+  return model === 'virtio' || model === 'rtl8139' || model === 'pcnet' ? model : 'e1000';
 }
 
 function modeOf(network: ForeignAdapter['network']): AdapterConfig['mode'] {

@@ -75,7 +75,7 @@ function driveOf({ path, format, kind, readOnly, discardChanges }: DiskAttachmen
   return options.join(',');
 }
 
-const CARDS: Readonly<Record<NetworkAdapterStart['model'], string>> = { virtio: 'virtio-net-pci', e1000: 'e1000', rtl8139: 'rtl8139', 'ne2000-pci': 'ne2k_pci', 'ne2000-isa': 'ne2k_isa' };
+const CARDS: Readonly<Record<NetworkAdapterStart['model'], string>> = { virtio: 'virtio-net-pci', e1000: 'e1000', rtl8139: 'rtl8139', pcnet: 'pcnet', 'ne2000-pci': 'ne2k_pci', 'ne2000-isa': 'ne2k_isa' };
 
 function adapterOptions({ model, mac, reach, allow, forwards, connected, bootFolder, bootFile }: NetworkAdapterStart, index: number, bootIndex: number, { adapters }: MachineConfig, leftOut: LeftOut[]): string[] {
   const { mode = 'nat', network = '' } = adapters[index] ?? {};

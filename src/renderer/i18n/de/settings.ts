@@ -100,7 +100,7 @@ export const settingsTexts: Pick<Texts, 'settings' | 'media' | 'snapshots' | 'ke
     removeAdapter: 'Adapter {{number}} entfernen',
     noAdapters: 'Ohne Adapter hat der Gast kein Netzwerk.',
     model: 'Art',
-    modelHint: { virtio: 'Am schnellsten; Linux und neuere Systeme', e1000: 'Intel PRO/1000: ab Windows XP, BSD', rtl8139: 'Realtek 8139: Systeme um das Jahr 2000', 'ne2000-pci': 'NE2000 für PCI (RTL8029): Systeme der Neunziger', 'ne2000-isa': 'NE2000 für ISA, Port 300h, IRQ 3: DOS' },
+    modelHint: { virtio: 'Am schnellsten; Linux und neuere Systeme', e1000: 'Intel PRO/1000: ab Windows XP, BSD', rtl8139: 'Realtek 8139: Systeme um das Jahr 2000', pcnet: 'AMD PCnet-PCI II (Am79C970A): Windows 3.1 bis XP, OS/2, NetWare', 'ne2000-pci': 'NE2000 für PCI (RTL8029): Systeme der Neunziger', 'ne2000-isa': 'NE2000 für ISA, Port 300h, IRQ 3: DOS' },
     mac: 'MAC-Adresse',
     macHint: 'Leer: {{mac}}, aus dem Namen der Maschine.',
     cable: 'Kabel eingesteckt',

@@ -98,7 +98,7 @@ export const settingsTexts = {
     removeAdapter: 'Remove adapter {{number}}',
     noAdapters: 'Without an adapter the guest has no network.',
     model: 'Type',
-    modelHint: { virtio: 'Fastest; Linux and newer systems', e1000: 'Intel PRO/1000: Windows XP and later, BSD', rtl8139: 'Realtek 8139: systems about the year 2000', 'ne2000-pci': 'NE2000 for PCI (RTL8029): systems of the nineties', 'ne2000-isa': 'NE2000 for ISA, port 300h, IRQ 3: DOS' },
+    modelHint: { virtio: 'Fastest; Linux and newer systems', e1000: 'Intel PRO/1000: Windows XP and later, BSD', rtl8139: 'Realtek 8139: systems about the year 2000', pcnet: 'AMD PCnet-PCI II (Am79C970A): from Windows 3.1 to XP, OS/2, NetWare', 'ne2000-pci': 'NE2000 for PCI (RTL8029): systems of the nineties', 'ne2000-isa': 'NE2000 for ISA, port 300h, IRQ 3: DOS' },
     mac: 'MAC address',
     macHint: 'Empty: {{mac}}, from the machine’s name.',
     cable: 'Cable plugged in',
