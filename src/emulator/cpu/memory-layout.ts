@@ -34,7 +34,7 @@ export const CPU_BLOCK_BYTES = 0x40000;
 export const CPU_BLOCKS_MAX = 8;
 
 /**
- * Jump caches, one after the other: JUMP_CACHE_ENTRIES of {u64 key: low 48 bits of RIP ^ JUMP_KEY, u32 element of the table
+ * Jump caches, one after the other: JUMP_CACHE_ENTRIES of {u64 key: low 48 bits of RIP ^ one of JUMP_KEYS, u32 element of the table
  * of regions, u32 entry}. Index: 5 bits hashed from the number of the page, then 8 bits from the offset in it, so
  * that a page's entries lie together. That of a CPU is half as far from the first as its block is.
  */

@@ -190,10 +190,12 @@ export const FLAG_SIZE_SHIFT = 4;
 export const FLAG_CARRY_APART = 0x100;
 export const FLAG_OVERFLOW_APART = 0x200;
 /**
- * u64: what keys of the jump cache are XORed with: bits 48–54 MODE, 55–63 a generation that passes with every flush, so
- * that a flush costs nothing.
+ * u64 each: what keys of the jump cache are XORed with, for RIPs of the lower and of the upper half of the address space
+ * (jump-cache.ts): bits 48–54 MODE, 55–63 a generation that passes with every flush, so that a flush costs nothing.
  */
-export const JUMP_KEY = 0x788;
+export const JUMP_KEYS = 0x7d0;
+/** u32: whether the code TLB may have held a page of the upper half since its generation began that is not global. */
+export const UPPER_CODE_IS_LOCAL = 0x7e0;
 /** u32: executions after which code is handed to the translator; 0 while there is none. */
 export const HOT_THRESHOLD = 0x790;
 /** u32: BUDGET when INTERRUPT_SHADOW was set; the shadow holds while one instruction less is left. */

@@ -2,13 +2,13 @@ import { add, and, call, eq, eqz, extendS, extendU, geU, gtU, i32, i64, load, lt
 import { FunctionBody, type Label } from '../../wasm/function-body.ts';
 import type { ModuleBuilder } from '../../wasm/module-builder.ts';
 import { VECTOR_GP, VECTOR_UD } from '../arch.ts';
-import { jumpCacheEntry, jumpCacheKey } from '../jump-cache.ts';
+import { HALF_BIT_32, HALF_BIT_64, halfShift, jumpCacheEntry, jumpCacheKey } from '../jump-cache.ts';
 import {
   CODE_CHUNK_PAGE, CODE_PAGE_ENTRIES, CODE_UNIT_BYTES, ENTRY_TABLE_BITS, ENTRY_TABLE_BYTES, GLOBAL_CODE_ARENA_GENERATION, HANDLER_NUMBER_COLD, HANDLER_NUMBER_COUNT, HANDLER_NUMBER_REGION, JUMP_ELEMENT, JUMP_ENTRY, PAGE_BYTES, RECORD_A, RECORD_BYTES, RECORD_DISPLACEMENT, RECORD_HANDLER, RECORD_IMMEDIATE, RECORD_IP, RECORD_LENGTH, RECORD_LINK, RECORD_REMAINING, RECORD_SEGMENT,
 } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
 import {
-  ACCESS_STACK, ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CS, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TRANSLATED, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, JUMP_KEY, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE, SEGMENT_LIMIT, SEGMENT_SS,
+  ACCESS_STACK, ATTENTION, ATTENTION_DEVICE, BUDGET, CODE_TLB, CS, CODE_TLB_ENTRIES, COUNT_EXCEPTIONS, COUNT_LEAPS, COUNT_LEAPS_MISSED, COUNT_REGION_FAULTS, COUNT_REGION_FINISHED, COUNT_REGION_SINGLES, COUNT_REGION_SPENT, COUNT_TRANSLATED, EXIT_ATTENTION, EXIT_BUDGET, EXIT_REASON, EXIT_STEPPED, FAULT_VECTOR, HOT_THRESHOLD, MODE, MODE_CODE_64, MODE_CS_LIMITED, RIP, RIP_PAGE, SEGMENT_LIMIT, SEGMENT_SS,
   STATUS_AGAIN, STATUS_FAULT, STATUS_NEXT, STATUS_RESUME,
 } from '../state-layout.ts';
 
@@ -300,7 +300,8 @@ export class Flow {
   private enterRegion(body: FunctionBody, gate: Expr, rip: Expr, budget: Expr): void {
     const [element, entry] = [body.let(load('i32', 'u32', gate, RECORD_IMMEDIATE)), body.let(load('i32', 'u32', gate, RECORD_DISPLACEMENT))];
     const cached = body.let(jumpCacheEntry(rip, this.cpuBase));
-    body.store(64, cached, jumpCacheKey(rip, this.state('i64', JUMP_KEY)));
+    const shift = select(and(this.state('i32', MODE), i32(MODE_CODE_64)), halfShift(HALF_BIT_64), halfShift(HALF_BIT_32));
+    body.store(64, cached, jumpCacheKey(rip, this.cpuBase, shift));
     body.store(32, cached, element, JUMP_ELEMENT);
     body.store(32, cached, entry, JUMP_ENTRY);
     body.returnCallIndirect(this.regionType, [rip, budget, entry], element, 1);

@@ -5,7 +5,7 @@ import {
 } from '../arch.ts';
 import {
   ATTENTION, ATTENTION_STEP, CPL, CR0, CR4, CS, DR7, DS, EFER, EFLAGS_REST, ES, MODE, MODE_ALIGNED, MODE_CODE_32, MODE_CODE_64, MODE_CS_LIMITED, MODE_FLAT, MODE_STACK_32,
-  JUMP_KEY, MODE_USER, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SS, TLB_ALIGNED, TLB_CURRENT, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
+  JUMP_KEYS, MODE_USER, SEGMENT_ATTRIBUTES, SEGMENT_BASE, SEGMENT_LIMIT, SS, TLB_ALIGNED, TLB_CURRENT, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER,
 } from '../state-layout.ts';
 import { cpuBase, get32, get64, set32, set64 } from './cpu-state.ts';
 
@@ -33,7 +33,7 @@ export function setMode(): void {
   const aligned = cpl == 3 && (flags & EFLAGS_AC) != 0 && (get64(CR0) & CR0_AM) != 0;
   if (aligned) mode |= MODE_ALIGNED;
   set32(MODE, mode);
-  set64(JUMP_KEY, get64(JUMP_KEY) & ~(<u64>0x7f << 48) | <u64>mode << 48);
+  for (let half: u32 = 0; half < 16; half += 8) set64(JUMP_KEYS + half, get64(JUMP_KEYS + half) & ~(<u64>0x7f << 48) | <u64>mode << 48);
   let table = TLB_SUPERVISOR_AC;
   if (cpl == 3) table = aligned ? TLB_ALIGNED : TLB_USER;
   else if ((get64(CR4) & CR4_SMAP) != 0 && !(flags & EFLAGS_AC)) table = TLB_SUPERVISOR;

@@ -3,12 +3,12 @@
  * what was filled.
  */
 import {
-  CR4, JUMP_KEY, TLB_ADDEND, TLB_CURRENT, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FLAGS, TLB_LISTS, TLB_LIST_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER, TLB_ALIGNED,
+  CR4, JUMP_KEYS, MODE_CODE_64, TLB_ADDEND, TLB_CURRENT, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_FLAGS, TLB_LISTS, TLB_LIST_BYTES, TLB_READ_TAG, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER, TLB_ALIGNED, UPPER_CODE_IS_LOCAL,
   TLB_WRITE_TAG, CODE_TLB, CODE_TLB_ENTRIES, CODE_TLB_ENTRY_BYTES,
 } from '../state-layout.ts';
 import { CPU_BLOCKS, JUMP_CACHES, JUMP_CACHE_BYTES, JUMP_CACHE_PAGE_ENTRIES } from '../memory-layout.ts';
 import { CR4_SMAP } from '../arch.ts';
-import { cpuBase, get32, get64, set64 } from './cpu-state.ts';
+import { cpuBase, get32, get64, set32, set64 } from './cpu-state.ts';
 
 /** Entry flags: page is global; entry is in its list; log2 of the page's size from bit 8. */
 const GLOBAL: u32 = 1;
@@ -77,6 +77,7 @@ export function fillCode(tag: u64, descriptor: u32, global: bool, pageBits: u32)
   const list = cpuBase + TLB_LISTS + CODE_LIST * TLB_LIST_BYTES;
   if (!(load<u32>(entry + CODE_TLB_FLAGS) & LISTED)) enlist(list, index);
   noteLarge(list, tag, pageBits);
+  if (!global && isUpper(tag, (tag & MODE_CODE_64) != 0)) set32(UPPER_CODE_IS_LOCAL, 1);
   store<u64>(entry, tag);
   store<u32>(entry + 8, descriptor);
   store<u32>(entry + CODE_TLB_FLAGS, LISTED | (global ? GLOBAL : 0) | (pageBits << 8));
@@ -104,20 +105,44 @@ function flushList(number: u32, keepGlobal: bool): void {
     store<u32>(entry + flagsAt, 0);
   }
   store<u32>(list, kept);
-  if (kept == 0) store<u64>(list + LIST_LARGE_SET, 0);
+  // The jump cache may still lead to large global pages whose entries others have taken.
+  if (kept == 0 && !(isCode && keepGlobal)) store<u64>(list + LIST_LARGE_SET, 0);
 }
 
 @inline function jumpCache(): u32 { return JUMP_CACHES + (cpuBase - CPU_BLOCKS) / 2; }
+/** Of a linear address that code is at: whether it lies in the half that kernels use; jump-cache.ts. */
+@inline function isUpper(linear: u64, in64BitCode: bool): bool { return (linear >> (in64BitCode ? 47 : 31) & 1) != 0; }
+
+function forgetHalf(upper: bool): void {
+  const at: u32 = upper ? JUMP_KEYS + 8 : JUMP_KEYS;
+  const key = get64(at) + (<u64>1 << 55);
+  set64(at, key);
+  if (key >> 55 == 0) memory.fill(jumpCache(), 0xff, JUMP_CACHE_BYTES);
+  if (upper) set32(UPPER_CODE_IS_LOCAL, 0);
+}
 /** Nothing is found in the jump cache from now on. */
 export function forgetJumps(): void {
-  const key = get64(JUMP_KEY) + (<u64>1 << 55);
-  set64(JUMP_KEY, key);
-  if (key >> 55 == 0) memory.fill(jumpCache(), 0xff, JUMP_CACHE_BYTES);
+  forgetHalf(false);
+  forgetHalf(true);
+}
+/** Nothing is found there of the page that contains `linear`. */
+function forgetPage(linear: u64): void {
+  const large = load<u64>(cpuBase + TLB_LISTS + CODE_LIST * TLB_LIST_BYTES + LIST_LARGE_SET);
+  // Either half of a 4 MiB page may be what was entered.
+  if (!(large & (largeBit(linear) | largeBit(linear ^ 0x200000)))) {
+    memory.fill(jumpCache() + ((<u32>(linear >> 12) ^ <u32>(linear >> 17)) & 31) * (JUMP_CACHE_PAGE_ENTRIES * 16), 0xff, JUMP_CACHE_PAGE_ENTRIES * 16);
+    return;
+  }
+  // Below 4 GiB it may be of 64-bit code or not.
+  const low = linear >> 32 == 0;
+  if (isUpper(linear, !low)) forgetHalf(true);
+  if (low || !isUpper(linear, true)) forgetHalf(false);
 }
 
 /** What a load of CR3 does. */
 export function flushNonGlobal(): void {
-  forgetJumps();
+  forgetHalf(false);
+  if (get32(UPPER_CODE_IS_LOCAL)) forgetHalf(true);
   for (let i: u32 = 0; i < LISTS; i++) flushList(i, true);
 }
 
@@ -159,9 +184,7 @@ export function resetTlbs(): void {
 
 /** INVLPG: drops the page that contains `linear`, also where it is large and entered in pieces. */
 export function flushPage(linear: u64): void {
-  // A large page may have been entered in pieces.
-  if (load<u64>(cpuBase + TLB_LISTS + CODE_LIST * TLB_LIST_BYTES + LIST_LARGE_SET)) forgetJumps();
-  else memory.fill(jumpCache() + ((<u32>(linear >> 12) ^ <u32>(linear >> 17)) & 31) * (JUMP_CACHE_PAGE_ENTRIES * 16), 0xff, JUMP_CACHE_PAGE_ENTRIES * 16);
+  forgetPage(linear);
   for (let number: u32 = 0; number < LISTS; number++) {
     const list = cpuBase + TLB_LISTS + number * TLB_LIST_BYTES;
     const table = tableOf(number);

@@ -1,10 +1,10 @@
 /** The function that one region becomes: its locals, its ways out, and what it takes from the runtime. */
 import { add, and, eq, eqz, extendS, extendU, global, i32, i64, load, ltS, or, shl, shrS, shrU, sub, wrap, type Expr } from '../../wasm/expression.ts';
 import { FunctionBody, type Label } from '../../wasm/function-body.ts';
-import { jumpCacheEntry, jumpCacheKey } from '../jump-cache.ts';
+import { HALF_BIT_32, HALF_BIT_64, halfShift, jumpCacheEntry, jumpCacheKey } from '../jump-cache.ts';
 import { JUMP_ELEMENT, JUMP_ENTRY, PAGE_BYTES } from '../memory-layout.ts';
 import { RUNTIME_FUNCTIONS, type RuntimeFunction } from '../runtime-functions.ts';
-import { JUMP_KEY, MODE_USER, TLB_CURRENT, TLB_USER } from '../state-layout.ts';
+import { MODE_USER, TLB_CURRENT, TLB_USER } from '../state-layout.ts';
 import { is64Bit } from './code-source.ts';
 import type { GuestCode } from './guest-code.ts';
 import { LazyFlags } from './lazy-flags.ts';
@@ -235,7 +235,7 @@ export class RegionContext {
     }, 'seek');
     body.releaseLocals();
     const entry = body.let(jumpCacheEntry(target, this.cpuBase));
-    const isKnown = body.let(eq(load('i64', 'u64', entry), jumpCacheKey(target, this.state64(JUMP_KEY))));
+    const isKnown = body.let(eq(load('i64', 'u64', entry), jumpCacheKey(target, this.cpuBase, halfShift(this.long ? HALF_BIT_64 : HALF_BIT_32))));
     const element = load('i32', 'u32', entry, JUMP_ELEMENT);
     const way = load('i32', 'u32', entry, JUMP_ENTRY);
     body.if(isKnown, () => {
