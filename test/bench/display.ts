@@ -2,9 +2,8 @@
  * `npm run bench -- --display`: how many frames of a moving picture reach the canvas and what that takes of the processor,
  * and how long a key takes to change a pixel, in our window and in noVNC to QEMU.
  */
-import { chromium } from 'playwright-core';
-import type { Browser, Page } from 'playwright-core';
-import { findChromium } from '../../scripts/setup/host-tools.mjs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BareBrowser } from './display/bare-browser.ts';
 import { countDrawings, framesPerSecond, keyToPixel, watchCanvas } from './display/watched-canvas.ts';
 import { noVncMissing, openNoVnc, openOurs } from './display/viewers.ts';
 import type { Viewer } from './display/viewers.ts';
@@ -33,21 +32,14 @@ const COLUMNS = [
   { name: 'tcg', title: 'noVNC to QEMU', open: openNoVnc },
 ] as const;
 
-async function chromiumProcesses(browser: Browser): Promise<{ readonly renderers: readonly number[]; readonly others: readonly number[] }> {
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  await session.detach();
-  return { renderers: processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id), others: processInfo.filter(({ type }) => type !== 'renderer').map(({ id }) => id) };
-}
-
-async function measureShares(browser: Browser, page: Page, viewer: Viewer, seconds: number): Promise<Shares> {
-  const { renderers, others } = await chromiumProcesses(browser);
+async function measureShares(browser: BareBrowser, viewer: Viewer, seconds: number): Promise<Shares> {
+  const { renderers, others } = await browser.processes();
   const timesOf = (): Map<number, { id: number; name: string; seconds: number; pid: number }> => new Map(
     [viewer.machinePid, ...(viewer.betweenPid === undefined ? [] : [viewer.betweenPid]), ...renderers, ...others].flatMap((pid) => threadTimes(pid).map((thread) => [thread.id, { ...thread, pid }] as const)));
   const ended = await countDrawings(viewer.painter);
   const before = timesOf();
   const startMillis = performance.now();
-  await page.waitForTimeout(seconds * 1000);
+  await sleep(seconds * 1000);
   const after = timesOf();
   const wallSeconds = (performance.now() - startMillis) / 1000;
   const drawn = await ended();
@@ -66,47 +58,45 @@ async function measureShares(browser: Browser, page: Page, viewer: Viewer, secon
   };
 }
 
-async function measure(browser: Browser, column: (typeof COLUMNS)[number], findings: Findings, options: BenchOptions, say: (text: string) => void): Promise<void> {
+async function measure(browser: BareBrowser, column: (typeof COLUMNS)[number], findings: Findings, options: BenchOptions, say: (text: string) => void): Promise<void> {
   const seconds = options.size === 'full' ? 8 : 3;
-  const page = await browser.newPage({ viewport: { width: 1400, height: 1000 } });
-  const viewer = await column.open(page, options.timeoutSeconds);
+  const viewer = await column.open(browser, options.timeoutSeconds);
+  const { page } = viewer;
   await watchCanvas(viewer.painter);
   try {
     const pressed = async (key: string, width: number): Promise<void> => {
-      await page.keyboard.press(`Digit${key}`);
-      await page.waitForFunction((wanted) => [...document.querySelectorAll('canvas')].some((canvas) => canvas.width === wanted), width, { timeout: options.timeoutSeconds * 1000 });
+      await page.press(`Digit${key}`);
+      await page.waitFor((wanted) => [...document.querySelectorAll('canvas')].some((canvas) => canvas.width === wanted), width, options.timeoutSeconds * 1000);
     };
     for (const { key, width, title } of SCENES) {
       say(`${column.title}: ${title}…`);
       await pressed(key, width);
-      await page.waitForTimeout(SETTLING_MILLIS);
+      await sleep(SETTLING_MILLIS);
       const figures = findings.scenes.get(key) ?? { framesPerSecond: [], shares: [] };
       findings.scenes.set(key, figures);
       figures.framesPerSecond.push(await framesPerSecond(viewer.painter, seconds));
-      figures.shares.push(await measureShares(browser, page, viewer, seconds));
+      figures.shares.push(await measureShares(browser, viewer, seconds));
     }
     say(`${column.title}: keys…`);
     await pressed(STILL_KEY, 1024);
-    await page.waitForTimeout(SETTLING_MILLIS);
+    await sleep(SETTLING_MILLIS);
     for (let press = 0; press < (options.size === 'full' ? 40 : 10); press++) {
-      findings.keyMillis.push(await keyToPixel(page, viewer.painter, () => page.keyboard.press('KeyA')));
+      findings.keyMillis.push(await keyToPixel(page, viewer.painter, () => page.press('KeyA')));
       // As a person types, at changing distances from whatever beats in the way.
-      await page.waitForTimeout(150 + 37 * (press % 7));
+      await sleep(150 + 37 * (press % 7));
     }
   } finally {
     await viewer.end();
-    await page.close();
   }
 }
 
 export async function benchDisplay(options: BenchOptions, say: (text: string) => void): Promise<void> {
   const columns = COLUMNS.filter(({ name }) => options.columns.includes(name) && (name !== 'tcg' || noVncMissing() === undefined));
-  const executablePath = findChromium();
   const findings = new Map(columns.map(({ name }) => [name, { scenes: new Map<string, SceneFigures>(), keyMillis: [] as number[] }]));
   for (let run = 0; run < options.runs; run++) {
     for (const column of run % 2 === 0 ? columns : columns.toReversed()) {
       say(`display, run ${run + 1}, ${column.title}…`);
-      const browser = await chromium.launch({ ...(executablePath === undefined ? {} : { executablePath }), args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+      const browser = await BareBrowser.launch(1400, 1000);
       try {
         await measure(browser, column, findings.get(column.name)!, options, say);
       } finally {

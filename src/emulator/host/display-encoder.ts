@@ -59,7 +59,7 @@ export class DisplayEncoder {
     this.rasterizer ??= this.newRasterizer();
     this.wholeNext = true;
     this.lastChange = performance.now();
-    this.tick();
+    this.tick(performance.now());
   }
 
   /** The receiver has drawn the last frame. */
@@ -103,13 +103,15 @@ export class DisplayEncoder {
     if (this.rasterizer === undefined || this.inFlight) return;
     const now = performance.now();
     const interval = now - this.lastChange < idleAfterMillis ? busyIntervalMillis : idleIntervalMillis;
-    this.timer = setTimeout(() => this.tick(), Math.max(0, this.lastTick + interval - now));
+    const due = Math.max(now, this.lastTick + interval);
+    this.timer = setTimeout(() => this.tick(due), due - now);
     this.timer.unref?.();
   }
 
-  private tick(): void {
+  /** Intervals are counted from when it was due, in `performance.now()`: a timer that is late each time makes no fewer looks. */
+  private tick(due: number): void {
     const now = performance.now();
-    this.lastTick = now;
+    this.lastTick = Math.max(due, now - busyIntervalMillis);
     const cursorShown = Math.floor(now / cursorHalfMillis) % 2 === 0;
     const blinkingShown = Math.floor(now / blinkHalfMillis) % 2 === 0;
     const picture = this.rasterizer?.draw({ cursorShown, blinkingShown }, this.wholeNext);

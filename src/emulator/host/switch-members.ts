@@ -47,19 +47,23 @@ class MemberLink {
     if (this.socket.writableLength > UNSENT_MAXIMUM_BYTES) return;
     const needed = frameRecordBytes(frame.length);
     if (this.#batch !== undefined && this.#batchLength + needed > this.#batch.length) this.#write();
-    if (this.#batch === undefined) {
-      this.#batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
-      process.nextTick(() => { this.#write(); });
-    }
+    this.#batch ??= Buffer.allocUnsafeSlow(BATCH_BYTES);
+    if (this.#batchLength === 0) process.nextTick(() => { this.#write(); });
     writeFrame(this.#batch.subarray(this.#batchLength, this.#batchLength + needed), frame, offload);
     this.#batchLength += needed;
   }
 
+  /** The socket holds what it can't write yet: a few bytes must not keep a whole batch's memory, which the next ones use. */
   #write(): void {
-    if (this.#batch === undefined) return;
-    this.socket.write(this.#batch.subarray(0, this.#batchLength));
-    this.#batch = undefined;
+    if (this.#batch === undefined || this.#batchLength === 0) return;
+    const written = this.#batch.subarray(0, this.#batchLength);
     this.#batchLength = 0;
+    if (written.length <= BATCH_BYTES / 2) {
+      this.socket.write(Buffer.from(written));
+      return;
+    }
+    this.#batch = undefined;
+    this.socket.write(written);
   }
 }
 

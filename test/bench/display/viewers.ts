@@ -9,8 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, extname, join, normalize, sep } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Page } from 'playwright-core';
-import type { Painter } from './watched-canvas.ts';
+import type { BareBrowser, BareTarget } from './bare-browser.ts';
 import { cacheFolder, distFolder } from '../../../scripts/build/folders.mjs';
 import { findCommand } from '../../../scripts/setup/host-tools.mjs';
 import { compiledProgram } from '../compiled-program.ts';
@@ -20,7 +19,9 @@ import { vmProcessFile } from '../frozen-build.ts';
 import { childRunning } from '../process-figures.ts';
 
 export interface Viewer {
-  readonly painter: Painter;
+  readonly page: BareTarget;
+  /** The page, or the worker of it that draws. */
+  readonly painter: BareTarget;
   /** Its machine's process. */
   readonly machinePid: number;
   /** The thread of it that computes the guest, by name; all others serve it. */
@@ -58,7 +59,7 @@ poweroff -f
   });
 }
 
-export async function openOurs(page: Page, timeoutSeconds: number): Promise<Viewer> {
+export async function openOurs(browser: BareBrowser, timeoutSeconds: number): Promise<Viewer> {
   const home = mkdtempSync(join(tmpdir(), 'guesthouse-bench-'));
   const folder = join(home, 'machines', 'Animation.guestvm');
   mkdirSync(folder, { recursive: true });
@@ -67,16 +68,20 @@ export async function openOurs(page: Page, timeoutSeconds: number): Promise<View
   }));
   const shell = started(spawn(process.execPath, [join(distFolder, 'browser.js')], { env: { ...process.env, GUESTHOUSE_HOME: home, GUESTHOUSE_VM_PROCESS: vmProcessFile() }, stdio: ['ignore', 'pipe', 'inherit'] }));
   try {
-    await page.goto(await lineWith(shell, /https?:\/\/\S+/));
-    await page.getByRole('option', { name: 'Animation' }).click();
-    await page.getByRole('button', { name: 'Start', exact: true }).click();
-    await page.waitForFunction(() => document.querySelector<HTMLCanvasElement>('[data-testid=guest-canvas]')?.width === 1024, undefined, { timeout: timeoutSeconds * 1000 });
+    const page = await browser.open(await lineWith(shell, /https?:\/\/\S+/));
+    const started = (): boolean => {
+      const start = [...document.querySelectorAll<HTMLButtonElement>('button')].find((button) => button.textContent?.trim() === 'Start');
+      if (start === undefined) document.querySelector<HTMLElement>('[role=option]')?.click();
+      else start.click();
+      return start !== undefined;
+    };
+    await page.waitFor(started, undefined, timeoutSeconds * 1000);
+    await page.waitFor(() => document.querySelector<HTMLCanvasElement>('[data-testid=guest-canvas]')?.width === 1024, undefined, timeoutSeconds * 1000);
     const machinePid = childRunning(shell.pid!, 'vm-process');
     if (machinePid === undefined) throw new Error('no VM process');
-    const worker = page.workers().find((one) => one.url().includes('display-worker'));
-    if (worker === undefined) throw new Error('no worker that draws');
     return {
-      painter: worker,
+      page,
+      painter: await browser.worker('display-worker', timeoutSeconds * 1000),
       machinePid, betweenPid: shell.pid,
       isGuestThread: ({ id }) => id !== machinePid,
       end: async () => {
@@ -98,7 +103,7 @@ export function noVncMissing(): string | undefined {
   return findCommand(['qemu-system-x86_64']) === undefined ? 'qemu-system-x86_64 is not installed: sudo apt-get install qemu-system-x86' : undefined;
 }
 
-export async function openNoVnc(page: Page, timeoutSeconds: number): Promise<Viewer> {
+export async function openNoVnc(browser: BareBrowser, timeoutSeconds: number): Promise<Viewer> {
   const packageFolder = dirname(dirname(fileURLToPath(import.meta.resolve('@novnc/novnc'))));
   const socketPort = await freePort();
   const vncDisplay = join(cacheFolder, `vnc-${process.pid}.sock`);
@@ -127,9 +132,10 @@ export async function openNoVnc(page: Page, timeoutSeconds: number): Promise<Vie
   try {
     await once(server, 'listening');
     await lineWith(qemu, new RegExp(DRAWING), timeoutSeconds);
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    await page.waitForFunction(() => document.querySelector('canvas')?.width === 1024, undefined, { timeout: timeoutSeconds * 1000 });
+    const page = await browser.open(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.waitFor(() => document.querySelector('canvas')?.width === 1024, undefined, timeoutSeconds * 1000);
     return {
+      page,
       painter: page,
       machinePid: qemu.pid!, betweenPid: undefined,
       isGuestThread: ({ name }) => name.startsWith('CPU '),

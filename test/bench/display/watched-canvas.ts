@@ -2,7 +2,7 @@
  * What is told to whatever draws a guest's screen, the page (noVNC) or a worker of it (ours): count frames, see a key's
  * effect.
  */
-import type { Page, Worker } from 'playwright-core';
+import type { BareTarget } from './bare-browser.ts';
 
 type AnyContext = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
@@ -19,13 +19,8 @@ declare global {
   var effect: Promise<number> | undefined;
 }
 
-/** Where the canvas is drawn on. */
-export type Painter = Page | Worker;
-
-const worked = <Answer, Given>(painter: Painter, run: (given: Given) => Answer | Promise<Answer>, given: Given): Promise<Answer> => (painter as { evaluate(run: (given: Given) => Answer | Promise<Answer>, given: Given): Promise<Answer> }).evaluate(run, given);
-
-export function watchCanvas(painter: Painter): Promise<void> {
-  return worked(painter, () => {
+export function watchCanvas(painter: BareTarget): Promise<void> {
+  return painter.evaluate(() => {
     const watch: CanvasWatch = { drawn: undefined, last: undefined };
     globalThis.canvasWatch = watch;
     const prototypes = [OffscreenCanvasRenderingContext2D.prototype, ...('CanvasRenderingContext2D' in globalThis ? [CanvasRenderingContext2D.prototype] : [])] as CanvasRenderingContext2D[];
@@ -46,12 +41,12 @@ export function watchCanvas(painter: Painter): Promise<void> {
         tell(this);
       };
     }
-  }, undefined);
+  });
 }
 
 /** How many different frames the canvas held, for each second. Reads a pixel after each drawing, which costs something. */
-export function framesPerSecond(painter: Painter, seconds: number): Promise<number> {
-  return worked(painter, (length) => new Promise<number>((resolve) => {
+export function framesPerSecond(painter: BareTarget, seconds: number): Promise<number> {
+  return painter.evaluate((length) => new Promise<number>((resolve) => {
     const watch = globalThis.canvasWatch!;
     const seen = new Set<number>();
     const start = performance.now();
@@ -67,8 +62,8 @@ export function framesPerSecond(painter: Painter, seconds: number): Promise<numb
 }
 
 /** How often the canvas is drawn on, for each second, without a look at what. Resolves to what ends the count. */
-export async function countDrawings(painter: Painter): Promise<() => Promise<number>> {
-  await worked(painter, () => {
+export async function countDrawings(painter: BareTarget): Promise<() => Promise<number>> {
+  await painter.evaluate(() => {
     const count = { frames: 0, lastAt: -1, startedAt: performance.now() };
     globalThis.drawingCount = count;
     globalThis.canvasWatch!.drawn = () => {
@@ -77,20 +72,20 @@ export async function countDrawings(painter: Painter): Promise<() => Promise<num
       if (now - count.lastAt > 4) count.frames++;
       count.lastAt = now;
     };
-  }, undefined);
-  return () => worked(painter, () => {
+  });
+  return () => painter.evaluate(() => {
     globalThis.canvasWatch!.drawn = undefined;
     const { frames, startedAt } = globalThis.drawingCount!;
     return frames / ((performance.now() - startedAt) / 1000);
-  }, undefined);
+  });
 }
 
 /** From a key's event in the page to the changed pixel in the canvas, in milliseconds. The caller presses the key. */
-export async function keyToPixel(page: Page, painter: Painter, press: () => Promise<void>): Promise<number> {
+export async function keyToPixel(page: BareTarget, painter: BareTarget, press: () => Promise<void>): Promise<number> {
   const pressed = page.evaluate(() => new Promise<number>((resolve) => {
     window.addEventListener('keydown', ({ timeStamp }) => { resolve(performance.timeOrigin + timeStamp); }, { capture: true, once: true });
   }));
-  await worked(painter, () => {
+  await painter.evaluate(() => {
     globalThis.effect = new Promise<number>((resolve) => {
       const watch = globalThis.canvasWatch!;
       const lowest = (context: AnyContext): string => context.getImageData(8, context.canvas.height - 8, 1, 1).data.join();
@@ -101,8 +96,8 @@ export async function keyToPixel(page: Page, painter: Painter, press: () => Prom
         resolve(performance.timeOrigin + performance.now());
       };
     });
-  }, undefined);
+  });
   await press();
-  const [pressedAt, changedAt] = await Promise.all([pressed, worked(painter, () => globalThis.effect!, undefined)]);
+  const [pressedAt, changedAt] = await Promise.all([pressed, painter.evaluate(() => globalThis.effect!)]);
   return changedAt - pressedAt;
 }
