@@ -227,7 +227,7 @@ test('the library can be used with the keyboard alone', async ({ page }) => {
   await page.getByRole('option', { name: 'Alpha' }).waitFor();
   await page.keyboard.press('Tab');
   await expect(page.getByRole('link', { name: 'Skip to the machine' })).toBeFocused();
-  for (const name of ['Media', 'Monitor', 'Preferences', 'New machine', 'Import a machine…']) {
+  for (const name of ['Media', 'Monitor', 'Preferences', 'New machine', 'Import a machine…', 'Open a bundle…']) {
     await page.keyboard.press('Tab');
     await expect(page.getByRole('button', { name })).toBeFocused();
   }
