@@ -41,6 +41,13 @@ test('a machine is exported, shown as a command line, replicated, and made a tem
   await replicating.getByLabel('Folder of the replica').fill('/backup/debian');
   await replicating.getByRole('button', { name: 'Replicate now' }).click();
   await expect(page.getByText('Debian was replicated: 1 MiB new')).toBeVisible();
+  await more('Replicate…');
+  await replicating.getByLabel('Folder of the replica').fill('/backup/debian');
+  await expect(replicating.getByRole('listitem')).toHaveText(/Jan 1, 1970, .*, 1 MiB new/);
+  await replicating.getByRole('button', { name: 'Make a machine of it' }).click();
+  await expect(replicating).toBeHidden();
+  await expect(page.getByRole('article', { name: 'Debian 1970-01-01 00.00' })).toBeVisible();
+  await page.getByRole('option', { name: 'Debian', exact: true }).click();
   await more('Make it a template');
   await expect(page.getByText('There to be cloned')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Start', exact: true })).toBeDisabled();

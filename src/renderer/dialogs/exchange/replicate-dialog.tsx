@@ -11,6 +11,7 @@ import { formatBytes } from '../../i18n/format.ts';
 import { useApp } from '../../state/app-state.ts';
 import { showNotice } from '../../state/notices.ts';
 import { PathInput } from '../file-browser/path-input.tsx';
+import { GenerationList } from './generation-list.tsx';
 import { useJob } from './use-job.tsx';
 
 /** Minutes. */
@@ -48,6 +49,7 @@ export function ReplicateDialog({ name, config, onClose }: { readonly name: stri
       }}>
         <PathInput label={t('exchange.replicaFolder')} title={t('exchange.replicaFolder')} purpose="folder" value={folder} onChange={setFolder} hint={t('exchange.replicaHint')} autoFocus />
         <SelectInput label={t('exchange.interval')} value={interval} onChange={setInterval} options={INTERVAL_NAMES.map((value) => ({ value, label: t(`exchange.intervals.${value}`) }))} />
+        <GenerationList name={name} folder={folder} onRestored={onClose} />
         {job.shown}
         <footer className="dialog-footer">
           <AppButton label={t('app.cancel')} kind="quiet" onPress={onClose} />

@@ -17,6 +17,7 @@ export const exchangeTexts: Pick<Texts, 'exchange'> = {
     replicateMachine: 'Replizieren …', replicateTitle: '{{name}} replizieren', replicaFolder: 'Ordner des Replikats', replicaHint: 'Einer für jede Maschine. Nur was sich geändert hat, wird kopiert, auch während sie läuft',
     interval: 'Von jetzt an', intervals: { never: 'Nur jetzt', hourly: 'Jede Stunde', sixHourly: 'Alle sechs Stunden', daily: 'Jeden Tag', weekly: 'Jede Woche' },
     replicate: 'Jetzt replizieren', replicating: 'Wird repliziert', replicated: '{{name}} wurde repliziert: {{size}} neu',
+    generations: 'Was im Replikat ist', generation: '{{time}}, {{size}} neu', restoreGeneration: 'Eine Maschine daraus machen', restoring: 'Wird aus dem Replikat kopiert',
     makeTemplate: 'Zur Vorlage machen', noTemplate: 'Nicht mehr als Vorlage', isTemplate: 'Vorlage', templateHint: 'Zum Klonen da; sie startet selbst nicht', resetSave: 'Sichern',
     resetOnOff: 'Beim Ausschalten zurücksetzen …', resetTitle: 'Wenn {{name}} ausgeht', resetTo: 'Sie wird zu', resetNever: 'Dem, was sie ist', resetNone: 'Sie hat noch keine Sicherungspunkte: lege zuerst einen an', resetHint: 'Was seitdem getan wurde, ist dann verloren',
   },

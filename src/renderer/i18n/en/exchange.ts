@@ -15,6 +15,7 @@ export const exchangeTexts = {
     replicateMachine: 'Replicate…', replicateTitle: 'Replicate {{name}}', replicaFolder: 'Folder of the replica', replicaHint: 'One for each machine. Only what has changed is copied, also while it runs',
     interval: 'From now on', intervals: { never: 'Only now', hourly: 'Every hour', sixHourly: 'Every six hours', daily: 'Every day', weekly: 'Every week' },
     replicate: 'Replicate now', replicating: 'Replicating', replicated: '{{name}} was replicated: {{size}} new',
+    generations: 'What is in the replica', generation: '{{time}}, {{size}} new', restoreGeneration: 'Make a machine of it', restoring: 'Copying from the replica',
     makeTemplate: 'Make it a template', noTemplate: 'No template any more', isTemplate: 'Template', templateHint: 'There to be cloned; it doesn’t start itself', resetSave: 'Save',
     resetOnOff: 'Reset when it goes off…', resetTitle: 'When {{name}} goes off', resetTo: 'It becomes', resetNever: 'What it is', resetNone: 'It has no snapshots yet: take one first', resetHint: 'What was done since is lost then',
   },
