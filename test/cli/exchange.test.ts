@@ -78,13 +78,14 @@ test('a machine of VirtualBox comes with its disk, and what there is no place fo
   expectDisk(name, 0, bytes);
   expect(configOf(name)).toMatchObject({
     architecture: 'x86_64', memoryBytes: 768 << 20, notes: 'first line\nsecond', guestSystem: 'linux-64', bootOrder: ['cd', 'hd'], cdroms: [{}],
-    disks: [{ path: 'disks/disk0.qcow2', format: 'qcow2', bus: 'ide' }],
+    disks: [{ path: 'disks/disk0.qcow2', format: 'qcow2', bus: 'ahci' }],
     adapters: [
       { model: 'e1000', mode: 'nat', mac: '08:00:27:aa:bb:cc', forwards: [{ protocol: 'tcp', host: { address: '127.0.0.1', port: 2222 }, guest: { port: 22 } }] },
       { model: 'virtio', mode: 'nat', forwards: [] },
     ],
   });
-  expect(leftOut.map(({ what }) => what).sort()).toEqual(['disc', 'disk-bus', 'firmware', 'network-mode', 'processors', 'shared-folder']);
+  expect(succeeded(await run(['export', name, '--qemu']))).toMatch(/-device ich9-ahci,id=sata .* -device ide-hd,bus=sata\.0,drive=drive0.* -device ide-cd,bus=ide\.1,unit=0/);
+  expect(leftOut.map(({ what }) => what).sort()).toEqual(['disc', 'firmware', 'network-mode', 'processors', 'shared-folder']);
 }, PATIENCE_MILLIS);
 
 test('files outside the folder are named, and taken only when they are allowed; links and entities lead nowhere', async () => {

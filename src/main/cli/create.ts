@@ -34,7 +34,7 @@ export function addCreateVerb(program: Command, context: CommandLineContext): vo
     .option('--accel <name>', 'auto, translator or interpreter', 'auto')
     .option('--new-disk <size>', 'an empty disk of this size inside the VM folder')
     .option('--bus <name>', `bus of the new disk: ${DISK_BUSES.join(', ')}`, 'ide')
-    .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, readonly, discard-changes', collect, [])
+    .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|ahci|virtio, readonly, discard-changes', collect, [])
     .option('--cdrom <file>', 'attach a CD image: FILE[,bus=ide|ahci]', collect, [])
     .option('--net <kind[,setting...]>', 'none, nat, host-only, nat-network=NAME or internal=NAME, with reach=internet|listed|nothing, allow=HOST[:PORT], forward=, nic=, mac=, delay=MILLIS, jitter=MILLIS, loss=PERCENT, boot-folder=FOLDER, boot-file=NAME', collect, [])
     .option('--nic <model>', `network adapter: ${ADAPTER_MODELS.join(', ')}`)

@@ -28,7 +28,7 @@ export function addRunVerb(program: Command, context: CommandLineContext): void 
     .option('--kernel <file>', 'boot this Linux kernel directly')
     .option('--initrd <file>', 'its initial RAM disk')
     .option('--append <text>', 'its command line')
-    .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|virtio, format=raw|qcow2|..., readonly, discard-changes, backing-folder=FOLDER', collect, [])
+    .option('--disk <file[,setting...]>', 'attach a disk image: bus=ide|ahci|virtio, format=raw|qcow2|..., readonly, discard-changes, backing-folder=FOLDER', collect, [])
     .option('--cdrom <file>', 'attach a CD image: FILE[,bus=ide|ahci]', collect, [])
     .option('--floppy <file>', 'attach a floppy image (not in this version)')
     .option('--boot <device>', `boot first from ${BOOT_DEVICES.join(', ')}`)

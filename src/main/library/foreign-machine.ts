@@ -1,9 +1,9 @@
 /** From a machine as another program describes it to settings of ours, and what of it there is no place for. */
-import type { ForeignAdapter, ForeignMachine, LeftOut } from '../../shared/foreign-machine.ts';
+import type { ForeignAdapter, ForeignDisk, ForeignMachine, LeftOut } from '../../shared/foreign-machine.ts';
 import type { DiskConfig, MachineConfigInput } from '../../shared/machine-config.ts';
 import { ADAPTERS_MAXIMUM } from '../../shared/network-config.ts';
 import type { AdapterConfig, PortForwardConfig } from '../../shared/network-config.ts';
-import { DRIVES_MAXIMUM } from '../../shared/disk-bus.ts';
+import { DRIVES_MAXIMUM, type DiskBus } from '../../shared/disk-bus.ts';
 import { formatSize, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAXIMUM, MEMORY_BYTES_MINIMUM, MIB } from '../../shared/sizes.ts';
 
 const DISKS_MAXIMUM = 8;
@@ -42,18 +42,26 @@ function memoryOf(bytes: number): number {
 
 function placeDisks({ disks, cdroms }: ForeignMachine, leftOut: LeftOut[]): MappedMachine['disks'] {
   // A drive for discs is kept free where there is one: systems are installed from it.
-  let ideLeft = DRIVES_MAXIMUM.ide - (cdroms.length > 0 ? 1 : 0);
+  const room = { ...DRIVES_MAXIMUM, ide: DRIVES_MAXIMUM.ide - (cdroms.length > 0 ? 1 : 0) };
   return disks.map((disk, index) => {
     if (index >= DISKS_MAXIMUM) {
       leftOut.push({ what: 'disk', detail: disk.file?.path ?? formatSize(disk.bytes) });
       return undefined;
     }
-    // Every system has a driver for IDE; one that has none for our buses would not start.
-    const bus = disk.bus === 'virtio' || ideLeft === 0 ? 'virtio' : 'ide';
-    if (bus === 'ide') ideLeft--;
-    if (bus !== disk.bus) leftOut.push({ what: 'disk-bus', detail: `${disk.bus} → ${bus}` });
+    const bus = busesFor(disk.bus).find((candidate) => room[candidate] > 0) ?? 'virtio';
+    room[bus]--;
+    if (bus !== (disk.bus === 'sata' ? 'ahci' : disk.bus)) leftOut.push({ what: 'disk-bus', detail: `${disk.bus} → ${bus}` });
     return { bus, readOnly: disk.readOnly, discardChanges: disk.discardChanges };
   });
+}
+
+/** The best first. What ran from a bus has a driver for it; else every system has one for IDE, and most have one for AHCI. */
+function busesFor(bus: ForeignDisk['bus']): readonly DiskBus[] {
+  switch (bus) {
+    case 'virtio': return ['virtio'];
+    case 'sata': return ['ahci', 'ide'];
+    default: return ['ide', 'ahci'];
+  }
 }
 
 function mapAdapters(adapters: readonly ForeignAdapter[], leftOut: LeftOut[]): AdapterConfigInput[] {

@@ -47,22 +47,24 @@ function driveOptions(start: VmStart): string[] {
   const { disks } = start;
   const inOrder = startDevices(start);
   const taken = new Set<string>();
-  return disks.flatMap((disk, index) => {
+  let ports = 0;
+  const controller = disks.some(({ bus }) => bus === 'ahci') ? ['-device', 'ich9-ahci,id=sata'] : [];
+  return [...controller, ...disks.flatMap((disk, index) => {
     const bootIndex = inOrder.indexOf(disk);
     const device = `drive=drive${index}${bootIndex < 0 ? '' : `,bootindex=${bootIndex + 1}`}`;
     const drive = disk.path === undefined ? [] : ['-drive', driveOf(disk, index)];
     if (disk.bus === 'virtio') return [...drive, '-device', `virtio-blk-pci,${device}`];
-    const place = placeOf(disk, taken);
-    const hardware = `${disk.kind === 'disk' ? 'ide-hd' : 'ide-cd'},bus=ide.${place[0]},unit=${place[1]}`;
+    const port = disk.bus === 'ahci' ? `sata.${ports++}` : idePortOf(disk, taken);
+    const hardware = `${disk.kind === 'disk' ? 'ide-hd' : 'ide-cd'},bus=${port}`;
     // An empty drive has nothing to start from.
     return [...drive, '-device', disk.path === undefined ? hardware : `${hardware},${device}`];
-  });
+  })];
 }
 
-function placeOf({ kind }: DiskAttachment | EmptyDrive, taken: Set<string>): readonly [number, number] {
-  const place = (kind === 'disk' ? DISK_PLACES : DISC_PLACES).find((candidate) => !taken.has(candidate.join()))!;
-  taken.add(place.join());
-  return place;
+function idePortOf({ kind }: DiskAttachment | EmptyDrive, taken: Set<string>): string {
+  const port = (kind === 'disk' ? DISK_PLACES : DISC_PLACES).map(([channel, unit]) => `ide.${channel},unit=${unit}`).find((candidate) => !taken.has(candidate))!;
+  taken.add(port);
+  return port;
 }
 
 function driveOf({ path, format, kind, readOnly, discardChanges }: DiskAttachment, index: number): string {
