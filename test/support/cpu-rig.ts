@@ -39,6 +39,7 @@ interface RuntimeExports {
   readFlags(): bigint;
   writeArithmeticFlags(value: number): void;
   flushAllTlbs(): void;
+  forgetJumps(): void;
 }
 
 /**
@@ -176,6 +177,9 @@ export class CpuRig implements CpuBoard {
     this.runtime.setMode();
     this.runtime.flushAllTlbs();
   }
+
+  /** What happens when regions are dropped. */
+  forgetJumps(): void { this.runtime.forgetJumps(); }
 
   private segment(at: number, selector: number, base: number, limit: number, attributes: number): void {
     this.setState64(at + SEGMENT_BASE, BigInt(base));

@@ -194,7 +194,7 @@ export const FLAG_OVERFLOW_APART = 0x200;
  * (jump-cache.ts): bits 48–54 MODE, 55–63 a generation that passes with every flush, so that a flush costs nothing.
  */
 export const JUMP_KEYS = 0x7d0;
-/** u32: whether the code TLB may have held a page of the upper half since its generation began that is not global. */
+/** u32: whether the code TLB may have held a page of the upper half that is not global since such pages were last flushed. */
 export const UPPER_CODE_IS_LOCAL = 0x7e0;
 /** u32: executions after which code is handed to the translator; 0 while there is none. */
 export const HOT_THRESHOLD = 0x790;

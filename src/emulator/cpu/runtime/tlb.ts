@@ -118,7 +118,6 @@ function forgetHalf(upper: bool): void {
   const key = get64(at) + (<u64>1 << 55);
   set64(at, key);
   if (key >> 55 == 0) memory.fill(jumpCache(), 0xff, JUMP_CACHE_BYTES);
-  if (upper) set32(UPPER_CODE_IS_LOCAL, 0);
 }
 /** Nothing is found in the jump cache from now on. */
 export function forgetJumps(): void {
@@ -144,16 +143,19 @@ export function flushNonGlobal(): void {
   forgetHalf(false);
   if (get32(UPPER_CODE_IS_LOCAL)) forgetHalf(true);
   for (let i: u32 = 0; i < LISTS; i++) flushList(i, true);
+  set32(UPPER_CODE_IS_LOCAL, 0);
 }
 
 export function flushCodeTlb(): void {
   forgetJumps();
   flushList(CODE_LIST, false);
+  set32(UPPER_CODE_IS_LOCAL, 0);
 }
 
 export function flushAll(): void {
   forgetJumps();
   for (let i: u32 = 0; i < LISTS; i++) flushList(i, false);
+  set32(UPPER_CODE_IS_LOCAL, 0);
 }
 
 /** Must run once before anything else, and after the lists may have been lost (restoring a CPU block). */
