@@ -85,9 +85,13 @@ describe('options that make no sense', () => {
 describe('what this board can\'t serve yet is refused, not ignored', () => {
   test.concurrent.each([
     [['--share', 'here=/tmp']], [['--floppy', 'x']],
-    [['--accel', 'kvm']], [['--cpus', '2']], [['--boot', 'floppy']], [['--boot', 'net']],
+    [['--accel', 'kvm']], [['--cpus', '2']], [['--boot', 'floppy']],
   ] as const)('run %j', async (args) => {
     expectRefusal(await run(['run', ...guest, ...args]), 2, /this version/);
+  });
+
+  test('a start from the network without a card that can', async () => {
+    expectRefusal(await run(['run', ...guest, '--boot', 'net']), 2, /--boot net needs a network adapter that has a boot ROM/);
   });
 
   test('settings beside --bundled', async () => {
