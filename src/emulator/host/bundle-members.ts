@@ -11,7 +11,7 @@ import { constants, inflateRaw, inflateRawSync } from 'node:zlib';
 import type { BundlePlace } from '../../shared/vm-protocol.ts';
 import type { ByteFile } from '../interfaces/disk-image.ts';
 import { ImageError, readOnlyImage } from '../storage/image-error.ts';
-import { BUNDLE_CHUNK_BYTES, damagedBundle, extractMember, LOCAL_HEADER_BYTES, STORED_FROM_BYTES, tamperedMember, withBundle, type ListedBundle, type Member } from './bundle.ts';
+import { BUNDLE_CHUNK_BYTES, ZERO_CHUNK, ZERO_CHUNK_SHA256, damagedBundle, extractMember, LOCAL_HEADER_BYTES, STORED_FROM_BYTES, tamperedMember, withBundle, type ListedBundle, type Member } from './bundle.ts';
 
 /** Checked MiB that a reader keeps: disks and states are read in smaller pieces. */
 const CHUNKS_KEPT = 8;
@@ -20,8 +20,6 @@ const LOCAL_HEADER_SIGNATURE = 0x0403_4b50;
 const NAME_LENGTH = 26;
 const EXTRA_LENGTH = 28;
 const STORED = 0;
-const ZEROS = new Uint8Array(BUNDLE_CHUNK_BYTES);
-const ZEROS_SHA256 = createHash('sha256').update(ZEROS).digest('hex');
 const inflate = promisify(inflateRaw) as (bytes: Uint8Array, options: { finishFlush: number; maxOutputLength: number }) => Promise<Uint8Array>;
 const TAKEN_OUT_MAXIMUM = 64 << 20;
 
@@ -156,7 +154,7 @@ class CheckedChunks {
   /** Where in the file a chunk lies; `undefined` of one that is known without being read. */
   extent(chunk: number): { readonly position: number; readonly bytes: number } | undefined {
     const { sha256, offset, pieces } = this.#place;
-    if (sha256[chunk] === ZEROS_SHA256 && this.bytesOf(chunk) === BUNDLE_CHUNK_BYTES) return undefined;
+    if (sha256[chunk] === ZERO_CHUNK_SHA256 && this.bytesOf(chunk) === BUNDLE_CHUNK_BYTES) return undefined;
     return pieces === undefined ? { position: offset + chunk * BUNDLE_CHUNK_BYTES, bytes: this.bytesOf(chunk) } : { position: offset + this.#starts![chunk]!, bytes: pieces[chunk]! };
   }
 
@@ -187,7 +185,7 @@ class CheckedChunks {
 
   /** Throws `ImageError` where they are not what the manifest says. */
   check(chunk: number, contents: Uint8Array): Uint8Array {
-    if (contents !== ZEROS && (contents.length !== this.bytesOf(chunk) || createHash('sha256').update(contents).digest('hex') !== this.#place.sha256[chunk])) throw this.tampered(chunk);
+    if (contents !== ZERO_CHUNK && (contents.length !== this.bytesOf(chunk) || createHash('sha256').update(contents).digest('hex') !== this.#place.sha256[chunk])) throw this.tampered(chunk);
     this.#chunks.set(chunk, contents);
     if (this.#chunks.size > CHUNKS_KEPT) this.#chunks.delete(this.#chunks.keys().next().value!);
     return contents;
@@ -240,7 +238,7 @@ export class MemberFile implements ByteFile {
 
   async #read(chunk: number): Promise<Uint8Array> {
     const extent = this.#checked.extent(chunk);
-    if (extent === undefined) return this.#checked.check(chunk, ZEROS);
+    if (extent === undefined) return this.#checked.check(chunk, ZERO_CHUNK);
     const read = new Uint8Array(extent.bytes);
     for (let done = 0; done < read.length;) {
       const { bytesRead } = await this.#handle.read(read, done, read.length - done, extent.position + done);
@@ -297,7 +295,7 @@ export class SynchronousMember {
 
   #load(chunk: number): Uint8Array {
     const extent = this.#checked.extent(chunk);
-    if (extent === undefined) return this.#checked.check(chunk, ZEROS);
+    if (extent === undefined) return this.#checked.check(chunk, ZERO_CHUNK);
     const read = new Uint8Array(extent.bytes);
     for (let done = 0; done < read.length;) {
       const bytesRead = readSync(this.#file, read, done, read.length - done, extent.position + done);

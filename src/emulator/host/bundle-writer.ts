@@ -10,16 +10,15 @@ import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw, deflateRawSync } from 'node:zlib';
 import { unfinishedPrefix } from '../../shared/unfinished-image.ts';
 import { ImageError } from '../storage/image-error.ts';
-import { BUNDLE_CHUNK_BYTES, MANIFEST, type Manifest, type Member } from './bundle.ts';
+import { BUNDLE_CHUNK_BYTES, MANIFEST, ZERO_CHUNK, ZERO_CHUNK_SHA256, type Manifest, type Member } from './bundle.ts';
 import { SIGNATURE, signManifest } from './bundle-signature.ts';
 import { syncFolder } from './sync-folder.ts';
+import { writeAll } from './write-all.ts';
 
 /** Not part of what a machine is. */
 const LEFT_OUT = /^logs\/|\.(?:lock|part|new)$/;
 /** How many MiB are compressed at once, by threads of the pool. */
 const AT_ONCE = 4;
-const ZEROS = Buffer.alloc(BUNDLE_CHUNK_BYTES);
-const ZEROS_SHA256 = createHash('sha256').update(ZEROS).digest('hex');
 const deflate = promisify(deflateRaw) as (bytes: Uint8Array, options: { level: number; finishFlush: number }) => Promise<Buffer>;
 
 /** Of a machine that is off. The file appears when it is whole. It is signed where a private key (PKCS #8, PEM) is given. */
@@ -86,7 +85,7 @@ let zerosPiece: Buffer | undefined;
 /** What a MiB becomes: nearly nothing where it is zeros, itself where compression gains little. */
 async function packed(contents: Buffer, isLast: boolean): Promise<Chunk> {
   const finishFlush = isLast ? constants.Z_FINISH : constants.Z_FULL_FLUSH;
-  if (!isLast && contents.equals(ZEROS)) return { contents, hash: ZEROS_SHA256, piece: zerosPiece ??= deflateRawSync(ZEROS, { level: 9, finishFlush }) };
+  if (!isLast && contents.equals(ZERO_CHUNK)) return { contents, hash: ZERO_CHUNK_SHA256, piece: zerosPiece ??= deflateRawSync(ZERO_CHUNK, { level: 9, finishFlush }) };
   const small = await deflate(contents, { level: 3, finishFlush });
   const piece = small.length < contents.length * 15 / 16 ? small : await deflate(contents, { level: 0, finishFlush });
   return { contents, hash: createHash('sha256').update(contents).digest('hex'), piece };
@@ -219,8 +218,4 @@ function record(bytes: number, fill: (field: (width: 2 | 4 | 8, value: number) =
     at += width;
   }, (text) => { at += text.copy(made, at); });
   return made;
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
 }

@@ -11,6 +11,8 @@ import { SIGNATURE, SIGNATURE_BYTES_MAXIMUM, signerOf } from './bundle-signature
 
 export const MANIFEST = 'manifest.json';
 export const BUNDLE_CHUNK_BYTES = 1 << 20;
+export const ZERO_CHUNK = new Uint8Array(BUNDLE_CHUNK_BYTES);
+export const ZERO_CHUNK_SHA256 = '30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58';
 /** Without name and extra fields. */
 export const LOCAL_HEADER_BYTES = 30;
 const MANIFEST_BYTES_MAXIMUM = 256 << 20;

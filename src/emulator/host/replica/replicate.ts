@@ -6,6 +6,7 @@ import type { GenerationFacts, ReplicaSource } from '../../../shared/media-proto
 import { isZero } from '../../storage/byte-fields.ts';
 import { ImageError } from '../../storage/image-error.ts';
 import { syncFolder } from '../sync-folder.ts';
+import { writeAll } from '../write-all.ts';
 import { CHUNK_BYTES, ChunkReader, damagedReplica, generationIds, newGenerationId, newPackName, packChunk, readGeneration, ReplicaStore, sha256, ZEROS } from './replica-store.ts';
 import type { Chunk, Generation, GenerationFile } from './replica-store.ts';
 
@@ -221,8 +222,4 @@ function stampOf({ size, mtimeNs, ctimeNs, ino }: { size: bigint; mtimeNs: bigin
 
 function changed(path: string): ImageError {
   return new ImageError('replica.changed', `${path} was written while it was copied`, 'try it again');
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
 }

@@ -10,7 +10,7 @@ import { ZipFile } from 'yazl';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MemberFile, MountedBundle, openBundle, SynchronousMember } from '../../../../src/emulator/host/bundle-members.ts';
 import { writeBundle } from '../../../../src/emulator/host/bundle-writer.ts';
-import { readBundle } from '../../../../src/emulator/host/bundle.ts';
+import { readBundle, ZERO_CHUNK, ZERO_CHUNK_SHA256 } from '../../../../src/emulator/host/bundle.ts';
 import { MIB } from '../../../../src/shared/sizes.ts';
 import { SeededRandom } from '../../../support/seeded-random.ts';
 
@@ -61,6 +61,7 @@ async function expectReadable(path: string, inside: string, contents: Buffer): P
 }
 
 test('zeros cost next to nothing, every MiB is read by itself, and all of it comes out as it went in', async () => {
+  expect(createHash('sha256').update(ZERO_CHUNK).digest('hex')).toBe(ZERO_CHUNK_SHA256);
   const contents = disk();
   writeFileSync(join(machine, 'disks/disk0.img'), contents);
   writeFileSync(join(machine, 'machine.json'), '{}');
